@@ -1,0 +1,1 @@
+"""Host-side rooms, NumPy only: raw reviews in, packed pages out."""

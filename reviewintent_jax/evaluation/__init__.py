@@ -1,0 +1,1 @@
+"""One table of predictions in; metrics, calibration and reports out."""

@@ -1,0 +1,1 @@
+"""Pure Flax linen modules: no placement, no config library, no data imports."""

@@ -1,0 +1,206 @@
+"""The words every room shares: rows, reviews, batches, outputs, run folders, errors.
+
+This module imports nothing of ours, so every other module may import it.
+
+Axis alphabet (one letter, one meaning; a suffix on a local names its axes, so
+``hidden_btd`` is page x token x feature):
+
+===== =========================== ===== ===========================
+``b`` page                        ``h`` attention head
+``t`` token in a page             ``f`` feed-forward feature
+``k`` review slot in a page       ``v`` vocabulary entry
+``l`` token in a review           ``c`` convolution channel
+``n`` window                      ``p`` skip phase
+``w`` step in a window            ``q`` step within a phase
+``d`` encoder feature             ``r`` recurrent feature
+``s`` series                      ``m`` summary feature
+``y`` class
+===== =========================== ===== ===========================
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+ArrayLike = np.ndarray | jax.Array
+
+NO_LABEL = -1
+"""Label of an empty slot, or of a review whose answer is unknown."""
+
+
+class InputError(ValueError):
+    """A mistake in what the user gave us; launchers print it without a traceback.
+
+    Attributes:
+      what: one sentence that says what is wrong.
+      where: file, row and field, as far as they are known; may be empty.
+      fix: what to do about it; may be empty.
+    """
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
+        self.what, self.where, self.fix = what, where, fix
+        parts = [what, f"Where: {where}" if where else "", fix]
+        super().__init__("\n".join(part for part in parts if part))
+
+
+class RawRow(NamedTuple):
+    """One row as the source gave it (stage 1, raw).
+
+    ``fields`` maps column name to value. ``problem`` is empty for a well-formed row;
+    otherwise it says why the row could not be read, and ``fields`` holds what could.
+    ``line`` counts from 1 and is the physical line of the file on which the row
+    starts (for Parquet and TFDS, which have no lines, the row number from 1).
+    """
+
+    file: str
+    line: int
+    fields: Mapping[str, Any]
+    problem: str = ""
+
+
+class Review(NamedTuple):
+    """One checked review (stage 2); ``text`` is replaced by the cleaned text in stage 3.
+
+    Attributes:
+      row: position among all rows of the source, from 0, rejected rows included.
+      file: the file (or ``tfds:name``) it came from.
+      line: its line there, from 1.
+      text: title and text joined, never empty.
+      label: the label as written, stripped; empty when the source has none.
+      group: user, product or other key that must not cross splits; empty if none.
+      time: seconds since 1970 UTC, or None.
+      split: the split the source itself names (``train``, ``test``, ...), or empty.
+    """
+
+    row: int
+    file: str
+    line: int
+    text: str
+    label: str
+    group: str
+    time: int | None
+    split: str
+
+
+class Rejected(NamedTuple):
+    """A row that was set aside, and why. One line of ``rejected.jsonl``."""
+
+    row: int
+    file: str
+    line: int
+    field: str
+    reason: str
+    value: str
+
+
+class PageBatch(NamedTuple):
+    """Pages of whole reviews (stage 7): the one layout the models read.
+
+    A *segment* is what attention may look across: one chunk of one review. A *slot*
+    is one review: one segment, or several in a row when the review is long.
+
+    Example (page of 12 tokens, 4 slots, three one-chunk reviews)::
+
+        token_ids     [CLS] great tea [SEP] [CLS] leaks [SEP] [CLS] ok then broke [SEP]
+        segment_ids     1     1    1    1     2     2     2     3    3   3    3     3
+        position_ids    0     1    2    3     0     1     2     0    1   2    3     4
+        slot_start    [0, 4, 7, 0]     slot_length [4, 3, 5, 0]
+
+    Attributes:
+      token_ids_bt: int32, vocabulary entries; the padding id where there is no token.
+      segment_ids_bt: int32, 1, 2, ... within a page; 0 marks padding.
+      position_ids_bt: int32, position within the segment, from 0.
+      slot_start_bk: int32, first token of the slot.
+      slot_length_bk: int32, tokens in the slot; 0 marks an empty slot.
+      label_bk: int32 class of the review, or ``NO_LABEL``.
+      weight_bk: float32 weight of the review in the loss (class weights); 0 if empty.
+      review_bk: int32 index of the review in the prepared data; -1 if empty.
+    """
+
+    token_ids_bt: ArrayLike
+    segment_ids_bt: ArrayLike
+    position_ids_bt: ArrayLike
+    slot_start_bk: ArrayLike
+    slot_length_bk: ArrayLike
+    label_bk: ArrayLike
+    weight_bk: ArrayLike
+    review_bk: ArrayLike
+
+
+class ModelOutput(NamedTuple):
+    """Everything the main model computes; jit drops what nobody reads.
+
+    Attributes:
+      hidden_btd: encoder states of every token (zeros carry no meaning on padding).
+      review_bkm: LSTNet's summary of every slot.
+      logits_bky: sentiment logits of every slot, float32.
+    """
+
+    hidden_btd: jax.Array
+    review_bkm: jax.Array
+    logits_bky: jax.Array
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """Names of the files in a run's folder (``--workdir``); one place for all of them."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The full config as JSON, written when the run starts."""
+        return self.root / "config.json"
+
+    @property
+    def prepared(self) -> Path:
+        """Prepared data: checked, cleaned, labelled, split and tokenised."""
+        return self.root / "data"
+
+    @property
+    def rejected(self) -> Path:
+        """Rows set aside, one JSON object a line."""
+        return self.root / "rejected.jsonl"
+
+    @property
+    def encoder(self) -> Path:
+        """Encoder config and tokenizer files, so that the run stands on its own."""
+        return self.root / "encoder"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Orbax checkpoints, latest and best."""
+        return self.root / "checkpoints"
+
+    @property
+    def log(self) -> Path:
+        """Training log, one JSON object a line."""
+        return self.root / "log.jsonl"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard event files."""
+        return self.root / "tensorboard"
+
+    @property
+    def model(self) -> Path:
+        """What scoring needs beside the weights: classes, temperature, sizes (JSON)."""
+        return self.root / "model.json"
+
+    @property
+    def metrics(self) -> Path:
+        """All scores of the run and of its baselines (JSON)."""
+        return self.root / "metrics.json"
+
+    def predictions(self, split: str) -> Path:
+        """The table of predictions that every figure of ``split`` is computed from."""
+        return self.root / f"predictions_{split}.parquet"
+
+    @property
+    def report(self) -> Path:
+        """The report for people."""
+        return self.root / "report.html"

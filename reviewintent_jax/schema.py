@@ -63,7 +63,7 @@ class RawRow(NamedTuple):
 
 
 class Review(NamedTuple):
-    """One checked review (stage 2); ``text`` is replaced by the cleaned text in stage 3.
+    """One checked review (stage 2); stage 3 replaces ``text`` by the cleaned text.
 
     Attributes:
       row: position among all rows of the source, from 0, rejected rows included.
@@ -147,7 +147,7 @@ class ModelOutput(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class RunFolder:
-    """Names of the files in a run's folder (``--workdir``); one place for all of them."""
+    """Names of the files in a run's folder (``--workdir``), all in one place."""
 
     root: Path
 

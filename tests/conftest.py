@@ -1,4 +1,4 @@
-"""A stricter world than production: eight devices, no network, rank promotion raises."""
+"""A stricter world than production: eight devices, no network, no rank promotion."""
 
 import os
 import socket
@@ -27,7 +27,11 @@ def no_network(monkeypatch):
     real = socket.socket.connect
 
     def connect(self, address):
-        if self.family == socket.AF_UNIX or address[0] in ("127.0.0.1", "::1", "localhost"):
+        if self.family == socket.AF_UNIX or address[0] in (
+            "127.0.0.1",
+            "::1",
+            "localhost",
+        ):
             return real(self, address)
         raise OSError(f"tests run offline; something asked for {address}")
 

@@ -1,0 +1,188 @@
+"""Stage 8, batched: pages -> batches in a repeatable order, prepared ahead.
+
+In: the prepared reviews of a split. Out: :class:`~reviewintent_jax.schema.PageBatch` of a
+fixed number of pages. The order is a function of (seed, epoch) alone and every batch
+comes with the position that follows it, so a run that stopped goes on with exactly the
+batch it would have seen.
+"""
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from reviewintent_jax.data.augment import AugmentSpec, augment_ids
+from reviewintent_jax.data.pages import (
+    PagePlan,
+    PageSpec,
+    ReviewFields,
+    build_pages,
+    plan_pages,
+    slot_lengths,
+)
+from reviewintent_jax.data.tokens import SpecialIds, TokenStore
+from reviewintent_jax.schema import PageBatch
+
+T = TypeVar("T")
+_DONE = object()
+
+
+class Position(NamedTuple):
+    """Where the data stands: ``page`` pages of ``epoch`` (from 0) have been used."""
+
+    epoch: int
+    page: int
+
+
+class PageSource(NamedTuple):
+    """What pages are made from: ids on disk, labels and weights in memory."""
+
+    store: TokenStore
+    fields: ReviewFields
+    special: SpecialIds
+    spec: PageSpec
+
+
+class TrainBatches:
+    """Endless, shuffled, augmented batches of the training reviews.
+
+    Every review appears exactly once an epoch. The last batch of an epoch is filled up
+    with empty pages, which weigh nothing.
+
+    Attributes:
+      reviews: indices of the training reviews.
+      batch_pages: pages in a batch.
+    """
+
+    def __init__(
+        self,
+        source: PageSource,
+        reviews: np.ndarray,
+        *,
+        batch_pages: int,
+        augment: AugmentSpec,
+        replacement_ids: tuple[int, int],
+        seed: int,
+    ) -> None:
+        self.source, self.reviews, self.batch_pages = source, reviews, batch_pages
+        self._augment, self._replacement_ids = augment, replacement_ids
+        self._seed = seed
+        self._lengths = slot_lengths(source.store.lengths()[reviews], source.spec)
+        self._planned: tuple[int, PagePlan] | None = None
+
+    def plan(self, epoch: int) -> PagePlan:
+        """Which review lies where in ``epoch``; the same for every call and run."""
+        if self._planned is None or self._planned[0] != epoch:
+            plan = plan_pages(
+                self.reviews,
+                self._lengths.slot_n,
+                self.source.spec,
+                shuffle=np.random.default_rng([self._seed, epoch]),
+            )
+            self._planned = epoch, plan
+        return self._planned[1]
+
+    def steps(self, epoch: int) -> int:
+        """Batches in ``epoch``; packing makes them differ a little between epochs."""
+        return -(-self.plan(epoch).pages // self.batch_pages)
+
+    def batches(self, position: Position) -> Iterator[tuple[PageBatch, Position]]:
+        """Yields (batch, position after it) for ever, from ``position`` on."""
+        epoch, page = position
+        while True:
+            plan = self.plan(epoch)
+            while page < plan.pages:
+                end = min(page + self.batch_pages, plan.pages)
+                batch = self._build(plan, range(page, end), epoch)
+                page = end
+                after = (
+                    Position(epoch, page)
+                    if page < plan.pages
+                    else Position(epoch + 1, 0)
+                )
+                yield batch, after
+            epoch, page = epoch + 1, 0
+
+    def _build(self, plan: PagePlan, pages: Sequence[int], epoch: int) -> PageBatch:
+        def ids_of(review: int) -> np.ndarray:
+            return augment_ids(
+                self.source.store[review],
+                self._augment,
+                key=(self._seed, epoch, review),
+                replacement_ids=self._replacement_ids,
+            )
+
+        source = self.source
+        return build_pages(
+            plan,
+            pages,
+            ids_of,
+            source.fields,
+            source.special,
+            source.spec,
+            size=self.batch_pages,
+        )
+
+
+def eval_batches(
+    source: PageSource, reviews: np.ndarray, *, batch_pages: int
+) -> Iterator[PageBatch]:
+    """Yields batches that hold every review of ``reviews`` once; no shuffle."""
+    lengths = slot_lengths(source.store.lengths()[reviews], source.spec)
+    plan = plan_pages(reviews, lengths.slot_n, source.spec)
+    for begin in range(0, plan.pages, batch_pages):
+        yield build_pages(
+            plan,
+            range(begin, min(begin + batch_pages, plan.pages)),
+            source.store.__getitem__,
+            source.fields,
+            source.special,
+            source.spec,
+            size=batch_pages,
+        )
+
+
+def pages_per_batch(
+    mean_slot_length: float, batch_reviews: int, spec: PageSpec
+) -> int:
+    """Pages that hold about ``batch_reviews`` reviews; at least 1.
+
+    Example: reviews of 60 tokens on average, 32 a batch, pages of 128 -> 15.
+    """
+    return max(1, round(batch_reviews * mean_slot_length / spec.page_tokens))
+
+
+def prefetch(items: Iterator[T], depth: int) -> Iterator[T]:
+    """Runs ``items`` in a thread, ``depth`` items ahead; errors are raised here."""
+    ready: queue.Queue = queue.Queue(maxsize=depth)
+    stopped = threading.Event()
+
+    def put(item: object) -> None:
+        while not stopped.is_set():
+            try:
+                return ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def produce() -> None:
+        try:
+            for item in items:
+                put(item)
+                if stopped.is_set():
+                    return
+            put(_DONE)
+        except BaseException as error:  # handed to the reader, whatever it is
+            put(error)
+
+    thread = threading.Thread(target=produce, daemon=True, name="prefetch")
+    thread.start()
+    try:
+        while (item := ready.get()) is not _DONE:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        thread.join(timeout=5)

@@ -1,0 +1,175 @@
+"""Stage 6, tokenised: text -> vocabulary ids, kept on disk as one flat array.
+
+In: cleaned texts. Out: per review the ids of its tokens *without* special tokens, which
+stage 7 adds to every chunk. Everything about the vocabulary, casing included, is taken
+from the tokenizer's own files.
+"""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tokenizers import Tokenizer
+from tokenizers.implementations import BertWordPieceTokenizer
+
+from reviewintent_jax.schema import InputError
+
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "sentencepiece.bpe.model",
+)
+_PAD_NAMES = ("[PAD]", "<pad>")
+
+
+class SpecialIds(NamedTuple):
+    """Ids that frame every chunk: ``first`` body ``last``; ``pad`` fills the page."""
+
+    first: int
+    last: int
+    pad: int
+
+
+class ReviewTokenizer:
+    """Sub-word tokenizer of a Hugging Face folder, with no truncation and no padding.
+
+    Raises:
+      InputError: the folder holds no tokenizer, does not say whether it is cased, or
+        its tokenizer does not frame a text with exactly two special tokens.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self._tokenizer = _open_tokenizer(self.folder)
+        # Folders may carry baked-in truncation and padding; both would falsify lengths.
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self.special = _special_ids(self._tokenizer, self.folder)
+        self.vocab_size = self._tokenizer.get_vocab_size()
+
+    def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Returns one int32 array of ids for each text, special tokens left out."""
+        encodings = self._tokenizer.encode_batch_fast(
+            list(texts), add_special_tokens=False
+        )
+        return [np.asarray(encoding.ids, np.int32) for encoding in encodings]
+
+    def replacement_range(self) -> tuple[int, int]:
+        """Lowest and one past the highest id that augmentation may put into a text.
+
+        Vocabularies keep their special and unused entries in front; everything from
+        the largest special id on is a real piece.
+        """
+        return max(self.special) + 1, self.vocab_size
+
+    def save(self, folder: Path) -> None:
+        """Copies the tokenizer's files, so that a run can score without its origin."""
+        folder.mkdir(parents=True, exist_ok=True)
+        if self.folder.resolve() != folder.resolve():
+            for name in TOKENIZER_FILES:
+                if (self.folder / name).is_file():
+                    shutil.copyfile(self.folder / name, folder / name)
+        if not (folder / "tokenizer.json").is_file():
+            self._tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def _open_tokenizer(folder: Path) -> Tokenizer:
+    if (folder / "tokenizer.json").is_file():
+        return Tokenizer.from_file(str(folder / "tokenizer.json"))
+    if (folder / "vocab.txt").is_file():
+        lowercase = _stated_lowercase(folder)
+        tokenizer = BertWordPieceTokenizer(
+            str(folder / "vocab.txt"), lowercase=lowercase
+        )
+        return Tokenizer.from_str(tokenizer.to_str())
+    if any((folder / n).is_file() for n in ("vocab.json", "sentencepiece.bpe.model")):
+        # transformers converts the older formats; it is slow to import, so only here.
+        from transformers import AutoTokenizer
+
+        backend = AutoTokenizer.from_pretrained(str(folder)).backend_tokenizer
+        return Tokenizer.from_str(backend.to_str())
+    raise InputError(
+        "The encoder's folder holds no tokenizer.",
+        where=str(folder),
+        fix=f"Expected one of {', '.join(TOKENIZER_FILES)} in it.",
+    )
+
+
+def _stated_lowercase(folder: Path) -> bool:
+    """Casing as ``tokenizer_config.json`` states it; a guess would be silent damage."""
+    path = folder / "tokenizer_config.json"
+    stated = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    if "do_lower_case" not in stated:
+        raise InputError(
+            "The tokenizer's files do not say whether it is cased.",
+            where=str(folder),
+            fix='Put {"do_lower_case": true} (or false) into tokenizer_config.json.',
+        )
+    return bool(stated["do_lower_case"])
+
+
+def _special_ids(tokenizer: Tokenizer, folder: Path) -> SpecialIds:
+    framed = tokenizer.encode("").ids
+    pads = [tokenizer.token_to_id(name) for name in _PAD_NAMES]
+    pad = next((i for i in pads if i is not None), None)
+    if len(framed) != 2 or pad is None:
+        raise InputError(
+            "The tokenizer must put one special token before and one after a text,"
+            f" and know a padding token; an empty text became {framed}, padding {pad}.",
+            where=str(folder),
+            fix="Use the tokenizer that belongs to a BERT, RoBERTa or XLM-R model.",
+        )
+    return SpecialIds(framed[0], framed[1], pad)
+
+
+class TokenWriter:
+    """Appends ids to ``tokens.bin``; memory does not grow with their number."""
+
+    def __init__(self, folder: Path, vocab_size: int) -> None:
+        self._dtype = np.dtype(np.uint16 if vocab_size <= 2**16 else np.int32)
+        self._file = (folder / "tokens.bin").open("wb")
+        self._folder = folder
+        self._lengths: list[np.ndarray] = []
+
+    def add(self, ids: Sequence[np.ndarray]) -> None:
+        """Appends the ids of some reviews."""
+        self._lengths.append(np.array([len(i) for i in ids], np.int64))
+        if ids:
+            self._file.write(np.concatenate(ids).astype(self._dtype).tobytes())
+
+    def close(self) -> "TokenStore":
+        """Writes the offsets and reopens all of it for reading."""
+        self._file.close()
+        offsets = np.concatenate([np.zeros(1, np.int64), *self._lengths]).cumsum()
+        np.save(self._folder / "token_offsets.npy", offsets)
+        (self._folder / "tokens.dtype").write_text(self._dtype.name)
+        return TokenStore(self._folder)
+
+
+class TokenStore:
+    """Ids of all reviews, memory-mapped: ``store[i]`` is the int32 ids of review i."""
+
+    def __init__(self, folder: Path) -> None:
+        dtype = np.dtype((folder / "tokens.dtype").read_text())
+        self.offsets = np.load(folder / "token_offsets.npy")
+        path = folder / "tokens.bin"
+        empty = path.stat().st_size == 0
+        self._ids = np.zeros(0, dtype) if empty else np.memmap(path, dtype, "r")
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        begin, end = self.offsets[index], self.offsets[index + 1]
+        return np.asarray(self._ids[begin:end], np.int32)
+
+    def lengths(self) -> np.ndarray:
+        """Number of ids of every review, int64, special tokens not counted."""
+        return np.diff(self.offsets)

@@ -1,0 +1,338 @@
+"""LSTNet (Lai et al., SIGIR 2018) over packed slots: ``x_btd`` -> ``summary_bkm``.
+
+Stage: after the encoder. In: features of every step of a page, and where its slots are;
+out: one summary for every slot. A slot is one series: the tokens of a review, the past
+reviews of a shopper, a window of numbers. Slots of one page never see each other, so
+the answer for a slot is the one it would get alone on a page of its own, and a padded
+batch is the case of one slot a page.
+
+Everything below hangs on one array, the position of each step within its slot::
+
+    slot_start [0, 4]  slot_length [3, 2]  page of 7 steps
+    position_bt  [0, 1, 2, -1, 0, 1, -1]           -1 where the step is padding
+
+Tap i of the convolution counts where ``position >= i``; the GRU starts afresh where
+``position < 1``, and the skip-GRU of period p where ``position < p``.
+"""
+
+import dataclasses
+import enum
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from reviewintent_jax.models.recurrent import GRU, Candidate, GateFusion
+from reviewintent_jax.schema import InputError
+
+
+class Padding(enum.StrEnum):
+    """What the convolution does where its kernel reaches before the slot's start."""
+
+    CAUSAL = "causal"  # missing steps are zero: as many outputs as inputs
+    VALID = "valid"  # no output there (the reference code): the first k - 1 are lost
+
+
+class Fusion(enum.StrEnum):
+    """How the recurrent states of a slot become its summary."""
+
+    SKIP = "skip"  # dense over the last GRU state and the last p skip states
+
+
+@dataclasses.dataclass(frozen=True)
+class LSTNetSpec:
+    """What an LSTNet is made of.
+
+    Attributes:
+      kernel_sizes: steps each convolution sees, distinct, 1 or more each.
+      channels: convolution channels for each kernel size, 1 or more; concatenated.
+      padding: causal, or valid as in the reference code; with several kernel sizes
+        valid drops the first ``max(kernel_sizes) - 1`` steps of every slot.
+      recurrent_features: size of the GRU state, 1 or more.
+      recurrent_layers: GRU layers, 1 to 3.
+      candidate: activation of the GRU's candidate, also in the skip-GRU.
+      skip_period: steps between linked states of the skip-GRU; 0 leaves it out.
+      skip_features: size of the skip-GRU's state; 1 or more if there is one.
+      fusion: how states become a summary.
+      highway_window: last steps the linear autoregression reads; 0 leaves it out.
+      summary_features: size m of a slot's summary, 1 or more.
+      dropout: probability of dropping a feature in training, in [0, 1); applied, as in
+        the reference code, to the convolution and to the states that are fused.
+      gate_fusion: how the recurrent products are computed; changes speed only.
+      unroll: scan steps per compiled loop iteration, 1 or more; changes speed only.
+    """
+
+    kernel_sizes: tuple[int, ...]
+    channels: int
+    padding: Padding
+    recurrent_features: int
+    recurrent_layers: int
+    candidate: Candidate
+    skip_period: int
+    skip_features: int
+    fusion: Fusion
+    highway_window: int
+    summary_features: int
+    dropout: float
+    gate_fusion: GateFusion
+    unroll: int
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that make no model."""
+        sizes = self.kernel_sizes
+        skip_floor = 1 if self.skip_period else 0
+        rules = {
+            "kernel_sizes": (
+                bool(sizes) and min(sizes) >= 1 and len(set(sizes)) == len(sizes),
+                "one or more different sizes, each 1 or more",
+            ),
+            "channels": (self.channels >= 1, "1 or more"),
+            "recurrent_features": (self.recurrent_features >= 1, "1 or more"),
+            "recurrent_layers": (1 <= self.recurrent_layers <= 3, "1, 2 or 3"),
+            "skip_period": (self.skip_period >= 0, "0 (none) or more"),
+            "skip_features": (
+                self.skip_features >= skip_floor,
+                "1 or more when there is a skip_period",
+            ),
+            "highway_window": (self.highway_window >= 0, "0 (none) or more"),
+            "summary_features": (self.summary_features >= 1, "1 or more"),
+            "dropout": (0.0 <= self.dropout < 1.0, "in [0, 1)"),
+            "unroll": (self.unroll >= 1, "1 or more"),
+        }
+        for field, (holds, want) in rules.items():
+            if not holds:
+                raise InputError(
+                    f"LSTNet cannot be built with {field} = {getattr(self, field)!r}",
+                    where=f"lstnet.{field}",
+                    fix=f"It must be {want}.",
+                )
+
+
+class LSTNetOutput(NamedTuple):
+    """Everything an LSTNet computes; jit drops what nobody reads.
+
+    Attributes:
+      summary_bkm: float32 summary of every slot, ``fused + highway``; 0 where empty.
+      fused_bkm: float32, the part that comes from the recurrent states.
+      highway_bkm: float32, the linear part; 0 where there is no highway.
+      convolved_btc: convolution states of every step; 0 on padding.
+      recurrent_btr: float32 states of the last GRU layer; 0 on padding.
+      skip_btr: float32 states of the skip-GRU; None where there is none.
+    """
+
+    summary_bkm: Array
+    fused_bkm: Array
+    highway_bkm: Array
+    convolved_btc: Array
+    recurrent_btr: Array
+    skip_btr: Array | None
+
+
+def slot_positions(
+    slot_start_bk: Int[Array, "*b k"], slot_length_bk: Int[Array, "*b k"], steps: int
+) -> Int[Array, "*b t"]:
+    """Position of each step within its slot; -1 where a step belongs to none.
+
+    Example: starts [0, 4], lengths [3, 2], 7 steps -> [0, 1, 2, -1, 0, 1, -1].
+    """
+    step = jnp.arange(steps).reshape((1,) * slot_start_bk.ndim + (-1,))
+    offset_bkt = step - slot_start_bk[..., None]
+    inside_bkt = (offset_bkt >= 0) & (offset_bkt < slot_length_bk[..., None])
+    return jnp.sum(jnp.where(inside_bkt, offset_bkt + 1, 0), axis=-2) - 1
+
+
+def last_steps(
+    x_btr: Float[Array, "*b t r"],
+    slot_end_bk: Int[Array, "*b k"],
+    slot_length_bk: Int[Array, "*b k"],
+    count: int,
+) -> Float[Array, "*b k {count} r"]:
+    """The last ``count`` steps of every slot, oldest first; missing ones are zero.
+
+    Example: a slot of steps [a b], count 3 -> [0 a b]. The newest is always last.
+    """
+    age = jnp.arange(count)[::-1].reshape((1,) * slot_end_bk.ndim + (-1,))
+    index = jnp.maximum(slot_end_bk[..., None] - age, 0)
+    flat = index.reshape(*index.shape[:-2], -1, 1)
+    taken = jnp.take_along_axis(x_btr, flat, axis=-2)
+    taken = taken.reshape(*index.shape, x_btr.shape[-1])
+    exists = age < slot_length_bk[..., None]
+    return jnp.where(exists[..., None], taken, 0.0)
+
+
+class PackedConvolution(nn.Module):
+    """Causal convolutions of several sizes and a ReLU, blind across slots.
+
+    All taps of all sizes are one matrix product; their outputs are then shifted and
+    added, which moves less memory than shifting the (wider) inputs. Parameters:
+    ``kernel_{size} [size, d, c]``, oldest tap first as in torch and linen, and
+    ``bias_{size} [c]``.
+    """
+
+    kernel_sizes: tuple[int, ...]
+    channels: int
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, x_btd: Float[Array, "*b t d"], position_bt: Int[Array, "*b t"]
+    ) -> Float[Array, "*b t c"]:
+        """Return the channels of all sizes side by side, in the order of the sizes."""
+        *lead, steps, features = x_btd.shape
+        kernels, biases = [], []
+        for size in self.kernel_sizes:
+            shape = (size, features, self.channels)
+            init = nn.initializers.glorot_uniform()
+            kernels.append(self.param(f"kernel_{size}", init, shape))
+            zeros = nn.initializers.zeros
+            biases.append(self.param(f"bias_{size}", zeros, (self.channels,)))
+        columns = jnp.concatenate([tap for kernel in kernels for tap in kernel], axis=1)
+        projected = jnp.matmul(
+            x_btd.reshape(-1, features).astype(self.dtype), columns.astype(self.dtype)
+        ).reshape(*lead, steps, -1)
+        taps = iter(jnp.split(projected, sum(self.kernel_sizes), axis=-1))
+        convolved = []
+        for size, bias in zip(self.kernel_sizes, biases, strict=True):
+            total = bias.astype(self.dtype).reshape((1,) * (len(lead) + 1) + (-1,))
+            for age in reversed(range(size)):
+                total = total + _shift(next(taps), position_bt, age)
+            convolved.append(total)
+        return nn.relu(jnp.concatenate(convolved, axis=-1))
+
+
+def _shift(x_btc: Array, position_bt: Array, age: int) -> Array:
+    """Move every step ``age`` later, within its slot; zero where none comes."""
+    # What roll brings round the page's end has position < age there, so it is masked.
+    return jnp.where((position_bt >= age)[..., None], jnp.roll(x_btc, age, axis=-2), 0)
+
+
+class Highway(nn.Module):
+    """Linear autoregression over the last steps of a slot, shared by all features.
+
+    ``y = sum_i weight[i] * x[end - window + 1 + i] + bias`` for every feature alike
+    (``weight[-1]`` belongs to the newest step, missing steps are zero), then a linear
+    map without bias from d to m features, where they differ.
+    """
+
+    window: int
+    features: int
+
+    @nn.compact
+    def __call__(
+        self,
+        x_btd: Float[Array, "*b t d"],
+        slot_end_bk: Int[Array, "*b k"],
+        slot_length_bk: Int[Array, "*b k"],
+    ) -> Float[Array, "*b k m"]:
+        """Return the linear part of every slot's summary, float32."""
+        init = nn.initializers.glorot_uniform()
+        weight = self.param("weight", init, (self.window, 1))[:, 0]
+        bias = self.param("bias", nn.initializers.zeros, ())
+        # As a matrix [k, t] per page, so that no step is copied out of the page.
+        step = jnp.arange(x_btd.shape[-2]).reshape((1,) * slot_end_bk.ndim + (-1,))
+        age = slot_end_bk[..., None] - step
+        seen = (age >= 0) & (age < jnp.minimum(slot_length_bk, self.window)[..., None])
+        share_bkt = jnp.where(seen, weight[jnp.clip(-1 - age, -self.window, -1)], 0.0)
+        linear = jnp.matmul(
+            share_bkt.astype(x_btd.dtype), x_btd, preferred_element_type=jnp.float32
+        )
+        linear = linear + bias
+        if x_btd.shape[-1] == self.features:
+            return linear
+        return nn.Dense(self.features, use_bias=False, kernel_init=init, name="map")(
+            linear
+        )
+
+
+class LSTNet(nn.Module):
+    """Convolution, recurrent, recurrent-skip, fusion and highway, over packed slots.
+
+    Attributes:
+      spec: what it is made of.
+      dtype: of activations and matrix products (float32 or bfloat16); parameters,
+        recurrent states and the summary are float32 always.
+    """
+
+    spec: LSTNetSpec
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self,
+        x_btd: Float[Array, "*b t d"],
+        slot_start_bk: Int[Array, "*b k"],
+        slot_length_bk: Int[Array, "*b k"],
+        *,
+        deterministic: bool,
+    ) -> LSTNetOutput:
+        """Summarise every slot.
+
+        Args:
+          x_btd: features of every step of the page; what lies outside slots is ignored.
+          slot_start_bk: int32, first step of each slot.
+          slot_length_bk: int32, steps in each slot; 0 marks an empty slot. Slots of a
+            page must lie inside it and must not overlap.
+          deterministic: True turns dropout off; otherwise the ``dropout`` key is used.
+        """
+        spec = self.spec
+        position_bt = slot_positions(slot_start_bk, slot_length_bk, x_btd.shape[-2])
+        slot_end_bk = slot_start_bk + slot_length_bk - 1
+        x_btd = jnp.where((position_bt >= 0)[..., None], x_btd, 0).astype(self.dtype)
+        dropout = nn.Dropout(spec.dropout, deterministic=deterministic)
+
+        lost = max(spec.kernel_sizes) - 1 if spec.padding is Padding.VALID else 0
+        convolve = PackedConvolution(spec.kernel_sizes, spec.channels, self.dtype)
+        convolved_btc = convolve(x_btd, position_bt)
+        position_bt = jnp.maximum(position_bt - lost, -1)
+        state_length_bk = jnp.maximum(slot_length_bk - lost, 0)
+        valid_bt = position_bt >= 0
+        convolved_btc = jnp.where(valid_bt[..., None], convolved_btc, 0)
+
+        dropped_btc = dropout(convolved_btc)
+        recurrent_btr = dropped_btc
+        for layer in range(spec.recurrent_layers):
+            gru = self._gru(spec.recurrent_features, 1, f"recurrent_{layer}")
+            recurrent_btr = gru(recurrent_btr, position_bt < 1, valid_bt)
+        last = last_steps(recurrent_btr, slot_end_bk, state_length_bk, 1)
+        fused = [dropout(last[..., 0, :])]
+
+        skip_btr = None
+        if spec.skip_period:
+            gru = self._gru(spec.skip_features, spec.skip_period, "skip")
+            skip_btr = gru(dropped_btc, position_bt < spec.skip_period, valid_bt)
+            last = last_steps(skip_btr, slot_end_bk, state_length_bk, spec.skip_period)
+            fused.append(dropout(last.reshape(*last.shape[:-2], -1)))
+        dense = nn.Dense(
+            spec.summary_features,
+            dtype=self.dtype,
+            kernel_init=nn.initializers.glorot_uniform(),
+            name="fuse",
+        )
+        filled_bk1 = (slot_length_bk > 0)[..., None]
+        fused_bkm = dense(jnp.concatenate(fused, axis=-1)).astype(jnp.float32)
+        fused_bkm = jnp.where(filled_bk1, fused_bkm, 0.0)
+        highway_bkm = jnp.zeros_like(fused_bkm)
+        if spec.highway_window:
+            highway = Highway(spec.highway_window, spec.summary_features)
+            highway_bkm = highway(x_btd, slot_end_bk, slot_length_bk)
+            highway_bkm = jnp.where(filled_bk1, highway_bkm, 0.0)
+        return LSTNetOutput(
+            summary_bkm=fused_bkm + highway_bkm,
+            fused_bkm=fused_bkm,
+            highway_bkm=highway_bkm,
+            convolved_btc=convolved_btc,
+            recurrent_btr=recurrent_btr,
+            skip_btr=skip_btr,
+        )
+
+    def _gru(self, features: int, period: int, name: str) -> GRU:
+        return GRU(
+            features,
+            self.spec.candidate,
+            period=period,
+            gate_fusion=self.spec.gate_fusion,
+            unroll=self.spec.unroll,
+            dtype=self.dtype,
+            name=name,
+        )

@@ -1,0 +1,411 @@
+"""The text encoder: BERT, RoBERTa / XLM-R and DistilBERT as one module.
+
+In: token, segment and position ids of packed pages. Out: hidden states of every token.
+
+The families are the same network (Devlin et al. 2019: post-layer-norm transformer) and
+differ in sizes and in what ``EncoderSpec`` lists; nothing here asks for a family but
+``EncoderSpec`` itself.
+
+Inside, all leading axes are folded into one axis ``t`` of tokens: dense layers on two
+axes are the fast ones on CPU, and attention cuts the same axis into blocks.
+"""
+
+import dataclasses
+import enum
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from reviewintent_jax.models import attention
+from reviewintent_jax.models.activations import Activation, activate
+from reviewintent_jax.models.dropout import kept_scale
+from reviewintent_jax.schema import InputError
+
+INITIAL_STD = 0.02
+"""Standard deviation of random weights (Devlin et al.), used without a checkpoint."""
+
+
+class EncoderFamily(enum.StrEnum):
+    """Named as ``model_type`` in Hugging Face's config.json."""
+
+    BERT = "bert"
+    ROBERTA = "roberta"
+    XLM_ROBERTA = "xlm-roberta"
+    DISTILBERT = "distilbert"
+
+
+class ComputeDtype(enum.StrEnum):
+    """Type of activations; parameters, softmax and layer norm are float32 always."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderSpec:
+    """Everything that sets one encoder apart from another.
+
+    Attributes:
+      family: where dropout stands and how the weights are named.
+      vocab_size: rows of the token table, > 0.
+      hidden_size: features of a token, a multiple of ``num_heads``.
+      num_layers: transformer layers, > 0.
+      num_heads: attention heads, > 0.
+      intermediate_size: features between the two feed-forward layers, > 0.
+      max_positions: rows of the position table, > ``position_offset``.
+      position_offset: row of a segment's first token: 0, or pad_id + 1 (RoBERTa).
+      type_vocab_size: rows of the token-type table; 0 for none (DistilBERT).
+      norm_eps: added to the variance in layer norm, > 0.
+      activation: between the two feed-forward layers.
+      hidden_dropout: rate on embeddings and on what a sub-layer adds, in [0, 1).
+      attention_dropout: rate on attention probabilities, in [0, 1).
+      pad_id: the padding token, in [0, vocab_size).
+      has_pooler: whether there is a dense tanh layer over first tokens.
+      dtype: type of activations.
+    """
+
+    family: EncoderFamily
+    vocab_size: int
+    hidden_size: int
+    num_layers: int
+    num_heads: int
+    intermediate_size: int
+    max_positions: int
+    position_offset: int
+    type_vocab_size: int
+    norm_eps: float
+    activation: Activation
+    hidden_dropout: float
+    attention_dropout: float
+    pad_id: int
+    has_pooler: bool
+    dtype: ComputeDtype
+
+    def __post_init__(self) -> None:
+        for name, kind in _ENUM_FIELDS.items():
+            value = getattr(self, name)
+            _require(
+                value in list(kind), f"{name} {value!r}: one of {list(map(str, kind))}"
+            )
+            object.__setattr__(self, name, kind(value))
+        for name in _POSITIVE_FIELDS:
+            _require(getattr(self, name) > 0, f"{name} must be above 0")
+        for name in ("hidden_dropout", "attention_dropout"):
+            _require(0 <= getattr(self, name) < 1, f"{name} must be in [0, 1)")
+        _require(
+            self.hidden_size % self.num_heads == 0,
+            f"hidden_size {self.hidden_size} is no multiple of {self.num_heads} heads",
+        )
+        _require(
+            0 <= self.position_offset < self.max_positions,
+            "position_offset must be in [0, max_positions)",
+        )
+        _require(self.type_vocab_size >= 0, "type_vocab_size must not be below 0")
+        _require(
+            0 <= self.pad_id < self.vocab_size, "pad_id must be in [0, vocab_size)"
+        )
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens that the longest segment may have."""
+        return self.max_positions - self.position_offset
+
+    @property
+    def attention_output_dropout(self) -> float:
+        """Dropout rate on what attention adds: DistilBERT alone has none there."""
+        return 0.0 if self.family == EncoderFamily.DISTILBERT else self.hidden_dropout
+
+
+_ENUM_FIELDS = {
+    "family": EncoderFamily,
+    "activation": Activation,
+    "dtype": ComputeDtype,
+}
+_POSITIVE_FIELDS = (
+    "vocab_size",
+    "hidden_size",
+    "num_layers",
+    "num_heads",
+    "intermediate_size",
+    "norm_eps",
+)
+
+
+def _require(fine: bool, what: str) -> None:
+    if not fine:
+        raise InputError(f"Impossible encoder: {what}.", where="EncoderSpec")
+
+
+class EncoderOutput(NamedTuple):
+    """What the encoder computes; the leading axes are those of the ids.
+
+    Attributes:
+      hidden_btd: states of every token after the last layer, in the compute dtype.
+        Padding gets finite values without meaning.
+      layers: the embeddings, then the states after each layer; the last is hidden_btd.
+    """
+
+    hidden_btd: jax.Array
+    layers: tuple[jax.Array, ...]
+
+
+def _dense(spec: EncoderSpec, features: int, name: str | None = None) -> nn.Dense:
+    return nn.Dense(
+        features,
+        dtype=jnp.dtype(spec.dtype),
+        kernel_init=nn.initializers.normal(INITIAL_STD),
+        name=name,
+    )
+
+
+def _table(spec: EncoderSpec, rows: int, name: str) -> nn.Embed:
+    init = nn.initializers.normal(INITIAL_STD)
+    return nn.Embed(rows, spec.hidden_size, embedding_init=init, name=name)
+
+
+class Norm(nn.Module):
+    """Layer norm over features in float32, returned in the compute dtype."""
+
+    spec: EncoderSpec
+
+    @nn.compact
+    def __call__(self, x_td: jax.Array) -> jax.Array:
+        """``[..., d]`` -> the same shape (Ba et al. 2016)."""
+        shape = (self.spec.hidden_size,)
+        scale_d = self.param("scale", nn.initializers.ones, shape)
+        bias_d = self.param("bias", nn.initializers.zeros, shape)
+        x_td = x_td.astype(jnp.float32)
+        centred_td = x_td - x_td.mean(axis=-1, keepdims=True)
+        variance = jnp.square(centred_td).mean(axis=-1, keepdims=True)
+        normal_td = centred_td * jax.lax.rsqrt(variance + self.spec.norm_eps)
+        axes = range(x_td.ndim - 1)
+        result = normal_td * jnp.expand_dims(scale_d, axes) + jnp.expand_dims(
+            bias_d, axes
+        )
+        return result.astype(self.spec.dtype)
+
+
+class Dropout(nn.Module):
+    """Zero a share ``rate`` of the elements and scale up the rest."""
+
+    rate: float
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, deterministic: bool) -> jax.Array:
+        """Same shape and type; reads the ``dropout`` random stream."""
+        if deterministic or self.rate == 0:
+            return x
+        return x * kept_scale(self.make_rng("dropout"), self.rate, x.shape, x.dtype)
+
+
+class Embeddings(nn.Module):
+    """Token + position + type, normalised."""
+
+    spec: EncoderSpec
+
+    @nn.compact
+    def __call__(
+        self,
+        token_ids_t: jax.Array,
+        position_ids_t: jax.Array,
+        type_ids_t: jax.Array | None,
+        *,
+        deterministic: bool,
+    ) -> jax.Array:
+        """Ids ``[...]`` -> ``[..., d]``."""
+        spec = self.spec
+        sum_td = _table(spec, spec.vocab_size, "token")(token_ids_t)
+        positions = _table(spec, spec.max_positions, "position")
+        sum_td += positions(position_ids_t + spec.position_offset)
+        if spec.type_vocab_size:
+            # One of two or three rows: a product, whose gradient is no scatter.
+            types = _table(spec, spec.type_vocab_size, "type")
+            if type_ids_t is None:
+                type_ids_t = jnp.zeros_like(token_ids_t)
+            sum_td += jax.nn.one_hot(type_ids_t, spec.type_vocab_size) @ types.embedding
+        elif type_ids_t is not None:
+            raise InputError(
+                f"{spec.family} has no token types, yet type ids were given."
+            )
+        embedded_td = Norm(spec, name="norm")(sum_td)
+        return Dropout(spec.hidden_dropout)(embedded_td, deterministic=deterministic)
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention of every token over its own segment.
+
+    Attributes:
+      spec: the encoder's.
+      block_tokens: attention happens inside blocks of this many tokens.
+    """
+
+    spec: EncoderSpec
+    block_tokens: int
+
+    @nn.compact
+    def __call__(
+        self, x_td: jax.Array, segment_ids_t: jax.Array, *, deterministic: bool
+    ) -> jax.Array:
+        """``[t, d]`` and ``[t]`` -> what the sub-layer adds, ``[t, d]``."""
+        spec = self.spec
+        query, key, value = (
+            self._heads_first(_dense(spec, spec.hidden_size, name)(x_td))
+            for name in ("query", "key", "value")
+        )
+        mask_gij = attention.segment_mask(segment_ids_t.reshape(-1, self.block_tokens))
+        kept = self._kept(query.shape, deterministic)
+        context_ghie = attention.attend(query, key, value, mask_gij, kept)
+        context_td = context_ghie.swapaxes(1, 2).reshape(x_td.shape)
+        return _dense(spec, spec.hidden_size, "output")(context_td)
+
+    def _heads_first(self, x_td: jax.Array) -> jax.Array:
+        """``[t, d]`` -> ``[g, h, i, e]``."""
+        heads = self.spec.num_heads
+        return x_td.reshape(
+            -1, self.block_tokens, heads, x_td.shape[-1] // heads
+        ).swapaxes(1, 2)
+
+    def _kept(self, shape: tuple[int, ...], deterministic: bool) -> jax.Array | None:
+        rate = self.spec.attention_dropout
+        if deterministic or rate == 0:
+            return None
+        shape = (*shape[:3], self.block_tokens)
+        return kept_scale(self.make_rng("dropout"), rate, shape, jnp.dtype(jnp.float32))
+
+
+class FeedForward(nn.Module):
+    """Two dense layers with the activation between them."""
+
+    spec: EncoderSpec
+
+    @nn.compact
+    def __call__(self, x_td: jax.Array) -> jax.Array:
+        """``[..., d]`` -> what the sub-layer adds, the same shape."""
+        spec = self.spec
+        wide_tf = _dense(spec, spec.intermediate_size, "up")(x_td)
+        return _dense(spec, spec.hidden_size, "down")(
+            activate(spec.activation, wide_tf)
+        )
+
+
+class Layer(nn.Module):
+    """Attention, then feed-forward; each is added to its input and normalised."""
+
+    spec: EncoderSpec
+    block_tokens: int
+
+    @nn.compact
+    def __call__(
+        self, x_td: jax.Array, segment_ids_t: jax.Array, *, deterministic: bool
+    ) -> jax.Array:
+        """``[t, d]`` and ``[t]`` -> ``[t, d]``."""
+        spec = self.spec
+        attend = SelfAttention(spec, self.block_tokens, name="attention")
+        added_td = attend(x_td, segment_ids_t, deterministic=deterministic)
+        added_td = Dropout(spec.attention_output_dropout)(
+            added_td, deterministic=deterministic
+        )
+        x_td = Norm(spec, name="attention_norm")(x_td + added_td)
+        added_td = FeedForward(spec, name="feed_forward")(x_td)
+        added_td = Dropout(spec.hidden_dropout)(added_td, deterministic=deterministic)
+        return Norm(spec, name="output_norm")(x_td + added_td)
+
+
+class Encoder(nn.Module):
+    """The whole encoder, over pages with any leading axes.
+
+    Attributes:
+      spec: which encoder.
+      block_tokens: pages are cut into blocks of this many tokens and no segment may
+        cross a cut, so that the cost of attention does not grow with the page.
+    """
+
+    spec: EncoderSpec
+    block_tokens: int
+
+    def setup(self) -> None:
+        """Name the parts; the names are the paths of the parameters."""
+        self.embeddings = Embeddings(self.spec)
+        self.layer = [
+            Layer(self.spec, self.block_tokens) for _ in range(self.spec.num_layers)
+        ]
+        if self.spec.has_pooler:
+            self.pooler = _dense(self.spec, self.spec.hidden_size)
+
+    def __call__(
+        self,
+        token_ids_bt: jax.Array,
+        segment_ids_bt: jax.Array,
+        position_ids_bt: jax.Array,
+        type_ids_bt: jax.Array | None = None,
+        *,
+        deterministic: bool,
+    ) -> EncoderOutput:
+        """Encode pages; see ``schema.PageBatch`` for a worked example of the ids.
+
+        Args:
+          token_ids_bt: vocabulary entries, in [0, vocab_size).
+          segment_ids_bt: tokens see one another where these are equal and not 0.
+          position_ids_bt: position inside the segment, from 0, below ``max_tokens``;
+            one out of range gives NaN.
+          type_ids_bt: token types; None for all 0.
+          deterministic: False draws dropout from the ``dropout`` random stream.
+
+        Raises:
+          InputError: when t is no multiple of ``block_tokens``.
+        """
+        embedded_btd = self.embed(
+            token_ids_bt, position_ids_bt, type_ids_bt, deterministic=deterministic
+        )
+        output = self.transform(
+            embedded_btd, segment_ids_bt, deterministic=deterministic
+        )
+        if self.is_initializing() and self.spec.has_pooler:
+            self.pool(output.hidden_btd[..., :1, :])
+        return output
+
+    def embed(
+        self,
+        token_ids_bt: jax.Array,
+        position_ids_bt: jax.Array,
+        type_ids_bt: jax.Array | None = None,
+        *,
+        deterministic: bool,
+    ) -> jax.Array:
+        """The embeddings, ``[..., t, d]``: the first half of ``__call__``."""
+        flat = None if type_ids_bt is None else type_ids_bt.reshape(-1)
+        embedded_td = self.embeddings(
+            token_ids_bt.reshape(-1),
+            position_ids_bt.reshape(-1),
+            flat,
+            deterministic=deterministic,
+        )
+        return embedded_td.reshape(*token_ids_bt.shape, -1)
+
+    def transform(
+        self, embedded_btd: jax.Array, segment_ids_bt: jax.Array, *, deterministic: bool
+    ) -> EncoderOutput:
+        """All layers over given embeddings: the second half of ``__call__``."""
+        if segment_ids_bt.shape[-1] % self.block_tokens:
+            raise InputError(
+                f"Pages of {segment_ids_bt.shape[-1]} tokens cannot be cut into blocks "
+                f"of {self.block_tokens}.",
+                fix="Make the page length a multiple of the block length.",
+            )
+        x_td = embedded_btd.reshape(-1, embedded_btd.shape[-1])
+        segment_ids_t = segment_ids_bt.reshape(-1)
+        layers = [embedded_btd]
+        for layer in self.layer:
+            x_td = layer(x_td, segment_ids_t, deterministic=deterministic)
+            layers.append(x_td.reshape(embedded_btd.shape))
+        return EncoderOutput(hidden_btd=layers[-1], layers=tuple(layers))
+
+    def pool(self, hidden_bkd: jax.Array) -> jax.Array:
+        """BERT's pooler over first tokens: ``tanh(dense(hidden))``, ``[..., d]``."""
+        if not self.spec.has_pooler:
+            raise InputError(
+                "This encoder has no pooler.", fix="Pool hidden states instead."
+            )
+        return jnp.tanh(self.pooler(hidden_bkd))

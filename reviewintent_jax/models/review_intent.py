@@ -1,0 +1,102 @@
+"""BERT-LSTNet-Softmax: packed pages of reviews -> sentiment of every review.
+
+In: :class:`~reviewintent_jax.schema.PageBatch`. Out: :class:`~reviewintent_jax.schema.
+ModelOutput`. The encoder reads every token once; LSTNet reads the token states of each
+slot as one series, the chunks of a long review included; a softmax head answers.
+"""
+
+import dataclasses
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from reviewintent_jax.models.encoder import Encoder, EncoderSpec
+from reviewintent_jax.models.heads import SoftmaxHead
+from reviewintent_jax.models.lstnet import LSTNet, LSTNetSpec
+from reviewintent_jax.schema import ModelOutput, PageBatch
+
+
+@dataclasses.dataclass(frozen=True)
+class ReviewIntentSpec:
+    """What a BERT-LSTNet-Softmax is made of.
+
+    Attributes:
+      encoder: sizes and family of the encoder.
+      lstnet: the text LSTNet.
+      classes: number of sentiment classes, 2 or more.
+      head_dropout: probability of dropping a summary feature, in [0, 1).
+      block_tokens: tokens of a page that attention looks at together; no chunk of a
+        review crosses the border of such a block.
+    """
+
+    encoder: EncoderSpec
+    lstnet: LSTNetSpec
+    classes: int
+    head_dropout: float
+    block_tokens: int
+
+
+class ReviewIntent(nn.Module):
+    """Encoder, text LSTNet and softmax head in one; parameters ``encoder``, ``lstnet``
+    and ``sentiment``.
+    """
+
+    spec: ReviewIntentSpec
+
+    def setup(self) -> None:
+        """Names the parts; the names are the top level of the parameter tree."""
+        dtype = jnp.dtype(self.spec.encoder.dtype.value)
+        self.encoder = Encoder(self.spec.encoder, self.spec.block_tokens)
+        self.lstnet = LSTNet(self.spec.lstnet, dtype=dtype)
+        self.sentiment = SoftmaxHead(
+            self.spec.classes, self.spec.head_dropout, dtype=dtype
+        )
+
+    def __call__(self, batch: PageBatch, *, deterministic: bool) -> ModelOutput:
+        """Scores every slot of every page.
+
+        Args:
+          batch: pages; only tokens, segments, positions and slots are read.
+          deterministic: True turns dropout off; otherwise the ``dropout`` key is used.
+        """
+        hidden_btd = self.encoder(
+            batch.token_ids_bt,
+            batch.segment_ids_bt,
+            batch.position_ids_bt,
+            deterministic=deterministic,
+        ).hidden_btd
+        review_bkm = self.lstnet(
+            hidden_btd,
+            batch.slot_start_bk,
+            batch.slot_length_bk,
+            deterministic=deterministic,
+        ).summary_bkm
+        return ModelOutput(
+            hidden_btd=hidden_btd,
+            review_bkm=review_bkm,
+            logits_bky=self.sentiment(review_bkm, deterministic=deterministic),
+        )
+
+
+def init_params(
+    model: ReviewIntent, batch: PageBatch, *, seed: int, encoder: Any | None
+) -> dict[str, Any]:
+    """Parameters before training: ``encoder`` as given, the rest drawn from ``seed``.
+
+    Args:
+      model: the model.
+      batch: any batch of the right layout; one page is enough.
+      seed: of the random parts.
+      encoder: parameter tree of the encoder, or None to draw that as well (a model that
+        never saw text: for tests and ablations).
+    """
+
+    def draw(key: jax.Array) -> dict[str, Any]:
+        params = model.init(key, batch, deterministic=True)["params"]
+        # What is not returned is not computed: no time is spent on a random encoder.
+        return {k: v for k, v in params.items() if encoder is None or k != "encoder"}
+
+    drawn = jax.jit(draw)(jax.random.key(seed))
+    return dict(drawn) if encoder is None else {"encoder": encoder, **drawn}

@@ -1,0 +1,195 @@
+"""Checkpoints: all that is needed to go on exactly, and the best model so far.
+
+Two folders, because they have two purposes. ``latest`` keeps the last two full states
+(parameters, moments, step, position in the data, trackers): a run that is killed goes
+on from there. ``best`` keeps the parameters that scored best on validation: scoring
+reads those. Orbax writes each into a temporary folder and renames it when it is
+complete, so a run killed while saving leaves the one before intact. Orbax appears in no
+other file.
+"""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import orbax.checkpoint as ocp
+from etils import epath
+
+from reviewintent_jax.data.batches import Position
+from reviewintent_jax.schema import InputError, RunFolder
+from reviewintent_jax.training.state import TrainState
+
+
+class Tracker(NamedTuple):
+    """What the loop remembers beside the state; JSON in the checkpoint.
+
+    Attributes:
+      epoch, page: position in the data (:class:`~reviewintent_jax.data.batches.
+        Position`).
+      reviews: labelled reviews seen so far.
+      best_score: best validation score so far; None before the first validation.
+      best_step: step of that score.
+      stale: validations since then.
+      seconds: time spent training so far, over all runs.
+    """
+
+    epoch: int
+    page: int
+    reviews: int
+    best_score: float | None
+    best_step: int
+    stale: int
+    seconds: float
+
+    @property
+    def position(self) -> Position:
+        """Where the data stands."""
+        return Position(self.epoch, self.page)
+
+
+FRESH = Tracker(0, 0, 0, None, 0, 0, 0.0)
+"""Tracker of a run that has not begun."""
+
+
+class Checkpoints:
+    """Saves and restores one run; a context manager that waits for pending writes.
+
+    Args:
+      run: the run's folder.
+      identity: what must not change between sessions of a run (seed, page and batch
+        sizes); a restart with another identity is refused, because it would not
+        continue the same run.
+    """
+
+    def __init__(self, run: RunFolder, identity: dict[str, Any]) -> None:
+        # Orbax reports every file it touches at INFO.
+        logging.getLogger("absl").setLevel(logging.WARNING)
+        root = epath.Path(run.checkpoints.absolute())
+        self._identity = identity
+        self._where = str(run.checkpoints)
+        options = {"step_format_fixed_length": 8, "cleanup_tmp_directories": True}
+        self._latest = ocp.CheckpointManager(
+            root / "latest",
+            options=ocp.CheckpointManagerOptions(max_to_keep=2, **options),
+        )
+        self._best = ocp.CheckpointManager(
+            root / "best",
+            options=ocp.CheckpointManagerOptions(max_to_keep=1, **options),
+        )
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._latest.close()
+        self._best.close()
+
+    def save(self, state: TrainState, tracker: Tracker) -> None:
+        """Saves the full state in the background; the caller may go on at once."""
+        step = int(state.step)
+        if self._latest.latest_step() == step:
+            return
+        tensors = {"params": state.params, "moments": state.moments}
+        meta = {"tracker": tracker._asdict(), "identity": self._identity}
+        saved = self._latest.save(
+            step,
+            args=ocp.args.Composite(
+                tensors=ocp.args.StandardSave(tensors), meta=ocp.args.JsonSave(meta)
+            ),
+        )
+        if not saved:
+            raise RuntimeError(f"Orbax did not save step {step} in {self._where}.")
+
+    def save_best(self, state: TrainState) -> None:
+        """Saves the parameters as the best so far, and waits until they are safe.
+
+        The best is written before the state that remembers it: a run killed in between
+        validates again and writes the same.
+        """
+        step = int(state.step)
+        if step in self._best.all_steps():
+            return
+        self._best.save(
+            step,
+            args=ocp.args.Composite(params=ocp.args.StandardSave(state.params)),
+            force=True,
+        )
+        self._best.wait_until_finished()
+
+    def restore(self, fresh: TrainState) -> tuple[TrainState, Tracker]:
+        """The newest saved state, or ``fresh`` where nothing has been saved."""
+        step = self._latest.latest_step()
+        if step is None:
+            return fresh, FRESH
+        target = {"params": fresh.params, "moments": fresh.moments}
+        restored = self._latest.restore(
+            step,
+            args=ocp.args.Composite(
+                tensors=ocp.args.StandardRestore(_abstract(target)),
+                meta=ocp.args.JsonRestore(),
+            ),
+        )
+        self._check(restored.meta["identity"])
+        tensors = restored.tensors
+        state = TrainState(
+            jax.numpy.asarray(step, jax.numpy.int32),
+            tensors["params"],
+            tensors["moments"],
+        )
+        return state, Tracker(**restored.meta["tracker"])
+
+    def _check(self, stored: dict[str, Any]) -> None:
+        now = json.loads(json.dumps(self._identity))
+        changed = [
+            f"{name}: {stored.get(name)} then, {now.get(name)} now"
+            for name in sorted(stored | now)
+            if stored.get(name) != now.get(name)
+        ]
+        if changed:
+            raise InputError(
+                "This run cannot go on, because its settings changed: "
+                + "; ".join(changed),
+                where=self._where,
+                fix="Use the same settings, or give --workdir a new folder.",
+            )
+
+
+def has_checkpoint(run: RunFolder) -> bool:
+    """Whether a run can be resumed."""
+    return any((run.checkpoints / "latest").glob("[0-9]*"))
+
+
+def restore_best(run: RunFolder, params: Any) -> tuple[Any, int]:
+    """Parameters that scored best, and their step.
+
+    Args:
+      run: the run's folder.
+      params: a tree of the right structure, shapes and types (abstract is enough).
+
+    Raises:
+      InputError: the folder holds no finished checkpoint.
+    """
+    folder = Path(run.checkpoints) / "best"
+    missing = InputError(
+        "This run holds no trained model yet.",
+        where=str(run.root),
+        fix="Train first: python -m launch.train --config=... --workdir=...",
+    )
+    if not folder.is_dir():
+        raise missing
+    with ocp.CheckpointManager(epath.Path(folder.absolute())) as manager:
+        step = manager.latest_step()
+        if step is None:
+            raise missing
+        args = ocp.args.Composite(params=ocp.args.StandardRestore(_abstract(params)))
+        return manager.restore(step, args=args).params, step
+
+
+def _abstract(tree: Any) -> Any:
+    """Shapes and types, placed on the first device whatever device they came from."""
+    place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), tree
+    )

@@ -1,0 +1,109 @@
+"""What a run tells while it trains: a progress bar, JSON lines, TensorBoard.
+
+On a terminal there is one bar (rate, loss, time left); where the output is no terminal
+the same facts come as plain lines.
+"""
+
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tensorboardX import SummaryWriter
+from tqdm import tqdm
+
+from reviewintent_jax.schema import RunFolder
+
+log = logging.getLogger("reviewintent")
+
+
+class RunLog:
+    """Records of a run; a context manager.
+
+    A run that is resumed at ``step`` drops the records of later steps, which it is
+    about to write again.
+
+    Args:
+      run: the run's folder.
+      step: updates already done.
+      seen: reviews already seen.
+      total: reviews to be seen in all.
+    """
+
+    def __init__(self, run: RunFolder, *, step: int, seen: int, total: int) -> None:
+        run.root.mkdir(parents=True, exist_ok=True)
+        _keep_until(run.log, step)
+        self._lines = run.log.open("a", encoding="utf-8")
+        self._board = SummaryWriter(str(run.tensorboard), purge_step=step or None)
+        self._bar = tqdm(
+            desc="Training",
+            total=total,
+            initial=seen,
+            unit=" reviews",
+            disable=None,
+            dynamic_ncols=True,
+            smoothing=0.05,
+        )
+        self._began, self._first = time.monotonic(), seen
+        self.seen, self._total = seen, total
+
+    def __enter__(self) -> "RunLog":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()
+        self._board.close()
+        self._lines.close()
+
+    def advance(self, reviews: int) -> None:
+        """Moves the bar on by some reviews."""
+        self.seen += reviews
+        self._bar.update(reviews)
+
+    @property
+    def rate(self) -> float:
+        """Reviews per second since this process began to train."""
+        seconds = time.monotonic() - self._began
+        return (self.seen - self._first) / max(seconds, 1e-9)
+
+    def write(self, kind: str, step: int, **values: Any) -> None:
+        """Records ``values`` of a step in the JSON lines and in TensorBoard."""
+        line = {"kind": kind, "step": step, **values}
+        self._lines.write(json.dumps(line) + "\n")
+        self._lines.flush()
+        for name, value in values.items():
+            if isinstance(value, int | float):
+                self._board.add_scalar(f"{kind}/{name}", value, step)
+        if kind == "train":
+            self._bar.set_postfix(loss=f"{values['loss']:.3f}", refresh=False)
+        if self._bar.disable:
+            log.info("%s", self._plain(kind, step, values))
+
+    def _plain(self, kind: str, step: int, values: dict[str, Any]) -> str:
+        left = (self._total - self.seen) / max(self.rate, 1e-9)
+        facts = [f"{kind} step {step}", f"{self.seen}/{self._total} reviews"]
+        facts += [f"{k} {v:.4g}" for k, v in values.items() if isinstance(v, float)]
+        clock = time.strftime("%H:%M:%S", time.gmtime(max(left, 0)))
+        return ", ".join([*facts, f"{clock} left"])
+
+
+def _keep_until(path: Path, step: int) -> None:
+    """Drops records of steps that a resumed run will do again, and a torn last line."""
+    if not path.is_file():
+        return
+    kept = []
+    for line in path.read_text("utf-8").splitlines():
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if record["step"] <= step and step:
+            kept.append(line)
+    path.write_text("".join(line + "\n" for line in kept), "utf-8")
+
+
+def say(text: str) -> None:
+    """Prints a line for people without tearing a progress bar."""
+    tqdm.write(text, file=sys.stdout)

@@ -1,0 +1,399 @@
+"""Stage 4, labelled: raw label strings -> classes 0, 1, ... (or a reason for none).
+
+``fit_labels`` looks once at how often each raw label occurs, decides what kind of label
+it is and returns a ``LabelMap``; the map then encodes row by row, here, in evaluation
+and in prediction alike.
+"""
+
+import dataclasses
+import enum
+import functools
+import itertools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from reviewintent_jax.schema import NO_LABEL, InputError
+
+MIN_ROWS_PER_CLASS = 2
+MAX_GUESSED_CLASSES = 50
+MAX_SHARE_OUTSIDE = 0.5
+
+_SENTIMENTS = ("negative", "neutral", "positive")
+_TRUTH = {
+    **dict.fromkeys(("0", "0.0", "false", "f", "no", "n"), 0),
+    **dict.fromkeys(("1", "1.0", "true", "t", "yes", "y"), 1),
+}
+_STARS = re.compile(
+    r"(?P<number>[+-]?\d+(?:[.,]\d+)?)\s*(?:(?:/|out of)\s*5(?:\.0)?)?\s*(?:stars?)?"
+)
+_STAR_SIGNS = re.compile(r"(?P<full>[★⭐]+)\ufe0f?☆*")
+
+
+class LabelKind(enum.StrEnum):
+    """What the label column holds.
+
+    ``AUTO`` decides: all of 0/1, true/false, yes/no is ``BINARY``; all numbers from
+    1 to 5 is ``STARS``; up to 50 different strings is ``NAMES``; anything else is an
+    error, because guessing would train on nonsense.
+    """
+
+    AUTO = "auto"
+    STARS = "stars"
+    BINARY = "binary"
+    NAMES = "names"
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelSpec:
+    """How labels become classes.
+
+    A class of stars reaches from the lowest to the highest star listed for it, so that
+    with negative (1, 2) and positive (4, 5) the label 4.5 is positive and 3, 2.5 and
+    3.5 are left out. Lists may hold any numbers, so ten-star scales are written as
+    they are: negative (1, 4), neutral (5, 6), positive (7, 10).
+
+    Attributes:
+      kind: what the column holds.
+      negative_stars: stars of the class ``negative``; empty for no such class.
+      neutral_stars: stars of the class ``neutral``; empty for no such class.
+      positive_stars: stars of the class ``positive``; empty for no such class.
+      classes: names of the classes, in order. NAMES: the labels to keep, others are
+        left out; empty takes all that occur, sorted. BINARY: names of 0 and 1; empty
+        for ``negative``, ``positive``. STARS: new names for the non-empty star lists.
+    """
+
+    kind: LabelKind
+    negative_stars: tuple[float, ...]
+    neutral_stars: tuple[float, ...]
+    positive_stars: tuple[float, ...]
+    classes: tuple[str, ...]
+
+    def __post_init__(self):
+        folded = [_fold(name) for name in self.classes]
+        if "" in folded or len(set(folded)) < len(folded):
+            raise InputError(
+                f"The class names {list(self.classes)} are empty or repeat themselves.",
+                where="field label.classes",
+            )
+        if self.kind is LabelKind.BINARY and len(self.classes) not in (0, 2):
+            raise InputError(
+                f"A binary label has two classes, not {len(self.classes)}.",
+                where="field label.classes",
+                fix="Name the class of 0 first, then the class of 1.",
+            )
+        ranges = [span for _, span in _star_ranges(self)]
+        if any(a[1] >= b[0] for a, b in itertools.pairwise(ranges)):
+            raise InputError(
+                "The star lists overlap, or are not in the order negative, neutral, "
+                "positive.",
+                where="fields label.negative_stars, neutral_stars, positive_stars",
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelMap:
+    """The fitted map from raw labels to classes; what ``model.json`` keeps of labels.
+
+    Example: ``{"1": 2, "3": 9, "5": 4}`` rows with stars (1, 2) / () / (4, 5)::
+
+        classes  ("negative", "positive")
+        index    {"1": 0, "5": 1}
+        left_out {"3": "stars 3 belong to no class"}
+
+    Attributes:
+      kind: STARS, BINARY or NAMES, never AUTO.
+      classes: class names; a class's number is its position.
+      index: raw label, as it was written -> class number.
+      left_out: raw label -> why it has no class.
+      rows: raw label -> rows that carried it when the map was fitted.
+      spans: STARS only: lowest and highest star of every class; else empty.
+    """
+
+    kind: LabelKind
+    classes: tuple[str, ...]
+    index: Mapping[str, int]
+    left_out: Mapping[str, str]
+    rows: Mapping[str, int]
+    spans: tuple[tuple[float, float], ...]
+
+    @functools.cached_property
+    def _folded(self) -> dict[str, int]:
+        return {_fold(raw): number for raw, number in self.index.items()}
+
+    def encode(self, raw: str) -> int:
+        """Class number of ``raw``; ``NO_LABEL`` where ``reason`` says why not."""
+        known = self.index.get(raw)
+        if known is not None:
+            return known
+        folded = _fold(raw)
+        if not folded or raw in self.left_out:
+            return NO_LABEL
+        if self.kind is LabelKind.STARS:
+            return _star_class(parse_stars(folded), self.spans)
+        if self.kind is LabelKind.BINARY:
+            return _TRUTH.get(folded, NO_LABEL)
+        return self._folded.get(folded, NO_LABEL)
+
+    def reason(self, raw: str) -> str:
+        """Why ``raw`` has no class; empty when it has one."""
+        if self.encode(raw) != NO_LABEL:
+            return ""
+        if raw in self.left_out:
+            return self.left_out[raw]
+        if not raw.strip():
+            return "no label"
+        if self.kind is LabelKind.STARS:
+            return _star_reason(parse_stars(_fold(raw)), self.spans)
+        known = "0 or 1, true or false, yes or no"
+        if self.kind is LabelKind.NAMES:
+            known = "one of " + ", ".join(self.classes)
+        return f"label {_short(raw)} is not {known}"
+
+    def describe(self) -> str:
+        """One line for people: what became what, and what was left out.
+
+        Example: ``stars 1, 2 -> negative (5 rows); 4, 5 -> positive (90 rows); 3 left
+        out (1,461 rows)``.
+        """
+        parts = []
+        for number, name in enumerate(self.classes):
+            raws = [raw for raw, at in self.index.items() if at == number]
+            rows = sum(self.rows[raw] for raw in raws)
+            shown = ", ".join(_shown(raws))
+            arrow = name if shown == name else f"{shown} -> {name}"
+            parts.append(f"{arrow} ({rows:,} rows)")
+        if self.left_out:
+            rows = sum(self.rows[raw] for raw in self.left_out)
+            shown = ", ".join(_shown(list(self.left_out)))
+            parts.append(f"{shown} left out ({rows:,} rows)")
+        prefix = "stars " if self.kind is LabelKind.STARS else ""
+        return prefix + "; ".join(parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The map as plain JSON values."""
+        return {
+            "kind": str(self.kind),
+            "classes": list(self.classes),
+            "index": dict(self.index),
+            "left_out": dict(self.left_out),
+            "rows": dict(self.rows),
+            "spans": [list(span) for span in self.spans],
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "LabelMap":
+        """The inverse of ``to_dict``."""
+        return cls(
+            kind=LabelKind(stored["kind"]),
+            classes=tuple(stored["classes"]),
+            index=dict(stored["index"]),
+            left_out=dict(stored["left_out"]),
+            rows=dict(stored["rows"]),
+            spans=tuple((low, high) for low, high in stored["spans"]),
+        )
+
+
+def parse_stars(text: str) -> float | None:
+    """``5``, ``4,5``, ``5 stars``, ``4/5``, ``4 out of 5 stars``, ``★★☆☆☆`` or None."""
+    found = _STARS.fullmatch(text.strip().casefold())
+    if found:
+        return float(found["number"].replace(",", "."))
+    signs = _STAR_SIGNS.fullmatch(text.strip())
+    return float(len(signs["full"])) if signs else None
+
+
+def fit_labels(counts: Mapping[str, int], spec: LabelSpec) -> LabelMap:
+    """Decides what every raw label means.
+
+    Args:
+      counts: raw label -> rows that carry it. The empty label (no label) may be there;
+        it is nobody's class.
+      spec: what the user asked for.
+
+    Raises:
+      InputError: no labels, one class only, a class of fewer than two rows, labels
+        that look like free text or ids, or labels that do not fit ``spec.kind``.
+    """
+    rows = {raw: int(n) for raw, n in counts.items() if raw.strip() and n > 0}
+    if not rows:
+        raise InputError(
+            "No row has a label.",
+            where="the label column",
+            fix="Check data.label: the name of the column that holds the answer.",
+        )
+    kind = _guess(rows) if spec.kind is LabelKind.AUTO else spec.kind
+    fits = {"stars": _fit_stars, "binary": _fit_binary, "names": _fit_names}
+    fitted = fits[kind](rows, spec)
+    _check_classes(fitted)
+    return fitted
+
+
+def _guess(rows: Mapping[str, int]) -> LabelKind:
+    """The kind that every label fits, or an InputError."""
+    folded = {_fold(raw) for raw in rows}
+    if folded <= _TRUTH.keys():
+        return LabelKind.BINARY
+    stars = {text: parse_stars(text) for text in folded}
+    if all(value is not None for value in stars.values()):
+        outside = [t for t, v in stars.items() if v is not None and not 1 <= v <= 5]
+        if not outside:
+            return LabelKind.STARS
+        raise InputError(
+            f"The labels are numbers, but not all lie in 1 to 5: {_few(outside)}.",
+            where="the label column",
+            fix="Say what they are: label.kind=stars with the three star lists, or "
+            "label.kind=names where every number is a class of its own.",
+        )
+    if len(folded) <= MAX_GUESSED_CLASSES:
+        return LabelKind.NAMES
+    raise InputError(
+        f"The label column holds {len(folded):,} different values, such as "
+        f"{_few(rows)}. It looks like free text, or an id.",
+        where="the label column",
+        fix="Check data.label, or list the names to keep in label.classes with "
+        "label.kind=names.",
+    )
+
+
+def _fit_stars(rows: Mapping[str, int], spec: LabelSpec) -> LabelMap:
+    """Classes are the non-empty star lists."""
+    named = _star_ranges(spec)
+    classes = spec.classes or tuple(name for name, _ in named)
+    spans = tuple(span for _, span in named)
+    if len(classes) != len(spans):
+        raise InputError(
+            f"There are {len(spans)} star lists, but {len(classes)} class names.",
+            where="field label.classes",
+            fix="Leave it empty, or give one name for each non-empty list of stars.",
+        )
+    values = {raw: parse_stars(raw) for raw in rows}
+    index = {raw: _star_class(value, spans) for raw, value in values.items()}
+    index = {raw: number for raw, number in index.items() if number != NO_LABEL}
+    left = {r: _star_reason(v, spans) for r, v in values.items() if r not in index}
+    strange = [r for r in left if not _between(values[r], spans)]
+    if sum(rows[raw] for raw in strange) > MAX_SHARE_OUTSIDE * sum(rows.values()):
+        raise InputError(
+            f"Most labels are not within the stars of the config: {_few(strange)}.",
+            where="the label column",
+            fix="Set label.negative_stars, neutral_stars and positive_stars to the "
+            "scale of the data, or label.kind=names.",
+        )
+    by_stars = dict(sorted(index.items(), key=lambda item: values[item[0]] or 0.0))
+    return LabelMap(LabelKind.STARS, classes, by_stars, left, rows, spans)
+
+
+def _fit_binary(rows: Mapping[str, int], spec: LabelSpec) -> LabelMap:
+    """Two classes, 0 and 1."""
+    if len(spec.classes) not in (0, 2):
+        raise InputError(
+            f"The labels are 0 and 1, but {len(spec.classes)} classes are named.",
+            where="field label.classes",
+        )
+    wrong = [raw for raw in rows if _fold(raw) not in _TRUTH]
+    if wrong:
+        raise InputError(
+            f"These labels are not 0 or 1, true or false, yes or no: {_few(wrong)}.",
+            where="the label column",
+            fix="Use label.kind=names, or stars, or correct the rows.",
+        )
+    index = {raw: _TRUTH[_fold(raw)] for raw in sorted(rows)}
+    classes = spec.classes or ("negative", "positive")
+    return LabelMap(LabelKind.BINARY, classes, index, {}, rows, ())
+
+
+def _fit_names(rows: Mapping[str, int], spec: LabelSpec) -> LabelMap:
+    """Every name a class; spellings that differ by case or space are one name."""
+    spelt: dict[str, list[str]] = {}
+    for raw in sorted(rows, key=lambda raw: (-rows[raw], raw)):
+        spelt.setdefault(_fold(raw), []).append(raw)
+    names = {_fold(name): name for name in spec.classes}
+    names = names or {f: " ".join(spelt[f][0].split()) for f in sorted(spelt)}
+    absent = [name for folded, name in names.items() if folded not in spelt]
+    if absent:
+        raise InputError(
+            f"No row carries the label {_few(absent)}; there are {_few(rows)}.",
+            where="field label.classes",
+        )
+    numbers = {folded: number for number, folded in enumerate(names)}
+    index = {raw: numbers[f] for f in names for raw in spelt[f]}
+    known = ", ".join(names.values())
+    why = "label {} is not one of " + known
+    left = {raw: why.format(_short(raw)) for raw in rows if raw not in index}
+    return LabelMap(LabelKind.NAMES, tuple(names.values()), index, left, rows, ())
+
+
+def _check_classes(fitted: LabelMap) -> None:
+    """At least two classes, each with enough rows to learn and to test."""
+    rows = [0] * len(fitted.classes)
+    for raw, number in fitted.index.items():
+        rows[number] += fitted.rows[raw]
+    there = [(c, n) for c, n in zip(fitted.classes, rows, strict=True) if n]
+    if len(there) == 1:
+        raise InputError(
+            f"All {there[0][1]:,} labelled rows are {there[0][0]!r}: with one class "
+            f"there is nothing to learn. Labels found: {fitted.describe()}.",
+            where="the label column",
+            fix="Check data.label and label.kind, or bring rows of another class.",
+        )
+    for name, n in zip(fitted.classes, rows, strict=True):
+        if n < MIN_ROWS_PER_CLASS:
+            raise InputError(
+                f"The class {name!r} has {n} row(s); every class needs "
+                f"{MIN_ROWS_PER_CLASS}, one to learn from and one to test on.",
+                where="the label column",
+                fix="Bring more rows, or leave the class out with label.classes.",
+            )
+
+
+def _star_ranges(spec: LabelSpec) -> list[tuple[str, tuple[float, float]]]:
+    """Name, lowest and highest star of every class that has stars."""
+    lists = (spec.negative_stars, spec.neutral_stars, spec.positive_stars)
+    named = zip(_SENTIMENTS, lists, strict=True)
+    return [(name, (min(stars), max(stars))) for name, stars in named if stars]
+
+
+def _star_class(value: float | None, spans: tuple[tuple[float, float], ...]) -> int:
+    """The class whose range holds ``value``."""
+    for number, (low, high) in enumerate(spans):
+        if value is not None and low <= value <= high:
+            return number
+    return NO_LABEL
+
+
+def _between(value: float | None, spans: tuple[tuple[float, float], ...]) -> bool:
+    """Whether ``value`` lies on the scale that the star lists span."""
+    return value is not None and bool(spans) and spans[0][0] <= value <= spans[-1][1]
+
+
+def _star_reason(value: float | None, spans: tuple[tuple[float, float], ...]) -> str:
+    """Why a number of stars has no class."""
+    if value is None:
+        return "label is not a number of stars"
+    if _between(value, spans):
+        return f"stars {value:g} belong to no class"
+    return f"stars {value:g} lie outside the star lists"
+
+
+def _fold(raw: str) -> str:
+    """Case and white space do not make a different label."""
+    return " ".join(raw.split()).casefold()
+
+
+def _short(raw: str) -> str:
+    """A label as shown in messages, cut at 40 characters."""
+    return repr(raw if len(raw) <= 40 else raw[:37] + "...")
+
+
+def _shown(raws: list[str]) -> list[str]:
+    """Labels for people: bare where that is clear, quoted where spaces would hide."""
+    return [raw if raw == raw.strip() else repr(raw) for raw in raws[:10]] + (
+        [f"and {len(raws) - 10} more"] if len(raws) > 10 else []
+    )
+
+
+def _few(raws: Mapping[str, int] | list[str]) -> str:
+    """The first five labels, sorted, and how many more there are."""
+    first = sorted(raws)[:5]
+    rest = len(raws) - len(first)
+    return ", ".join(map(_short, first)) + (f" and {rest} more" if rest else "")

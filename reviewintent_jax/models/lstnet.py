@@ -277,46 +277,35 @@ class LSTNet(nn.Module):
         """
         spec = self.spec
         position_bt = slot_positions(slot_start_bk, slot_length_bk, x_btd.shape[-2])
-        slot_end_bk = slot_start_bk + slot_length_bk - 1
         x_btd = jnp.where((position_bt >= 0)[..., None], x_btd, 0).astype(self.dtype)
-        dropout = nn.Dropout(spec.dropout, deterministic=deterministic)
+        slot_end_bk = slot_start_bk + slot_length_bk - 1
+        filled_bk1 = (slot_length_bk > 0)[..., None]
 
-        lost = max(spec.kernel_sizes) - 1 if spec.padding is Padding.VALID else 0
-        convolve = PackedConvolution(spec.kernel_sizes, spec.channels, self.dtype)
+        convolve = PackedConvolution(
+            spec.kernel_sizes, spec.channels, self.dtype, name="convolution"
+        )
         convolved_btc = convolve(x_btd, position_bt)
+        lost = max(spec.kernel_sizes) - 1 if spec.padding is Padding.VALID else 0
         position_bt = jnp.maximum(position_bt - lost, -1)
         state_length_bk = jnp.maximum(slot_length_bk - lost, 0)
-        valid_bt = position_bt >= 0
-        convolved_btc = jnp.where(valid_bt[..., None], convolved_btc, 0)
+        convolved_btc = jnp.where((position_bt >= 0)[..., None], convolved_btc, 0)
 
-        dropped_btc = dropout(convolved_btc)
-        recurrent_btr = dropped_btc
-        for layer in range(spec.recurrent_layers):
-            gru = self._gru(spec.recurrent_features, 1, f"recurrent_{layer}")
-            recurrent_btr = gru(recurrent_btr, position_bt < 1, valid_bt)
-        last = last_steps(recurrent_btr, slot_end_bk, state_length_bk, 1)
-        fused = [dropout(last[..., 0, :])]
+        dropped_btc = self._dropout(convolved_btc, deterministic)
+        recurrent_btr = self._recurrent(dropped_btc, position_bt)
+        skip_btr = self._skip(dropped_btc, position_bt)
 
-        skip_btr = None
-        if spec.skip_period:
-            gru = self._gru(spec.skip_features, spec.skip_period, "skip")
-            skip_btr = gru(dropped_btc, position_bt < spec.skip_period, valid_bt)
-            last = last_steps(skip_btr, slot_end_bk, state_length_bk, spec.skip_period)
-            fused.append(dropout(last.reshape(*last.shape[:-2], -1)))
-        dense = nn.Dense(
-            spec.summary_features,
-            dtype=self.dtype,
-            kernel_init=nn.initializers.glorot_uniform(),
-            name="fuse",
+        last_bkr = self._last_states(
+            recurrent_btr, skip_btr, slot_end_bk, state_length_bk
         )
-        filled_bk1 = (slot_length_bk > 0)[..., None]
-        fused_bkm = dense(jnp.concatenate(fused, axis=-1)).astype(jnp.float32)
+        fused_bkm = self._fuse(self._dropout(last_bkr, deterministic))
         fused_bkm = jnp.where(filled_bk1, fused_bkm, 0.0)
         highway_bkm = jnp.zeros_like(fused_bkm)
         if spec.highway_window:
-            highway = Highway(spec.highway_window, spec.summary_features)
-            highway_bkm = highway(x_btd, slot_end_bk, slot_length_bk)
-            highway_bkm = jnp.where(filled_bk1, highway_bkm, 0.0)
+            highway = Highway(
+                spec.highway_window, spec.summary_features, name="highway"
+            )
+            linear_bkm = highway(x_btd, slot_end_bk, slot_length_bk)
+            highway_bkm = jnp.where(filled_bk1, linear_bkm, 0.0)
         return LSTNetOutput(
             summary_bkm=fused_bkm + highway_bkm,
             fused_bkm=fused_bkm,
@@ -325,6 +314,23 @@ class LSTNet(nn.Module):
             recurrent_btr=recurrent_btr,
             skip_btr=skip_btr,
         )
+
+    def _dropout(self, x: Array, deterministic: bool) -> Array:
+        return nn.Dropout(self.spec.dropout)(x, deterministic=deterministic)
+
+    def _recurrent(self, x_btc: Array, position_bt: Array) -> Array:
+        states = x_btc
+        for layer in range(self.spec.recurrent_layers):
+            gru = self._gru(self.spec.recurrent_features, 1, f"recurrent_{layer}")
+            states = gru(states, position_bt < 1, position_bt >= 0)
+        return states
+
+    def _skip(self, x_btc: Array, position_bt: Array) -> Array | None:
+        period = self.spec.skip_period
+        if not period:
+            return None
+        gru = self._gru(self.spec.skip_features, period, "skip")
+        return gru(x_btc, position_bt < period, position_bt >= 0)
 
     def _gru(self, features: int, period: int, name: str) -> GRU:
         return GRU(
@@ -336,3 +342,33 @@ class LSTNet(nn.Module):
             dtype=self.dtype,
             name=name,
         )
+
+    def _last_states(
+        self,
+        recurrent_btr: Array,
+        skip_btr: Array | None,
+        slot_end_bk: Array,
+        state_length_bk: Array,
+    ) -> Array:
+        """The last GRU state of every slot, then its last p skip states, side by side.
+
+        Oldest skip state first: the newest has a fixed place, last, and the places of
+        states that a short slot does not have are zero.
+        """
+        last = last_steps(recurrent_btr, slot_end_bk, state_length_bk, 1)[..., 0, :]
+        if skip_btr is None:
+            return last
+        phases = last_steps(
+            skip_btr, slot_end_bk, state_length_bk, self.spec.skip_period
+        )
+        phases = phases.reshape(*phases.shape[:-2], -1)
+        return jnp.concatenate([last, phases], axis=-1)
+
+    def _fuse(self, last_bkr: Array) -> Array:
+        dense = nn.Dense(
+            self.spec.summary_features,
+            dtype=self.dtype,
+            kernel_init=nn.initializers.glorot_uniform(),
+            name="fuse",
+        )
+        return dense(last_bkr).astype(jnp.float32)

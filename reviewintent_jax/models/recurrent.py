@@ -141,7 +141,8 @@ class GRU(nn.Module):
         projected = (projected + bias[None]).reshape(*lead, steps, width)
         keep_bt = valid_bt & ~reset_bt
         _, states = self._scan(
-            fold_phases(projected, self.period),
+            # Three arrays, not one cut up in every step: that doubled the time on CPU.
+            [fold_phases(g, self.period) for g in jnp.split(projected, 3, axis=-1)],
             fold_phases(keep_bt[..., None], self.period),
             recurrent.astype(self.dtype),
             candidate_bias[None],
@@ -150,9 +151,13 @@ class GRU(nn.Module):
         return jnp.where(valid_bt[..., None], states, 0.0)
 
     def _scan(
-        self, projected: Array, keep: Array, recurrent: Array, candidate_bias: Array
+        self,
+        projected: list[Array],
+        keep: Array,
+        recurrent: Array,
+        candidate_bias: Array,
     ) -> tuple[Array, Array]:
-        """Run the recurrence over axis 0 of ``projected [q, n, 3r]``."""
+        """Run the recurrence over axis 0 of the three gates' inputs ``[q, n, r]``."""
         activation = _ACTIVATION[self.candidate]
         gates = jnp.split(recurrent, 3, axis=1)
 
@@ -166,9 +171,11 @@ class GRU(nn.Module):
                 for gate in gates
             ]
 
-        def step(state: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
-            x_r, x_z, x_n = jnp.split(inputs[0], 3, axis=1)
-            state = jnp.where(inputs[1], state, 0.0)
+        def step(
+            state: Array, inputs: tuple[list[Array], Array]
+        ) -> tuple[Array, Array]:
+            (x_r, x_z, x_n), kept = inputs
+            state = jnp.where(kept, state, 0.0)
             h_r, h_z, h_n = products(state)
             reset = nn.sigmoid(x_r + h_r)
             update = nn.sigmoid(x_z + h_z)
@@ -176,5 +183,5 @@ class GRU(nn.Module):
             state = (1.0 - update) * new + update * state
             return state, state
 
-        start = jnp.zeros((projected.shape[1], self.features), jnp.float32)
+        start = jnp.zeros((keep.shape[1], self.features), jnp.float32)
         return jax.lax.scan(step, start, (projected, keep), unroll=self.unroll)

@@ -1,0 +1,277 @@
+"""Stage 3, cleaned texts -> which of them are the same, exactly or nearly.
+
+Texts arrive in chunks and are forgotten at once. What stays of each is a hash, one
+byte per permutation of its MinHash signature and four bytes per band, so memory goes
+with the number of texts, not with their lengths (64 permutations: 125 bytes a text).
+"""
+
+import dataclasses
+import hashlib
+import sys
+import unicodedata
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+from rensa import RMinHash
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from reviewintent_jax.schema import InputError
+
+SHINGLE_WORDS = 3
+_SHINGLE_LETTERS = 8  # for writing without spaces between words
+_LETTERS_PER_WORD = 20  # more than this on average: there are no spaces between words
+_RECALL = 0.99  # share of pairs at the threshold that at least one band must catch
+_ROUNDS = 12  # leaders tried in a bucket before its odd ones out are let go
+_DIGEST_ROWS = 4096
+_COMPARE_ROWS = 1 << 17
+_BY_CHANCE = 1 / 256  # two bytes of unrelated signatures agree that often
+
+
+@dataclasses.dataclass(frozen=True)
+class DuplicateSpec:
+    """What counts as the same text.
+
+    Attributes:
+      near_threshold: Jaccard similarity of the sets of three-word shingles, above 0 and
+        at most 1, from which two texts are near duplicates. 1.0: exact duplicates only.
+      permutations: length of the MinHash signature, 16 to 1024. The similarity is
+        estimated with standard error sqrt(J (1 - J) / permutations).
+      seed: seed of the signatures, 0 to 2**32 - 1.
+    """
+
+    near_threshold: float
+    permutations: int
+    seed: int
+
+    def __post_init__(self):
+        if not 0.0 < self.near_threshold <= 1.0:
+            raise InputError(
+                f"near_threshold is {self.near_threshold}.",
+                where="field duplicates.near_threshold",
+                fix="Give a similarity above 0 and at most 1 (1: exact only).",
+            )
+        if not 16 <= self.permutations <= 1024:
+            raise InputError(
+                f"permutations is {self.permutations}.",
+                where="field duplicates.permutations",
+                fix="Give a number from 16 to 1024; 64 is plenty for most data.",
+            )
+
+
+class Duplicates(NamedTuple):
+    """Which texts are the same.
+
+    Example::
+
+        text             exact_first_n  cluster_n
+        "Great tea!"           0            0
+        "It leaks."            1            1
+        "great  TEA"           0            0
+
+    Attributes:
+      exact_first_n: int64, the first text that is equal but for case, punctuation and
+        white space; the text itself if it is the first.
+      cluster_n: int32, number of its cluster of near duplicates, exact ones included;
+        clusters are numbered by their first text.
+    """
+
+    exact_first_n: np.ndarray
+    cluster_n: np.ndarray
+
+
+class DuplicateIndex:
+    """Collects texts chunk by chunk, then says which are the same."""
+
+    def __init__(self, spec: DuplicateSpec):
+        self.spec = spec
+        self._bands, self._rows = band_shape(spec.near_threshold, spec.permutations)
+        self._hashes: list[np.ndarray] = []  # uint64 [n]
+        self._bytes: list[np.ndarray] = []  # uint8 [n, permutations]
+        self._keys: list[np.ndarray] = []  # uint32 [n, bands]
+        self._short: list[
+            np.ndarray
+        ] = []  # bool [n], too short to have near duplicates
+
+    def add(self, texts: Sequence[str]) -> None:
+        """Takes the next texts; how they are cut into chunks changes nothing."""
+        for begin in range(0, len(texts), _DIGEST_ROWS):
+            folded = [fold(text) for text in texts[begin : begin + _DIGEST_ROWS]]
+            digests = b"".join(
+                hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()
+                for text in folded
+            )
+            self._hashes.append(np.frombuffer(digests, "<u8"))
+            if self.spec.near_threshold < 1.0:
+                self._sign([shingles(text) for text in folded])
+
+    def finish(self) -> Duplicates:
+        """Compares everything that was added.
+
+        Exact duplicates are told by a 64-bit hash: among a million texts, the chance of
+        a single false pair is 3e-8.
+        """
+        if not self._hashes:
+            return Duplicates(np.zeros(0, np.int64), np.zeros(0, np.int32))
+        hash_n = np.concatenate(self._hashes)
+        _, first_u, unique_n = np.unique(hash_n, return_index=True, return_inverse=True)
+        exact_first_n = first_u[unique_n].astype(np.int64)
+        distinct_u = np.sort(first_u)
+        if self.spec.near_threshold < 1.0:
+            pairs = self._near_pairs(distinct_u)
+        else:
+            pairs = np.zeros((0, 2), np.int64)
+        first_n = _first_of_component(exact_first_n, pairs)
+        _, cluster_n = np.unique(first_n, return_inverse=True)
+        return Duplicates(exact_first_n, cluster_n.astype(np.int32))
+
+    def _sign(self, shingled: list[list[str]]) -> None:
+        """Keeps of every signature its lowest bytes and one key per band."""
+        count, permutations = len(shingled), self.spec.permutations
+        matrix = RMinHash.digest_matrix_from_token_sets(
+            shingled, permutations, self.spec.seed
+        )
+        flat = chain.from_iterable(matrix.to_rows())
+        digest_np = np.fromiter(flat, np.uint32, count * permutations)
+        digest_np = digest_np.reshape(count, permutations)
+        used = self._bands * self._rows
+        banded = digest_np[:, :used].reshape(count, self._bands, self._rows)
+        self._keys.append(_mix(banded))
+        self._bytes.append(digest_np.astype(np.uint8))
+        self._short.append(np.array([len(s) < 2 for s in shingled], bool))
+
+    def _near_pairs(self, distinct_u: np.ndarray) -> np.ndarray:
+        """Pairs [?, 2] of texts whose estimated similarity reaches the threshold."""
+        short_n = np.concatenate(self._short)
+        candidate_u = distinct_u[~short_n[distinct_u]]
+        byte_np = np.concatenate(self._bytes)
+        self._bytes = [byte_np]  # drops the chunks: one copy is enough
+        # b-bit MinHash (Li and Koenig 2010): agreement = J + (1 - J) / 256
+        share = _BY_CHANCE + (1.0 - _BY_CHANCE) * self.spec.near_threshold
+        needed = int(np.ceil(share * self.spec.permutations - 1e-9))
+        found = [np.zeros((0, 2), np.int64)]
+        for band in range(self._bands):
+            key_n = np.concatenate([keys[:, band] for keys in self._keys])
+            found += _linked_in_buckets(
+                candidate_u, key_n[candidate_u], byte_np, needed
+            )
+        return np.concatenate(found)
+
+
+def fold(text: str) -> str:
+    """Casefolded, without punctuation, single spaces; emoji stay, they carry meaning.
+
+    A text of nothing but punctuation keeps it: ``!!!`` is not ``???``.
+    """
+    folded = " ".join(text.translate(_FOLD).casefold().split())
+    return folded or " ".join(text.split())
+
+
+def shingles(folded: str) -> list[str]:
+    """Three-word shingles of a folded text; runs of letters where words have no spaces.
+
+    One shingle or none (up to three words) means: too short to have near duplicates.
+    """
+    words = folded.split(" ")
+    if len(folded) > _LETTERS_PER_WORD * len(words):
+        size = _SHINGLE_LETTERS
+        return [folded[i : i + size] for i in range(len(folded) - size + 1)]
+    triples = zip(words, words[1:], words[2:], strict=False)
+    return [f"{a} {b} {c}" for a, b, c in triples]
+
+
+def band_shape(threshold: float, permutations: int) -> tuple[int, int]:
+    """Bands and rows per band: the longest rows that still find what they should.
+
+    A pair of similarity J shares at least one of b bands of r rows with probability
+    1 - (1 - J**r)**b (Leskovec, Rajaraman and Ullman, chapter 3.4.2).
+    """
+    for rows in range(permutations, 1, -1):
+        bands = permutations // rows
+        if 1.0 - (1.0 - threshold**rows) ** bands >= _RECALL:
+            return bands, rows
+    return permutations, 1
+
+
+def _mix(banded: np.ndarray) -> np.ndarray:
+    """uint32 [n, bands, rows] -> uint32 [n, bands]: one hash per band."""
+    key = np.zeros(banded.shape[:-1], np.uint64)
+    for row in range(banded.shape[-1]):
+        key = (key ^ banded[..., row]) * np.uint64(0x9E3779B97F4A7C15)
+        key ^= key >> np.uint64(32)
+    return key.astype(np.uint32)
+
+
+def _linked_in_buckets(
+    text_u: np.ndarray, key_u: np.ndarray, byte_np: np.ndarray, needed: int
+) -> Iterator[np.ndarray]:
+    """Links texts that share a key, in time linear in the size of the bucket.
+
+    Every member is compared with the one before it and with the bucket's leader (its
+    first member). Those that are not like the leader form a bucket again, with the
+    first of them as the leader, a few times over.
+
+    Example: bucket a a' b b' (b differs): round 1 compares a'-a, b-a, b'-a and
+    a'-a, b-a', b'-b; round 2 has b b' left and compares b'-b.
+    """
+    order = np.argsort(key_u, kind="stable")
+    text_u, key_u = text_u[order], key_u[order]
+    for round_ in range(_ROUNDS):
+        new_u = np.ones(len(key_u), bool)
+        new_u[1:] = key_u[1:] != key_u[:-1]
+        start_u = np.flatnonzero(new_u)
+        leader_u = np.repeat(start_u, np.diff(np.append(start_u, len(key_u))))
+        member = np.flatnonzero(~new_u)
+        if not len(member):
+            return
+        if round_ == 0:
+            before = np.stack([text_u[member - 1], text_u[member]], axis=1)
+            yield before[_alike(before, byte_np, needed)]
+        pairs = np.stack([text_u[leader_u[member]], text_u[member]], axis=1)
+        alike = _alike(pairs, byte_np, needed)
+        yield pairs[alike]
+        rest = member[~alike]
+        text_u, key_u = text_u[rest], key_u[rest]
+
+
+def _alike(pairs: np.ndarray, byte_np: np.ndarray, needed: int) -> np.ndarray:
+    """bool [pairs]: whether at least ``needed`` signature bytes agree."""
+    alike = np.empty(len(pairs), bool)
+    for begin in range(0, len(pairs), _COMPARE_ROWS):
+        a, b = pairs[begin : begin + _COMPARE_ROWS].T
+        agree = np.count_nonzero(byte_np[a] == byte_np[b], axis=1)
+        alike[begin : begin + _COMPARE_ROWS] = agree >= needed
+    return alike
+
+
+def _first_of_component(exact_first_n: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """The smallest text index connected to each text."""
+    count = len(exact_first_n)
+    a = np.concatenate([np.arange(count), pairs[:, 0]])
+    b = np.concatenate([exact_first_n, pairs[:, 1]])
+    graph = coo_array((np.ones(len(a), bool), (a, b)), shape=(count, count))
+    _, component_n = connected_components(graph, directed=False)
+    _, first_c = np.unique(component_n, return_index=True)
+    return first_c[component_n]
+
+
+def _fold_table() -> dict[int, str | None]:
+    """Punctuation, separators and signs to space; invisible characters to nothing.
+
+    Letters, marks (vowels in many scripts), digits, currencies and emoji stay.
+    """
+    table: dict[int, str | None] = {}
+    blocks = chain(range(0x3100), range(0xFE00, 0x10000))
+    for code in chain(blocks, range(0xE0000, min(0xE0200, sys.maxunicode))):
+        kind = unicodedata.category(chr(code))
+        if kind == "Cf" or 0xFE00 <= code <= 0xFE0F:
+            table[code] = None
+        elif kind[0] in "PZC" or kind == "Sk" or chr(code) in "<>=+|~":
+            table[code] = " "
+    # an apostrophe joins: don't = dont
+    return table | dict.fromkeys(map(ord, "'’ʼ`"))
+
+
+_FOLD = _fold_table()

@@ -139,11 +139,13 @@ class GRU(nn.Module):
             flat, kernel.astype(self.dtype), preferred_element_type=jnp.float32
         )
         projected = (projected + bias[None]).reshape(*lead, steps, width)
-        keep_bt = valid_bt & ~reset_bt
+        valid = fold_phases(valid_bt[..., None], self.period)
+        keep = fold_phases((valid_bt & ~reset_bt)[..., None], self.period)
+        keep &= jnp.pad(valid[:-1], [(1, 0), (0, 0), (0, 0)])
         _, states = self._scan(
             # Three arrays, not one cut up in every step: that doubled the time on CPU.
             [fold_phases(g, self.period) for g in jnp.split(projected, 3, axis=-1)],
-            fold_phases(keep_bt[..., None], self.period),
+            keep,
             recurrent.astype(self.dtype),
             candidate_bias[None],
         )

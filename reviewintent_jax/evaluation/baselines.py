@@ -8,16 +8,18 @@ settings are chosen on validation.
 
 import time
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
+from scipy.special import log_softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
+from reviewintent_jax.evaluation.calibration import fit_temperature
 from reviewintent_jax.schema import NO_LABEL, InputError
 
 _TINY = 1e-12  # the smallest probability given to a class
@@ -50,18 +52,24 @@ class TfidfResult(NamedTuple):
     """What the baseline says, and how it came to be.
 
     Attributes:
-      log_prob: split -> [n, y] natural log-probabilities of the texts asked for, in
-        their order. Fit a temperature on validation as for the model, if probabilities
-        are compared: balanced class weights shift them.
-      setting: the setting with the best macro-F1 on validation.
-      validation_macro_f1: that score, 0 to 1; nan if validation is empty.
+      log_prob: [n, y], natural log-probabilities of the texts asked for, in their
+        order, calibrated on validation as the model's are.
+      temperature: what its log-probabilities were divided by.
+      C: inverse strength of the L2 penalty, the best of the grid on validation.
+      class_weight: ``"balanced"`` or None, likewise.
+      letters: whether n-grams of letters stand beside those of words, likewise.
+      validation_macro_f1: the score they were chosen by, 0 to 1; nan if validation is
+        empty.
       features: n-grams in the chosen model.
       rows: training reviews used, at most ``max_rows``.
       seconds: time for everything, choosing included.
     """
 
-    log_prob: dict[str, np.ndarray]
-    setting: TfidfSetting
+    log_prob: np.ndarray
+    temperature: float
+    C: float
+    class_weight: str | None
+    letters: bool
     validation_macro_f1: float
     features: int
     rows: int
@@ -107,13 +115,13 @@ def tfidf_logistic_regression(
     train_labels: np.ndarray,
     validation_texts: Sequence[str],
     validation_labels: np.ndarray,
-    test_texts: Mapping[str, Sequence[str]],
+    test_texts: Sequence[str],
     *,
     classes: int,
     max_rows: int,
     seed: int,
 ) -> TfidfResult:
-    """Fit TF-IDF and logistic regression, the setting chosen on validation.
+    """Fit TF-IDF and logistic regression; choose and calibrate on validation.
 
     Single words and pairs, punctuation and emoji included, sublinear counts; n-grams of
     2 to 4 letters beside them while the text is short enough; class weights or none;
@@ -124,7 +132,7 @@ def tfidf_logistic_regression(
       train_labels: [n], their classes; ``NO_LABEL`` rows are ignored.
       validation_texts: texts that the setting is chosen on; may be empty.
       validation_labels: [n], their classes; ``NO_LABEL`` rows are ignored.
-      test_texts: split -> texts to score, for example ``{"test": [...]}``.
+      test_texts: [n], texts to score.
       classes: number of classes.
       max_rows: most training (and validation) reviews to use; a larger split is
         sampled at random. At least 1.
@@ -139,26 +147,36 @@ def tfidf_logistic_regression(
         validation_texts, validation_labels, max_rows, seed
     )
     if len(np.unique(label_n)) < 2:
-        log_prob = {
-            split: majority_log_probabilities(label_n, classes, len(wanted))
-            for split, wanted in test_texts.items()
-        }
-        nothing = TfidfSetting(False, None, 1.0)
+        log_prob_ny = majority_log_probabilities(label_n, classes, len(test_texts))
         seconds = time.perf_counter() - start
-        return TfidfResult(log_prob, nothing, np.nan, 0, len(texts), seconds)
-    setting, score, vectorizers, model = _choose(texts, label_n, choice_texts, choice_n)
-    log_prob = {
-        split: _log_probabilities(vectorizers, model, wanted, classes)
-        for split, wanted in test_texts.items()
-    }
+        return TfidfResult(
+            log_prob_ny, 1.0, 1.0, None, False, np.nan, 0, len(texts), seconds
+        )
+    chosen = _choose(texts, label_n, choice_texts, choice_n)
+    temperature = fit_temperature(
+        _log_probabilities(chosen, choice_texts, classes), choice_n
+    )
+    log_prob_ny = _log_probabilities(chosen, test_texts, classes) / temperature
     return TfidfResult(
-        log_prob=log_prob,
-        setting=setting,
-        validation_macro_f1=score,
-        features=model.n_features_in_,
+        log_prob=log_softmax(log_prob_ny, axis=1),
+        temperature=temperature,
+        C=chosen.setting.c,
+        class_weight=chosen.setting.class_weight,
+        letters=chosen.setting.letters,
+        validation_macro_f1=chosen.macro_f1,
+        features=chosen.model.n_features_in_,
         rows=len(texts),
         seconds=time.perf_counter() - start,
     )
+
+
+class _Chosen(NamedTuple):
+    """The fitted winner of the grid."""
+
+    setting: TfidfSetting
+    macro_f1: float
+    vectorizers: list[TfidfVectorizer]
+    model: LogisticRegression
 
 
 def _labelled(
@@ -178,7 +196,7 @@ def _choose(
     label_n: np.ndarray,
     choice_texts: Sequence[str],
     choice_n: np.ndarray,
-) -> tuple[TfidfSetting, float, list[TfidfVectorizer], LogisticRegression]:
+) -> _Chosen:
     """Fit every setting of the grid; return the best on validation, fitted."""
     vectorizers = [_word_vectorizer(len(texts))]
     grid = list(WORD_SETTINGS)
@@ -189,28 +207,30 @@ def _choose(
         grid = grid[:1]
     train = [vectorizer.fit_transform(texts) for vectorizer in vectorizers]
     choice = [vectorizer.transform(choice_texts) for vectorizer in vectorizers]
-    best = None
+    winner = None
     for setting in grid:
         used = 1 + setting.letters
         model = _fit(sparse.hstack(train[:used], format="csr"), label_n, setting)
         score = np.nan
         if len(choice_n):
             answer_n = model.predict(sparse.hstack(choice[:used], format="csr"))
-            score = f1_score(
-                choice_n,
-                answer_n,
-                labels=np.unique(choice_n),
-                average="macro",
-                zero_division=0,
-            )
-        if best is None or score > best[1]:
-            best = (setting, float(score), vectorizers[:used], model)
-    assert best is not None
-    return best
+            score = _macro_f1(choice_n, answer_n)
+        if winner is None or score > winner.macro_f1:
+            winner = _Chosen(setting, score, vectorizers[:used], model)
+    assert winner is not None
+    return winner
+
+
+def _macro_f1(label_n: np.ndarray, answer_n: np.ndarray) -> float:
+    """Average F1 over the classes that occur among the labels."""
+    present = np.unique(label_n)
+    return float(
+        f1_score(label_n, answer_n, labels=present, average="macro", zero_division=0)
+    )
 
 
 def _fit(
-    features: sparse.csr_matrix, label_n: np.ndarray, setting: TfidfSetting
+    features: Any, label_n: np.ndarray, setting: TfidfSetting
 ) -> LogisticRegression:
     """Fit one logistic regression."""
     model = LogisticRegression(
@@ -223,18 +243,17 @@ def _fit(
 
 
 def _log_probabilities(
-    vectorizers: Sequence[TfidfVectorizer],
-    model: LogisticRegression,
-    texts: Sequence[str],
-    classes: int,
+    chosen: _Chosen, texts: Sequence[str], classes: int
 ) -> np.ndarray:
     """Score texts, a bounded number at a time; unseen classes get 1e-12."""
     log_prob_ny = np.full((len(texts), classes), np.log(_TINY))
     for start in range(0, len(texts), _SCORED_AT_ONCE):
         part = texts[start : start + _SCORED_AT_ONCE]
-        features = sparse.hstack([v.transform(part) for v in vectorizers], format="csr")
-        prob = np.maximum(model.predict_proba(features), _TINY)
-        log_prob_ny[start : start + len(part), model.classes_] = np.log(prob)
+        features = sparse.hstack(
+            [v.transform(part) for v in chosen.vectorizers], format="csr"
+        )
+        prob = np.maximum(chosen.model.predict_proba(features), _TINY)
+        log_prob_ny[start : start + len(part), chosen.model.classes_] = np.log(prob)
     return log_prob_ny
 
 

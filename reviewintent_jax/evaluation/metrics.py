@@ -245,10 +245,10 @@ def _labelled(
         )
     prob_ny = prob_ny / prob_ny.sum(axis=1, keepdims=True)
     if predicted_n is None:
-        predicted_n = prob_ny.argmax(axis=1)
+        answer_n = prob_ny.argmax(axis=1)
     else:
-        predicted_n = np.asarray(predicted_n)[known_n]
-    return prob_ny, np.asarray(label_n)[known_n], predicted_n
+        answer_n = np.asarray(predicted_n)[known_n]
+    return prob_ny, np.asarray(label_n)[known_n], answer_n
 
 
 def _draws(n: int, samples: int, seed: int) -> Iterator[np.ndarray]:

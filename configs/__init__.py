@@ -1,0 +1,1 @@
+"""Experiments: base.py has every setting, the others change a few."""

@@ -1,7 +1,7 @@
 """Stage 8, batched: pages -> batches in a repeatable order, prepared ahead.
 
-In: the prepared reviews of a split. Out: :class:`~reviewintent_jax.schema.PageBatch` of a
-fixed number of pages. The order is a function of (seed, epoch) alone and every batch
+In: the prepared reviews of a split. Out: :class:`~reviewintent_jax.schema.PageBatch` of
+a fixed number of pages. The order is a function of (seed, epoch) alone and every batch
 comes with the position that follows it, so a run that stopped goes on with exactly the
 batch it would have seen.
 """
@@ -144,9 +144,7 @@ def eval_batches(
         )
 
 
-def pages_per_batch(
-    mean_slot_length: float, batch_reviews: int, spec: PageSpec
-) -> int:
+def pages_per_batch(mean_slot_length: float, batch_reviews: int, spec: PageSpec) -> int:
     """Pages that hold about ``batch_reviews`` reviews; at least 1.
 
     Example: reviews of 60 tokens on average, 32 a batch, pages of 128 -> 15.

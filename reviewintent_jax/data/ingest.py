@@ -19,13 +19,11 @@ from reviewintent_jax.data.checks import CheckSpec, RejectionLog, check_row
 from reviewintent_jax.data.clean import Cleaner
 from reviewintent_jax.data.duplicates import DuplicateIndex
 from reviewintent_jax.data.sources import SourceSpec, read_rows
+from reviewintent_jax.data.splits import NO_GROUP, NO_TIME
 from reviewintent_jax.data.tokens import ReviewTokenizer, TokenWriter
 from reviewintent_jax.schema import InputError, Rejected, Review
 
 _CHUNK = 4096  # reviews handled together; bounds memory, does not change results
-NO_TIME = np.iinfo(np.int64).min
-"""Time of a review that has none."""
-
 _TEXTS = pa.schema([("text", pa.string())])
 
 
@@ -39,7 +37,7 @@ class Taken:
       raw_labels: distinct labels as written; ``raw_label_n`` indexes them.
       given_splits: distinct names of splits; ``given_split_n`` indexes them.
       row_n, line_n: int64 position in the source and line of the file.
-      group_n: int64 hash of the group key.
+      group_n: int64 hash of the group key, or ``NO_GROUP``.
       time_n: int64 seconds since 1970 UTC, or ``NO_TIME``.
       truth_n: float32, see :class:`~reviewintent_jax.data.prepare.Prepared`.
     """
@@ -88,7 +86,7 @@ def ingest(
     log: RejectionLog,
     duplicates: DuplicateIndex | None,
 ) -> Taken:
-    """Reads, checks, cleans and tokenises every row; writes texts and ids to ``folder``.
+    """Reads, checks, cleans and tokenises all rows; texts and ids go to ``folder``.
 
     Raises:
       InputError: no row at all could be used.
@@ -182,7 +180,9 @@ def _numbers(
         "file_n": np.array([files[r.file] for r in reviews], np.int32),
         "raw_label_n": np.array([raw_labels[r.label] for r in reviews], np.int32),
         "given_split_n": np.array([splits[r.split] for r in reviews], np.int32),
-        "group_n": pd.util.hash_array(groups).view(np.int64),
+        "group_n": np.where(
+            groups == "", NO_GROUP, pd.util.hash_array(groups).view(np.int64)
+        ),
         "time_n": np.array(times, np.int64),
         "truth_n": np.array([truth[r.row] for r in reviews], np.float32),
     }

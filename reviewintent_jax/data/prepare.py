@@ -8,36 +8,35 @@ are unchanged.
 """
 
 import dataclasses
+import hashlib
 import json
 import shutil
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
-from tqdm import tqdm
 
-from reviewintent_jax.data.checks import CheckSpec, RejectionLog, check_row
+from reviewintent_jax.data.checks import CheckSpec, RejectionLog
 from reviewintent_jax.data.clean import Cleaner, CleanSpec
 from reviewintent_jax.data.duplicates import DuplicateIndex, Duplicates, DuplicateSpec
+from reviewintent_jax.data.ingest import Taken, ingest
 from reviewintent_jax.data.labels import LabelMap, LabelSpec, fit_labels
-from reviewintent_jax.data.sources import SourceSpec, read_rows, source_fingerprint
+from reviewintent_jax.data.sources import SourceSpec, source_fingerprint
 from reviewintent_jax.data.splits import (
     SET_ASIDE,
     SPLIT_NAMES,
+    TEST,
+    Reason,
+    SplitKind,
     SplitSpec,
     assign_splits,
     given_split_codes,
 )
-from reviewintent_jax.data.tokens import ReviewTokenizer, TokenStore, TokenWriter
-from reviewintent_jax.schema import NO_LABEL, InputError, Rejected, Review, RunFolder
+from reviewintent_jax.data.tokens import TOKENIZER_FILES, ReviewTokenizer, TokenStore
+from reviewintent_jax.schema import NO_LABEL, InputError, RunFolder
 
-_CHUNK = 4096  # reviews handled together; bounds memory, not results
 _VERSION = 1  # of the prepared folder's format
 
 
@@ -124,23 +123,29 @@ def prepare(
     fingerprint = _fingerprint(spec, tokenizer)
     manifest = run.prepared / "manifest.json"
     if manifest.is_file():
-        stored = json.loads(manifest.read_text("utf-8"))
-        if stored["fingerprint"] == fingerprint:
+        stored = json.loads(manifest.read_text("utf-8"))["fingerprint"]
+        if stored == fingerprint:
             return open_prepared(run.prepared)
         if frozen:
             raise InputError(
-                "The data or the data settings changed since this run began: "
-                + _first_difference(stored["fingerprint"], fingerprint),
+                "The data or their settings changed since this run began: "
+                + ", ".join(k for k in fingerprint if stored.get(k) != fingerprint[k]),
                 where=str(run.prepared),
                 fix="Give --workdir a new folder, or put the data back as they were.",
             )
     shutil.rmtree(run.prepared, ignore_errors=True)
     run.prepared.mkdir(parents=True)
-    with RejectionLog(run.rejected) as rejections:
+    with RejectionLog(run.rejected) as log:
         index = DuplicateIndex(spec.duplicates)
-        taken = _ingest(spec, tokenizer, run.prepared, rejections, index)
+        taken = _ingest(spec, tokenizer, run.prepared, log, index)
         labels = fit_labels(taken.label_counts(), spec.labels)
-        summary = _finish(spec, taken, labels, index.finish(), rejections, run.prepared)
+        label_n = _encode(taken, labels, log)
+        duplicates = index.finish()
+        label_n, dropped = _drop_copies(taken, label_n, duplicates, spec, log)
+        split_n = _split(taken, label_n, duplicates, labels, spec, log)
+        summary = _summary(taken, label_n, split_n, labels, log)
+        summary["duplicates"] = dropped
+    _save(run.prepared, taken, label_n, split_n)
     _write_manifest(manifest, fingerprint, labels, summary)
     return open_prepared(run.prepared)
 
@@ -152,20 +157,24 @@ def prepare_for_scoring(
 
     Every labelled row becomes a TEST row. Rows whose label the model does not know are
     set aside and counted.
+
+    Raises:
+      InputError: no row carries a label that the model knows.
     """
     shutil.rmtree(run.prepared, ignore_errors=True)
     run.prepared.mkdir(parents=True)
-    with RejectionLog(run.rejected) as rejections:
-        taken = _ingest(spec, tokenizer, run.prepared, rejections, None)
-        label_n = taken.encode(labels, rejections)
+    with RejectionLog(run.rejected) as log:
+        taken = _ingest(spec, tokenizer, run.prepared, log, None)
+        label_n = _encode(taken, labels, log)
         if not (label_n != NO_LABEL).any():
             raise InputError(
                 "No row carries a label that the model knows.",
                 where=spec.source.path or spec.source.tfds_name,
-                fix=f"Known: {labels.describe()}",
+                fix=f"It knows: {labels.describe()}",
             )
-        split_n = np.where(label_n == NO_LABEL, SET_ASIDE, 2).astype(np.int8)
-        summary = taken.save(run.prepared, label_n, split_n, labels, rejections)
+        split_n = np.where(label_n == NO_LABEL, SET_ASIDE, TEST).astype(np.int8)
+        summary = _summary(taken, label_n, split_n, labels, log)
+    _save(run.prepared, taken, label_n, split_n)
     _write_manifest(run.prepared / "manifest.json", {}, labels, summary)
     return open_prepared(run.prepared)
 
@@ -182,3 +191,153 @@ def open_prepared(folder: Path) -> Prepared:
         summary=manifest["summary"],
         **arrays,
     )
+
+
+def _ingest(
+    spec: DataSpec,
+    tokenizer: ReviewTokenizer,
+    folder: Path,
+    log: RejectionLog,
+    index: DuplicateIndex | None,
+) -> Taken:
+    cleaner = Cleaner(spec.clean)
+    return ingest(spec.source, spec.check, cleaner, tokenizer, folder, log, index)
+
+
+def _encode(taken: Taken, labels: LabelMap, log: RejectionLog) -> np.ndarray:
+    """Class of every review; those without one are recorded with the reason."""
+    class_of = np.array([labels.encode(raw) for raw in taken.raw_labels], np.int32)
+    label_n = class_of[taken.raw_label_n]
+    reasons = [labels.reason(raw) for raw in taken.raw_labels]
+    for i in np.flatnonzero(label_n == NO_LABEL).tolist():
+        code = taken.raw_label_n[i]
+        raw = taken.raw_labels[code]
+        taken.refuse(i, log, field="label", reason=reasons[code], value=raw)
+    return label_n
+
+
+def _drop_copies(
+    taken: Taken,
+    label_n: np.ndarray,
+    duplicates: Duplicates,
+    spec: DataSpec,
+    log: RejectionLog,
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Takes the label from copies of a text, and from texts labelled in two ways.
+
+    Of equal texts with one label the first stays; equal texts with different labels all
+    go, since no answer to them could be right. A test split that the source itself
+    gives is left as it is. Returns the labels and how many copies there were.
+    """
+    labelled = label_n != NO_LABEL
+    exempt = np.zeros(len(label_n), bool)
+    if spec.split.kind == SplitKind.GIVEN:
+        exempt = _given_codes(taken) == TEST
+    frame = pd.DataFrame({"text": duplicates.exact_first_n, "label": label_n})
+    frame = frame[labelled & ~exempt]
+    ways = frame.groupby("text")["label"].transform("nunique")
+    torn = frame.index[ways > 1].to_numpy()
+    copies = frame.index[(ways == 1) & frame.duplicated("text")].to_numpy()
+    label_n = label_n.copy()
+    for chosen, reason in (
+        (torn, "same text with different labels"),
+        (copies, "same text as an earlier row"),
+    ):
+        for i in chosen.tolist():
+            taken.refuse(i, log, field="text", reason=reason)
+        label_n[chosen] = NO_LABEL
+    cluster_n = duplicates.cluster_n[label_n != NO_LABEL]
+    near = int((np.bincount(cluster_n) > 1)[cluster_n].sum()) if len(cluster_n) else 0
+    return label_n, {"exact": len(copies), "torn": len(torn), "near": near}
+
+
+def _given_codes(taken: Taken) -> np.ndarray:
+    return given_split_codes(taken.given_splits)[taken.given_split_n]
+
+
+def _split(
+    taken: Taken,
+    label_n: np.ndarray,
+    duplicates: Duplicates,
+    labels: LabelMap,
+    spec: DataSpec,
+    log: RejectionLog,
+) -> np.ndarray:
+    """Split of every review; those that no split can take are recorded."""
+    kind = spec.split.kind
+    splits = assign_splits(
+        spec.split,
+        label_n=label_n,
+        cluster_n=duplicates.cluster_n,
+        group_n=taken.group_n if kind == SplitKind.GROUPED else None,
+        time_n=taken.time_n if kind == SplitKind.DATE else None,
+        given_n=_given_codes(taken) if kind == SplitKind.GIVEN else None,
+        class_names=labels.classes,
+    )
+    refused = (splits.split_n == SET_ASIDE) & (label_n != NO_LABEL)
+    for i in np.flatnonzero(refused).tolist():
+        taken.refuse(i, log, field="", reason=Reason(splits.reason_n[i]).sentence)
+    return splits.split_n
+
+
+def _summary(
+    taken: Taken,
+    label_n: np.ndarray,
+    split_n: np.ndarray,
+    labels: LabelMap,
+    log: RejectionLog,
+) -> dict[str, Any]:
+    """Counts for the report."""
+    splits = {}
+    for code, name in enumerate(SPLIT_NAMES):
+        inside = label_n[split_n == code]
+        counts = np.bincount(inside, minlength=len(labels.classes)).tolist()
+        classes = dict(zip(labels.classes, counts, strict=True))
+        splits[name] = {"rows": len(inside), "classes": classes}
+    return {
+        "rows": taken.rows,
+        "accepted": int((split_n != SET_ASIDE).sum()),
+        "rejected": dict(log.counts.most_common()),
+        "splits": splits,
+    }
+
+
+def _save(folder: Path, taken: Taken, label_n: np.ndarray, split_n: np.ndarray) -> None:
+    np.savez(
+        folder / "index.npz",
+        label_n=label_n,
+        split_n=split_n,
+        row_n=taken.row_n,
+        truth_n=taken.truth_n,
+    )
+
+
+def _write_manifest(
+    path: Path, fingerprint: dict[str, Any], labels: LabelMap, summary: dict[str, Any]
+) -> None:
+    """Written last and renamed into place: a folder that has it is complete."""
+    stored = {
+        "fingerprint": fingerprint,
+        "labels": labels.to_dict(),
+        "summary": summary,
+    }
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(stored, indent=1, ensure_ascii=False), "utf-8")
+    part.replace(path)
+
+
+def _fingerprint(spec: DataSpec, tokenizer: ReviewTokenizer) -> dict[str, Any]:
+    """What the prepared data depend on, as JSON values."""
+    vocabulary = hashlib.sha256()
+    for name in TOKENIZER_FILES:
+        path = tokenizer.folder / name
+        if path.is_file():
+            vocabulary.update(path.read_bytes())
+    settings = json.loads(json.dumps(dataclasses.asdict(spec)))
+    source = json.loads(json.dumps(source_fingerprint(spec.source)))
+    return {
+        "format": _VERSION,
+        "tokenizer": vocabulary.hexdigest(),
+        "files": source,
+        **settings,
+    }

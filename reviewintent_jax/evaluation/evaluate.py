@@ -160,18 +160,22 @@ def model_metrics(
 
 
 def baseline_metrics(
-    prepared: Prepared, spec: EvaluationSpec
+    prepared: Prepared, tested: Prepared, spec: EvaluationSpec
 ) -> dict[str, dict[str, Any]]:
-    """Majority class and TF-IDF + logistic regression, same split, same metrics."""
-    train, validation, test = (
-        prepared.reviews(split) for split in (TRAIN, VALIDATION, TEST)
-    )
+    """Majority class and TF-IDF + logistic regression, same metrics as the model.
+
+    They are fitted on the train split of ``prepared`` (TF-IDF's strength is chosen on
+    its validation split) and scored on the test split of ``tested``, which is the same
+    unless other data are evaluated.
+    """
+    train, validation = prepared.reviews(TRAIN), prepared.reviews(VALIDATION)
+    test = tested.reviews(TEST)
     label_n, classes = prepared.label_n, prepared.labels.classes
 
     def metrics(log_prob: np.ndarray) -> dict[str, Any]:
         return classification_metrics(
             probabilities(log_prob, 1.0),
-            label_n[test],
+            tested.label_n[test],
             classes,
             bootstrap_samples=spec.bootstrap_samples,
             seed=spec.seed,
@@ -187,7 +191,9 @@ def baseline_metrics(
         label_n[fit_on],
         prepared.texts(validation),
         label_n[validation],
-        prepared.texts(test),
+        tested.texts(test),
+        classes=len(classes),
+        max_rows=spec.baseline_max_rows,
         seed=spec.seed,
     )
     majority = majority_log_probabilities(label_n[train], len(classes), len(test))

@@ -9,7 +9,6 @@ other file.
 """
 
 import json
-import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,6 +52,9 @@ FRESH = Tracker(0, 0, 0, None, 0, 0, 0.0)
 """Tracker of a run that has not begun."""
 
 
+_OPTIONS = {"step_format_fixed_length": 8, "cleanup_tmp_directories": True}
+
+
 class Checkpoints:
     """Saves and restores one run; a context manager that waits for pending writes.
 
@@ -64,19 +66,16 @@ class Checkpoints:
     """
 
     def __init__(self, run: RunFolder, identity: dict[str, Any]) -> None:
-        # Orbax reports every file it touches at INFO.
-        logging.getLogger("absl").setLevel(logging.WARNING)
         root = epath.Path(run.checkpoints.absolute())
         self._identity = identity
         self._where = str(run.checkpoints)
-        options = {"step_format_fixed_length": 8, "cleanup_tmp_directories": True}
         self._latest = ocp.CheckpointManager(
             root / "latest",
-            options=ocp.CheckpointManagerOptions(max_to_keep=2, **options),
+            options=ocp.CheckpointManagerOptions(max_to_keep=2, **_OPTIONS),
         )
         self._best = ocp.CheckpointManager(
             root / "best",
-            options=ocp.CheckpointManagerOptions(max_to_keep=1, **options),
+            options=ocp.CheckpointManagerOptions(max_to_keep=1, **_OPTIONS),
         )
 
     def __enter__(self) -> "Checkpoints":
@@ -179,7 +178,9 @@ def restore_best(run: RunFolder, params: Any) -> tuple[Any, int]:
     )
     if not folder.is_dir():
         raise missing
-    with ocp.CheckpointManager(epath.Path(folder.absolute())) as manager:
+    options = ocp.CheckpointManagerOptions(read_only=True, step_format_fixed_length=8)
+    path = epath.Path(folder.absolute())
+    with ocp.CheckpointManager(path, options=options) as manager:
         step = manager.latest_step()
         if step is None:
             raise missing

@@ -2,20 +2,21 @@
 
 import dataclasses
 import enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import optax
 
 from reviewintent_jax.data.augment import AugmentSpec
 from reviewintent_jax.data.batches import PageSource, TrainBatches, pages_per_batch
+from reviewintent_jax.data.labels import LabelMap
 from reviewintent_jax.data.pages import (
     PageSpec,
     ReviewFields,
     empty_pages,
     slot_lengths,
 )
-from reviewintent_jax.data.prepare import Prepared
+from reviewintent_jax.data.prepare import DataSpec, Prepared
 from reviewintent_jax.data.splits import TRAIN
 from reviewintent_jax.data.tokens import ReviewTokenizer
 from reviewintent_jax.evaluation.evaluate import EvaluationSpec
@@ -95,6 +96,7 @@ class Experiment:
       name: of the experiment, for people.
       seed: decides order, augmentation, dropout and first random weights.
       config: the whole config as plain values, for the record.
+      data: what the data are made of.
       prepared: the data.
       tokenizer: of the encoder.
       pages: sizes of a page.
@@ -109,6 +111,7 @@ class Experiment:
     name: str
     seed: int
     config: dict[str, Any]
+    data: DataSpec
     prepared: Prepared
     tokenizer: ReviewTokenizer
     pages: PageSpec
@@ -156,6 +159,22 @@ class Experiment:
             seed=self.seed,
         )
 
+    def describe(self) -> str:
+        """What is about to happen, in a few lines for people."""
+        summary, model = self.prepared.summary, self.model.spec
+        splits = ", ".join(f"{v['rows']:,} {k}" for k, v in summary["splits"].items())
+        refused = sum(summary["rejected"].values())
+        return "\n".join(
+            [
+                f"Data: {summary['rows']:,} rows; {splits}; {refused:,} set aside",
+                f"Labels: {self.prepared.labels.describe()}",
+                f"Model: {model.encoder.family} of {model.encoder.num_layers} x "
+                f"{model.encoder.hidden_size}, LSTNet, {model.classes} classes",
+                f"Updates: about {self.train.batch_reviews} reviews, packed in "
+                f"{self.batch_pages()} pages of {self.pages.page_tokens} tokens",
+            ]
+        )
+
     def make_optimizer(self) -> optax.GradientTransformation:
         """The optimizer."""
         return make_optimizer(self.optimizer)
@@ -181,6 +200,31 @@ class Experiment:
             "label_smoothing": self.train.label_smoothing,
             "classes": list(self.classes),
         }
+
+
+class Trained(NamedTuple):
+    """A trained model, ready to score.
+
+    Attributes:
+      model, params: the network and its best weights.
+      step: of those weights.
+      tokenizer: of its encoder.
+      pages: sizes of a page.
+      labels: how raw labels became classes.
+      temperature: what its logits are divided by for calibrated probabilities.
+      data: what its training data were.
+      evaluation: what is measured.
+    """
+
+    model: ReviewIntent
+    params: Any
+    step: int
+    tokenizer: ReviewTokenizer
+    pages: PageSpec
+    labels: LabelMap
+    temperature: float
+    data: DataSpec
+    evaluation: EvaluationSpec
 
 
 def review_weights(

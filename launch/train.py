@@ -1,0 +1,47 @@
+"""Trains and evaluates: ``python -m launch.train --config=configs/yelp.py``.
+
+Started again with the same command, a stopped run goes on where it was.
+"""
+
+from pathlib import Path
+
+from absl import flags
+from ml_collections import config_flags
+
+from launch import runtime
+from reviewintent_jax.build import build_experiment, plain_values, read_config
+from reviewintent_jax.evaluation.reports import write_report
+from reviewintent_jax.evaluation.summary import summarise
+from reviewintent_jax.schema import InputError, RunFolder
+from reviewintent_jax.training.logs import say
+from reviewintent_jax.training.loop import train
+from reviewintent_jax.training.outcome import write_json, write_outcome
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/.")
+_WORKDIR = flags.DEFINE_string(
+    "workdir", "", "Folder of the run; default: runs/ and the config's name."
+)
+
+
+def main(argv: list[str]) -> None:
+    """Config in, trained and evaluated run folder out."""
+    del argv
+    if _CONFIG.value is None:
+        raise InputError(
+            "No config was named.", fix="Example: --config=configs/demo.py"
+        )
+    values = plain_values(_CONFIG.value)
+    run = RunFolder(Path(_WORKDIR.value or Path("runs") / read_config(values).name))
+    run.root.mkdir(parents=True, exist_ok=True)
+    experiment = build_experiment(values, run)
+    write_json(run.config, values)
+    say(experiment.describe())
+    result = train(experiment, run)
+    say("Scoring the best model and its baselines ...")
+    metrics = write_outcome(experiment, result, run, runtime.environment())
+    say(summarise(metrics))
+    say(f"Report: {write_report(run)}")
+
+
+if __name__ == "__main__":
+    runtime.run(main)

@@ -1,0 +1,52 @@
+"""``metrics.json`` -> the few lines that a command prints when it is done."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_NAMES = {
+    "model": "BERT-LSTNet-Softmax",
+    "tfidf_logistic_regression": "TF-IDF + logistic regression",
+    "majority": "Majority class",
+}
+_COLUMNS = {"accuracy": "accuracy", "macro_f1": "macro F1", "auc": "AUC"}
+
+
+def summarise(metrics: Mapping[str, Any]) -> str:
+    """The score beside its baselines, 95 % intervals in brackets, as a small table."""
+    rows = [["Test split", *_COLUMNS.values()]]
+    for key, name in _NAMES.items():
+        test = metrics["systems"].get(key, {}).get("test")
+        if test:
+            rows.append([name, *(_cell(test[column]) for column in _COLUMNS)])
+    best = metrics.get("best_possible")
+    if best:
+        shown = (f"{best[c]:.4f}" if c in best else "" for c in _COLUMNS)
+        rows.append(["Best that anyone could do", *shown])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
+    if best:
+        lines.append(_nearness(metrics, best["accuracy"]))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cell(score: Mapping[str, float | None]) -> str:
+    if score["value"] is None:
+        return "-"
+    if score["low"] is None:
+        return f"{score['value']:.4f}"
+    return f"{score['value']:.4f} [{score['low']:.4f}, {score['high']:.4f}]"
+
+
+def _nearness(metrics: Mapping[str, Any], best: float) -> str:
+    """How far the model is from the best possible accuracy, in reviews of the test."""
+    test = metrics["systems"]["model"]["test"]
+    missing = best - test["accuracy"]["value"]
+    return (
+        f"The model answers {missing * 100:.1f} in 100 reviews worse than a reader who"
+        " knows how the shop works."
+        if missing > 0
+        else "The model does as well as a reader who knows how the shop works."
+    )

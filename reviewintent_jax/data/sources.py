@@ -95,7 +95,13 @@ def read_rows(spec: SourceSpec) -> Iterator[RawRow]:
         for path in paths:
             check_columns(spec.named_columns, table_layout(path).columns, str(path))
         return read_tables(paths)
-    rows = _rows_without_files(spec)
+    if spec.kind == SourceKind.TFDS:
+        from reviewintent_jax.data import tfds_rows  # which needs SourceSpec
+
+        columns, name = tfds_rows.tfds_columns(spec), f"tfds:{spec.tfds_name}"
+        check_columns(spec.named_columns, columns, name)
+        return tfds_rows.read_tfds(spec)
+    rows = _shop_rows(spec)
     first = next(rows)
     check_columns(spec.named_columns, tuple(first.fields), first.file)
     return itertools.chain([first], rows)
@@ -105,14 +111,14 @@ def source_columns(spec: SourceSpec) -> tuple[str, ...]:
     """Names of all columns that the source has (of its first file, its first row)."""
     if spec.kind == SourceKind.TABLE:
         return table_layout(expand_paths(spec.path)[0]).columns
-    return tuple(next(_rows_without_files(spec)).fields)
-
-
-def _rows_without_files(spec: SourceSpec) -> Iterator[RawRow]:
     if spec.kind == SourceKind.TFDS:
-        from reviewintent_jax.data.tfds_rows import read_tfds  # it needs SourceSpec
+        from reviewintent_jax.data.tfds_rows import tfds_columns  # as above
 
-        return read_tfds(spec)
+        return tfds_columns(spec)
+    return tuple(next(_shop_rows(spec)).fields)
+
+
+def _shop_rows(spec: SourceSpec) -> Iterator[RawRow]:
     shop = simulate_shop(BazaarSpec(rows=spec.shop_rows, seed=spec.shop_seed))
     file = f"shop:{spec.shop_seed}"
     return (RawRow(file, line, fields) for line, fields in enumerate(shop, 1))

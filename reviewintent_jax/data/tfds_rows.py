@@ -4,9 +4,12 @@ Data prepared on disk as array_record are used as they are; otherwise TFDS downl
 prepares them in that format, which it can read and write without TensorFlow.
 """
 
+import contextlib
+import difflib
 import importlib
 import logging
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,6 +55,16 @@ def read_tfds(spec: SourceSpec) -> Iterator[RawRow]:
                 line += 1
                 fields = {key: _plain(one, undo) for key, one in _flat(record).items()}
                 yield RawRow(name, line, {**fields, "split": split})
+
+
+def tfds_columns(spec: SourceSpec) -> tuple[str, ...]:
+    """Fields that the rows will have; downloads nothing.
+
+    Raises:
+      InputError: the dataset is unknown.
+    """
+    types = _builder(spec).info.features.dtype  # a dict, nested where features are
+    return (*dict.fromkeys([*_flat(types), "split"]),)
 
 
 def tfds_identity(spec: SourceSpec) -> dict[str, str]:
@@ -112,8 +125,6 @@ def _base(name: str) -> str:
 
 
 def _unknown(tfds: Any, name: str) -> InputError:
-    import difflib
-
     known = tfds.list_builders(with_community_datasets=False)
     near = difflib.get_close_matches(_base(name), known, n=3, cutoff=0.6)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
@@ -129,15 +140,34 @@ def _prepared(spec: SourceSpec) -> Any:
         return builder
     _log.info("Preparing %s in %s", builder.info.full_name, builder.data_path)
     try:
-        builder.download_and_prepare(file_format="array_record")
+        with _quick_and_quiet():
+            builder.download_and_prepare(file_format="array_record")
     except Exception as error:  # TFDS lets through whatever its builders raise
         raise _cannot(spec.tfds_name, error, "cannot be prepared here") from error
     return builder
 
 
+@contextlib.contextmanager
+def _quick_and_quiet() -> Iterator[None]:
+    """Downloads give up after seconds, not minutes, and print one message, not ten."""
+    from tensorflow_datasets.core.download import downloader
+
+    log = logging.getLogger("urllib3.connectionpool")
+    level, retries = log.level, downloader.MAX_RETRIES
+    log.setLevel(logging.ERROR)
+    downloader.MAX_RETRIES = 3
+    try:
+        # What TFDS prints belongs to the log: stdout may be a file of scores.
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        log.setLevel(level)
+        downloader.MAX_RETRIES = retries
+
+
 def _cannot(name: str, error: Exception, what: str) -> InputError:
     """One message for no network, a withdrawn source and a need for TensorFlow."""
-    chain = [error]
+    chain: list[BaseException] = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(cause)
     told = [" ".join(str(each).split()) for each in chain]

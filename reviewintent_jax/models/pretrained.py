@@ -54,6 +54,7 @@ _TOKENIZER_PATTERNS = (
     "*.model",
 )
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?$")
+_SHARD = re.compile(r"\w[\w.-]*$")  # a bare file name: no path, so no way out
 _LISTED = 8
 
 
@@ -85,7 +86,7 @@ def resolve_folder(source: str) -> Path:
     if source.startswith(PACKAGE_SCHEME):
         return _package_folder(source.removeprefix(PACKAGE_SCHEME))
     folder = Path(source).expanduser()
-    if folder.is_dir():
+    if source and folder.is_dir():
         return folder
     if not _HUB_ID.match(source):
         raise InputError(
@@ -224,7 +225,7 @@ def _indexed_files(index: Path) -> tuple[list[Path], set[str]]:
             f"A broken index of weights: {error!r}.", where=str(index)
         ) from None
     for shard in shards:
-        if Path(shard).name != shard or "\\" in shard:
+        if not _SHARD.match(shard):
             raise InputError(
                 f"A shard outside the folder: {shard!r}.", where=str(index)
             )
@@ -295,6 +296,8 @@ def _merge(
     for name, array in weights.items():
         # A name that fits nothing keeps itself and is reported as left over.
         path, transposed = wanted.get(name, Target(name, transposed=False))
+        if not jnp.issubdtype(array.dtype, jnp.floating):
+            raise InputError(f"{name} is {array.dtype}, no float.", where=str(folder))
         found[path] = array.T if transposed else array
     _check_fit({path: a.shape for path, a in found.items()}, _shapes(spec), str(folder))
     flat = {

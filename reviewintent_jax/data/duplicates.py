@@ -14,7 +14,7 @@ from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
-from rensa import RMinHash
+from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue]  (Rust)
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 

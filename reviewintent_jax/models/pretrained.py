@@ -292,19 +292,17 @@ def _merge(
 ) -> dict[str, Any]:
     """Turn and place every weight; strict."""
     wanted = targets(spec)
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for name, array in weights.items():
         # A name that fits nothing keeps itself and is reported as left over.
         path, transposed = wanted.get(name, Target(name, transposed=False))
-        if not jnp.issubdtype(array.dtype, jnp.floating):
-            raise InputError(f"{name} is {array.dtype}, no float.", where=str(folder))
         found[path] = array.T if transposed else array
     _check_fit({path: a.shape for path, a in found.items()}, _shapes(spec), str(folder))
-    flat = {
-        path: np.ascontiguousarray(array, dtype=np.float32)
-        for path, array in found.items()
-    }
-    return traverse_util.unflatten_dict(flat, sep="/")
+    for path, array in found.items():
+        if not jnp.issubdtype(array.dtype, jnp.floating):
+            raise InputError(f"{path} is {array.dtype}, no float.", where=str(folder))
+        found[path] = np.ascontiguousarray(array, dtype=np.float32)
+    return traverse_util.unflatten_dict(found, sep="/")
 
 
 def _shapes(spec: EncoderSpec) -> dict[str, tuple[int, ...]]:

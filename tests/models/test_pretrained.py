@@ -1,6 +1,5 @@
 """Hugging Face folders in and out: names, shards, hashes, and every misfit listed."""
 
-import dataclasses
 import hashlib
 import importlib.util
 import json
@@ -15,14 +14,11 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from reviewintent_jax.models import pretrained
-from reviewintent_jax.models.activations import Activation
-from reviewintent_jax.models.encoder import ComputeDtype, EncoderFamily
+from reviewintent_jax.models.encoder import EncoderFamily
 from reviewintent_jax.models.pretrained import (
     load_encoder,
-    read_spec,
     resolve_folder,
     save_encoder,
-    write_config,
 )
 from reviewintent_jax.schema import InputError
 
@@ -57,78 +53,6 @@ def bert():
 def assert_same(first, second):
     assert jax.tree.structure(first) == jax.tree.structure(second)
     jax.tree.map(np.testing.assert_array_equal, first, second)
-
-
-# --- config.json ------------------------------------------------------------------
-
-
-def test_read_spec_of_each_family(tmp_path):
-    found = {}
-    for family in FAMILIES:
-        write(tmp_path / family, *checkpoint(family))
-        found[family] = read_spec(tmp_path / family)
-    assert [found[f].position_offset for f in FAMILIES] == [0, 2, 2, 0]
-    assert [found[f].type_vocab_size for f in FAMILIES] == [2, 1, 1, 0]
-    assert [found[f].norm_eps for f in FAMILIES] == [1e-12, 1e-5, 1e-5, 1e-12]
-    assert [found[f].max_tokens for f in FAMILIES] == [17, 17, 13, 13]
-    assert [found[f].has_pooler for f in FAMILIES] == [True, True, True, False]
-    kinds = [Activation.GELU, Activation.GELU, Activation.GELU_TANH, Activation.RELU]
-    assert [found[f].activation for f in FAMILIES] == kinds
-    assert {spec.dtype for spec in found.values()} == {ComputeDtype.FLOAT32}
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_config_round_trip(tmp_path, family):
-    write(tmp_path, *checkpoint(family))
-    spec = read_spec(tmp_path)
-    for written in (spec, dataclasses.replace(spec, has_pooler=False)):
-        write_config(tmp_path, written)
-        assert read_spec(tmp_path) == written
-
-
-def test_fields_left_out_take_the_values_transformers_assumes(tmp_path, bert):
-    config, _ = bert
-    left_out = ("layer_norm_eps", "hidden_act", "pad_token_id", "type_vocab_size")
-    (tmp_path / "config.json").write_text(
-        json.dumps({k: v for k, v in config.items() if k not in left_out})
-    )
-    spec = read_spec(tmp_path)
-    assert (spec.norm_eps, spec.activation, spec.pad_id) == (1e-12, Activation.GELU, 0)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"model_type": "gpt2"}, "'gpt2'.*\n.*\nSupported: bert, roberta"),
-        ({"model_type": None}, "None"),
-        ({"position_embedding_type": "relative_key"}, "position_embedding_type"),
-        ({"is_decoder": True}, "is_decoder"),
-        ({"hidden_act": "swish"}, "'swish'"),
-        ({"num_attention_heads": 5}, "heads"),
-        ({"hidden_size": "many"}, "wrong type"),
-    ],
-)
-def test_an_unsupported_config_is_refused(tmp_path, bert, change, message):
-    (tmp_path / "config.json").write_text(json.dumps({**bert[0], **change}))
-    with pytest.raises(InputError, match=message):
-        read_spec(tmp_path)
-
-
-def test_a_missing_size_is_named(tmp_path, bert):
-    config, _ = bert
-    del config["hidden_size"]
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(InputError, match="lacks hidden_size"):
-        read_spec(tmp_path)
-
-
-@pytest.mark.parametrize("content", [None, "{", "[1]", "\udcff"])
-def test_a_missing_or_broken_config_is_an_input_error(tmp_path, content):
-    if content is not None:
-        path = tmp_path / "config.json"
-        path.write_bytes(content.encode("utf-8", "surrogateescape"))
-    with pytest.raises(InputError):
-        read_spec(tmp_path)
 
 
 # --- weights in -------------------------------------------------------------------
@@ -230,6 +154,25 @@ def test_sharded_weights(tmp_path, bert):
     whole = load_encoder(write(tmp_path, *bert)).params
     shard(tmp_path, bert[1])
     assert_same(load_encoder(str(tmp_path)).params, whole)
+
+
+def test_a_bin_file_by_pytorch_stands_in_for_safetensors(tmp_path):
+    config, weights = checkpoint("distilbert")
+    expected = load_encoder(write(tmp_path, config, weights)).params
+    (tmp_path / "model.safetensors").unlink()
+    shutil.copy(GOLDEN / "encoder_distilbert.bin", tmp_path / "pytorch_model.bin")
+    assert_same(load_encoder(str(tmp_path)).params, expected)
+
+
+def test_sharded_bin_files(tmp_path):
+    config, weights = checkpoint("distilbert")
+    expected = load_encoder(write(tmp_path, config, weights)).params
+    (tmp_path / "model.safetensors").unlink()
+    shutil.copy(GOLDEN / "encoder_distilbert.bin", tmp_path / "pytorch_model-1.bin")
+    index = tmp_path / "pytorch_model.bin.index.json"
+    weight_map = dict.fromkeys(weights, "pytorch_model-1.bin")
+    index.write_text(json.dumps({"weight_map": weight_map}))
+    assert_same(load_encoder(str(tmp_path)).params, expected)
 
 
 def test_a_missing_shard_is_named(tmp_path, bert):
@@ -401,12 +344,3 @@ def test_the_real_minilm():
         "tokenizer.json",
         "vocab.txt",
     }
-
-
-def test_a_bin_file_stands_in_for_safetensors(tmp_path, bert):
-    """A state dict that PyTorch wrote has the wrong names here, and all are listed."""
-    write(tmp_path, *bert)
-    (tmp_path / "model.safetensors").unlink()
-    shutil.copy(GOLDEN / "state_dict_zip.bin", tmp_path / "pytorch_model.bin")
-    with pytest.raises(InputError, match="left over: bfloat16, bool, byte"):
-        load_encoder(str(tmp_path))

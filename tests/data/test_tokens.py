@@ -1,0 +1,97 @@
+"""Token ids: casing and special tokens from the files, nothing cut, nothing padded."""
+
+import json
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+
+from reviewintent_jax.data.tokens import ReviewTokenizer, TokenStore, TokenWriter
+from reviewintent_jax.schema import InputError
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "great", "tea", "Tea", "##s", "leaks"]
+
+
+def vocab_folder(folder, config):
+    (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n")
+    if config is not None:
+        (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_ids_carry_no_special_tokens(tmp_path):
+    tokenizer = ReviewTokenizer(vocab_folder(tmp_path, {"do_lower_case": True}))
+    (ids,) = tokenizer.encode(["great teas"])
+    assert ids.tolist() == [4, 5, 7]
+    assert tokenizer.special == (2, 3, 0)
+
+
+@pytest.mark.parametrize(("lower", "wanted"), [(True, 5), (False, 6)])
+def test_casing_is_what_the_folder_says(tmp_path, lower, wanted):
+    tokenizer = ReviewTokenizer(vocab_folder(tmp_path, {"do_lower_case": lower}))
+    assert tokenizer.encode(["Tea"])[0].tolist() == [wanted]
+
+
+def test_unstated_casing_is_refused(tmp_path):
+    with pytest.raises(InputError, match="do_lower_case"):
+        ReviewTokenizer(vocab_folder(tmp_path, None))
+
+
+def test_folder_without_tokenizer_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no tokenizer"):
+        ReviewTokenizer(tmp_path)
+
+
+def test_tokenizer_that_frames_nothing_is_refused(tmp_path):
+    bare = Tokenizer(WordLevel({"[PAD]": 0, "[UNK]": 1, "tea": 2}, unk_token="[UNK]"))
+    bare.pre_tokenizer = Whitespace()
+    bare.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(InputError, match="one special token before"):
+        ReviewTokenizer(tmp_path)
+
+
+def test_baked_in_truncation_and_padding_are_undone(tmp_path):
+    ReviewTokenizer(vocab_folder(tmp_path, {"do_lower_case": True})).save(tmp_path)
+    stored = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    stored.enable_truncation(4)
+    stored.enable_padding(length=4)
+    stored.save(str(tmp_path / "tokenizer.json"))
+    long, short = ReviewTokenizer(tmp_path).encode(["tea " * 9, "tea"])
+    assert (len(long), len(short)) == (9, 1)
+
+
+def test_saved_copy_gives_the_same_ids(tmp_path):
+    (tmp_path / "a").mkdir()
+    tokenizer = ReviewTokenizer(vocab_folder(tmp_path / "a", {"do_lower_case": False}))
+    tokenizer.save(tmp_path / "b")
+    copy = ReviewTokenizer(tmp_path / "b")
+    texts = ["great Tea leaks", "unknown", ""]
+    same = zip(tokenizer.encode(texts), copy.encode(texts), strict=True)
+    assert all(np.array_equal(a, b) for a, b in same)
+
+
+def test_replacement_ids_leave_special_tokens_alone(tmp_path):
+    tokenizer = ReviewTokenizer(vocab_folder(tmp_path, {"do_lower_case": True}))
+    assert tokenizer.replacement_range() == (4, 9)
+
+
+@pytest.mark.parametrize("vocab_size", [2**16, 2**16 + 1])
+def test_store_returns_what_was_written(tmp_path, vocab_size):
+    written = [[1, vocab_size - 1, 3], [], [7]]
+    writer = TokenWriter(tmp_path, vocab_size)
+    writer.add([np.array(ids, np.int32) for ids in written[:2]])
+    writer.add([])
+    writer.add([np.array(ids, np.int32) for ids in written[2:]])
+    writer.close()
+    store = TokenStore(tmp_path)
+    assert [store[i].tolist() for i in range(len(store))] == written
+    assert store.lengths().tolist() == [3, 0, 1]
+
+
+def test_store_without_a_single_id_opens(tmp_path):
+    writer = TokenWriter(tmp_path, 100)
+    writer.add([np.zeros(0, np.int32)])
+    writer.close()
+    assert TokenStore(tmp_path)[0].tolist() == []

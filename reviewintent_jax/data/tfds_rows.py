@@ -63,7 +63,7 @@ def tfds_columns(spec: SourceSpec) -> tuple[str, ...]:
     Raises:
       InputError: the dataset is unknown.
     """
-    types = _builder(spec).info.features.dtype  # a dict, nested where features are
+    types = _builder(spec).info.features.np_dtype  # a dict, nested where features are
     return (*dict.fromkeys([*_flat(types), "split"]),)
 
 

@@ -22,7 +22,7 @@ from reviewintent_jax.data.pages import (
     plan_pages,
     slot_lengths,
 )
-from reviewintent_jax.data.tokens import SpecialIds, TokenStore
+from reviewintent_jax.data.tokens import SpecialIds, TokenList, TokenStore
 from reviewintent_jax.schema import PageBatch
 
 T = TypeVar("T")
@@ -37,9 +37,9 @@ class Position(NamedTuple):
 
 
 class PageSource(NamedTuple):
-    """What pages are made from: ids on disk, labels and weights in memory."""
+    """What pages are made from: token ids (on disk or not), labels and weights."""
 
-    store: TokenStore
+    store: TokenStore | TokenList
     fields: ReviewFields
     special: SpecialIds
     spec: PageSpec

@@ -173,3 +173,20 @@ class TokenStore:
     def lengths(self) -> np.ndarray:
         """Number of ids of every review, int64, special tokens not counted."""
         return np.diff(self.offsets)
+
+
+class TokenList:
+    """Ids of a few reviews in memory; reads like :class:`TokenStore`."""
+
+    def __init__(self, ids: Sequence[np.ndarray]) -> None:
+        self._ids = ids
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self._ids[index]
+
+    def lengths(self) -> np.ndarray:
+        """Number of ids of every review, int64, special tokens not counted."""
+        return np.array([len(ids) for ids in self._ids], np.int64)

@@ -227,7 +227,9 @@ class Highway(nn.Module):
     ) -> Float[Array, "*b k m"]:
         """Return the linear part of every slot's summary, float32."""
         init = nn.initializers.glorot_uniform()
-        weight = self.param("weight", init, (self.window, 1))[:, 0]
+        # Starts as the mean of the window: a sound answer before anything is learned.
+        mean = nn.initializers.constant(1 / self.window)
+        weight = self.param("weight", mean, (self.window, 1))[:, 0]
         bias = self.param("bias", nn.initializers.zeros, ())
         # As a matrix [k, t] per page, so that no step is copied out of the page.
         step = jnp.arange(x_btd.shape[-2]).reshape((1,) * slot_end_bk.ndim + (-1,))

@@ -1,0 +1,125 @@
+"""Scores new reviews: ``python -m launch.predict --workdir=runs/mine --input=new.csv
+--output=scored.parquet``.
+
+Every input row comes out once, in order, with all its columns and the answers added:
+``predicted``, ``probability_CLASS`` for each class, and ``problem`` where there is no
+answer or the text was cut. ``-`` reads stdin or writes stdout (``--format=``).
+"""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from launch import runtime
+from reviewintent_jax.build import load_trained
+from reviewintent_jax.data.clean import Cleaner
+from reviewintent_jax.data.scored import open_writer
+from reviewintent_jax.data.sources import SourceKind, SourceSpec, check_columns
+from reviewintent_jax.data.tables import (
+    TableFormat,
+    expand_paths,
+    read_stream,
+    read_tables,
+    table_layout,
+)
+from reviewintent_jax.evaluation.evaluate import make_score_step
+from reviewintent_jax.evaluation.score_table import Scored, TableScorer, score_table
+from reviewintent_jax.schema import InputError, RunFolder
+from reviewintent_jax.training.experiment import Trained
+
+_WORKDIR = flags.DEFINE_string("workdir", "", "Folder of a finished run.")
+_INPUT = flags.DEFINE_string("input", "", "Table to score; a glob, or - for stdin.")
+_OUTPUT = flags.DEFINE_string("output", "", "File to write, or - for stdout.")
+_TEXT = flags.DEFINE_string("text", "", "Column of the text; default: as in training.")
+_TITLE = flags.DEFINE_string(
+    "title", "", "Column of the title; default: as in training, if there is one."
+)
+_FORMAT = flags.DEFINE_enum(
+    "format", "jsonl", ["csv", "tsv", "jsonl"], "Format of stdin and of stdout."
+)
+
+
+def main(argv: list[str]) -> None:
+    """Run folder and table in, scored table out."""
+    del argv
+    for name, value in (("workdir", _WORKDIR), ("input", _INPUT), ("output", _OUTPUT)):
+        if not value.value:
+            raise InputError(
+                f"--{name} is missing.",
+                fix="Example: --workdir=runs/mine --input=new.csv --output=scored.csv",
+            )
+    trained = load_trained(RunFolder(Path(_WORKDIR.value)))
+    if _INPUT.value == "-":
+        paths: list[Path] = []
+        stream = read_stream(sys.stdin.buffer, TableFormat(_FORMAT.value))
+        layout, rows = stream.layout, stream.rows
+    else:
+        paths = expand_paths(_INPUT.value)
+        layout, rows = table_layout(paths[0]), read_tables(paths)
+    source = _columns(trained.data.source, layout.columns)
+    scorer = make_scorer(trained, source)
+    with open_writer(
+        _OUTPUT.value,
+        layout,
+        scorer.added_columns(),
+        inputs=paths,
+        stdout_format=TableFormat(_FORMAT.value),
+    ) as writer:
+        scored = score_table(scorer, rows, writer)
+    print(_sentence(scored), file=sys.stderr)
+
+
+def make_scorer(trained: Trained, source: SourceSpec) -> TableScorer:
+    """What scoring needs, from a trained model and the columns to read."""
+    return TableScorer(
+        score=make_score_step(trained.model),
+        params=trained.params,
+        tokenizer=trained.tokenizer,
+        cleaner=Cleaner(trained.data.clean),
+        pages=trained.pages,
+        batch_pages=trained.evaluation.batch_pages,
+        classes=trained.labels.classes,
+        temperature=trained.temperature,
+        source=source,
+        check=trained.data.check,
+    )
+
+
+def _columns(trained_on: SourceSpec, columns: tuple[str, ...]) -> SourceSpec:
+    """Text and title columns of this table; the other columns of training go unread."""
+    text = _TEXT.value or trained_on.text
+    title = _TITLE.value or (trained_on.title if trained_on.title in columns else "")
+    named = {"text": text} | ({"title": title} if title else {})
+    try:
+        check_columns(named, columns, _INPUT.value)
+    except InputError as error:
+        fix = error.fix.replace("--config.data.", "--")
+        raise InputError(error.what, where=error.where, fix=fix) from None
+    return dataclasses.replace(
+        trained_on,
+        kind=SourceKind.TABLE,
+        path=_INPUT.value,
+        text=text,
+        title=title,
+        label="",
+        group="",
+        time="",
+        split="",
+    )
+
+
+def _sentence(scored: Scored) -> str:
+    """What was done, for people; on stderr, since stdout may carry the table."""
+    parts = [f"{scored.rows:,} rows scored"]
+    parts += [f"{n:,} {name}" for name, n in scored.predicted.most_common()]
+    if scored.cut:
+        parts.append(f"{scored.cut:,} read in part")
+    for reason, n in scored.unanswered.most_common():
+        parts.append(f"{n:,} without an answer ({reason})")
+    return "; ".join(parts)
+
+
+if __name__ == "__main__":
+    runtime.run(main)

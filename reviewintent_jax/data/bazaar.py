@@ -22,10 +22,10 @@ import numpy as np
 from reviewintent_jax.data.bazaar_goods import CATEGORIES, KINDS
 from reviewintent_jax.data.bazaar_text import STYLE_SHARES, STYLES, Writer
 from reviewintent_jax.data.bazaar_truth import (
-    CODES,
     HORIZON_DAYS,
     LEAVE_FIRST,
     LEAVE_LATER,
+    M_GRID,
     MOOD_PERSISTENCE,
     MOOD_WEIGHT,
     NOISE_WEIGHT,
@@ -38,6 +38,7 @@ from reviewintent_jax.data.bazaar_truth import (
     draw_plans,
     draw_stars,
     intent_chance,
+    mood_evidence,
     positive_chance,
     soon_chance,
 )
@@ -93,7 +94,7 @@ class Visits(NamedTuple):
 
 
 class Shelves(NamedTuple):
-    """The products: category, kind, price, quality; and the odds of each in a category."""
+    """The products: category, kind, price and quality; odds within each category."""
 
     category: np.ndarray
     kind: np.ndarray
@@ -138,14 +139,16 @@ def draw_visits(spec: BazaarSpec) -> Visits:
         growth = np.sort(rng.random(customers) ** 0.75)
         visits = _walk(opened + growth * (end - opened), end, rng)
         customers = int(customers * 1.3) + 1
-    columns = [np.concatenate(column) for column in zip(*visits, strict=True)]
-    order = np.lexsort((columns[1], columns[0]))[: spec.rows]
-    time, customer, mood, soon = (column[order] for column in columns)
+    times = np.concatenate([part[0] for part in visits])
+    order = np.argsort(times, kind="stable")[: spec.rows]
+    time, customer, mood, soon = (
+        np.concatenate([part[column] for part in visits])[order] for column in range(4)
+    )
     return Visits(time, customer, _previous(customer), mood, soon, _months(time))
 
 
 def _previous(customer: np.ndarray) -> np.ndarray:
-    """Index of the same customer's entry before, or -1: [7, 9, 7, 7] -> [-1, -1, 0, 2]."""
+    """Index of the same customer's entry before, or -1: 7 9 7 7 -> -1 -1 0 2."""
     order = np.argsort(customer, kind="stable")
     same = customer[order][1:] == customer[order][:-1]
     previous = np.full(len(customer), -1, np.int32)
@@ -189,6 +192,49 @@ def _windows(previous: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return window
 
 
+class _EvidenceStore:
+    """Mood evidence of the reviews that a later window may still look at.
+
+    Each review gets a slot of a small pool, given back when its customer's last window
+    that holds it has passed; the pool grows with the customers who are active at once.
+    """
+
+    def __init__(self, previous: np.ndarray) -> None:
+        rows = len(previous)
+        following = np.arange(rows, dtype=np.int32)
+        later = np.flatnonzero(previous >= 0).astype(np.int32)
+        following[previous[later]] = later
+        last = following
+        for _ in range(WINDOW - 2):
+            last = following[last]
+        self._leaving = np.argsort(last, kind="stable").astype(np.int32)
+        self._last = last[self._leaving]
+        self._left = 0
+        self._slot = np.zeros(rows, np.int32)
+        self._pool = np.zeros((0, len(M_GRID)), np.float32)
+        self._free = np.zeros(0, np.int32)
+
+    def put(self, rows: np.ndarray, evidence: np.ndarray) -> None:
+        """Keep the evidence of new rows."""
+        if len(rows) > len(self._free):
+            old, more = len(self._pool), len(self._pool) // 4 + len(rows)
+            self._pool = np.pad(self._pool, ((0, more), (0, 0)))
+            fresh = np.arange(old, old + more, dtype=np.int32)
+            self._free = np.concatenate([self._free, fresh])
+        self._slot[rows], self._free = np.split(self._free, [len(rows)])
+        self._pool[self._slot[rows]] = evidence
+
+    def get(self, window: np.ndarray) -> np.ndarray:
+        """Evidence of windows of rows; what stands at index -1 is of no meaning."""
+        return self._pool[self._slot[window]]
+
+    def forget(self, stop: int) -> None:
+        """Give back what no row from ``stop`` on looks at."""
+        left = int(np.searchsorted(self._last, stop))
+        gone = self._slot[self._leaving[self._left : left]]
+        self._free, self._left = np.concatenate([self._free, gone]), left
+
+
 class _Shop:
     """The run of one simulation: draws block after block, in time order."""
 
@@ -202,8 +248,7 @@ class _Shop:
         self.favourite = rng.integers(categories, size=customers).astype(np.uint8)
         self.style = rng.choice(len(STYLES), customers, p=STYLE_SHARES).astype(np.uint8)
         self.product = np.zeros(spec.rows, np.int16)
-        self.counts = np.zeros((spec.rows, 2 * CODES), np.uint8)
-        self.stars = np.zeros(spec.rows, np.uint8)
+        self.evidence = _EvidenceStore(self.visits.previous)
 
     def choose_products(self, window: np.ndarray, rng: np.random.Generator) -> None:
         """Fill ``self.product`` for a block; no product twice within one window."""
@@ -235,15 +280,16 @@ class _Shop:
         s = MOOD_WEIGHT * mood + QUALITY_WEIGHT * self.shelves.quality[product]
         s = s + NOISE_WEIGHT * rng.standard_normal(len(rows))
         plans = draw_plans(s, rng)
-        self.counts[rows] = count_codes(plans)
-        self.stars[rows] = draw_stars(s, rng)
+        counts, stars = count_codes(plans), draw_stars(s, rng)
+        self.evidence.put(rows, mood_evidence(counts, stars))
         intent = intent_chance(
-            self.counts[window],
-            np.where(window < 0, 0, self.stars[window]),
+            self.evidence.get(window),
+            window >= 0,
             self.visits.soon[window],
             self.visits.month[window],
         )
-        recommended = np.take(RECOMMEND_CHANCE, self.stars[rows] - 1)
+        self.evidence.forget(stop)
+        recommended = np.take(RECOMMEND_CHANCE, stars - 1)
         length = (plans.aspects >= 0).sum(axis=1)
         votes = rng.poisson(rng.gamma(0.35, 0.8 + 0.5 * length))
         return plans, {
@@ -252,12 +298,12 @@ class _Shop:
             "product": product.tolist(),
             "kind": self.shelves.kind[product].tolist(),
             "price": np.round(self.shelves.price[product], 2).tolist(),
-            "stars": self.stars[rows].tolist(),
+            "stars": stars.tolist(),
             "recommended": (rng.random(len(rows)) < recommended).astype(int).tolist(),
             "helpful_votes": votes.tolist(),
             "verified": (rng.random(len(rows)) < 0.91).astype(int).tolist(),
             "buys_again": self.visits.soon[rows].astype(int).tolist(),
-            "truth_positive": positive_chance(self.counts[rows]).round(6).tolist(),
+            "truth_positive": positive_chance(counts).round(6).tolist(),
             "truth_intent": intent.round(6).tolist(),
             "truth_mood": mood.astype(float).round(4).tolist(),
             "style": self.style[self.visits.customer[rows]].tolist(),

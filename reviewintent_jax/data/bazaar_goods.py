@@ -1,10 +1,9 @@
 """What the built-in shop sells: categories, kinds of product and their aspects.
 
-One line of text per aspect, read by :func:`_aspect`::
+The catalogue below has one line per aspect; :func:`_aspect` reads it::
 
-    "zip: smooth, sturdy / stiff, cheap / jam>jammed, come apart>came apart>come apart
-     / close properly"
-     name: praise / complaint / bad events (base>past>participle) / good habits
+    zip: smooth, sturdy / stiff, cheap / jam>jammed, break>broke>broken / close properly
+    name: praise / complaint / bad events (base>past>participle) / good habits
 
 A star marks a plural ("*straps"). Many adjectives praise one aspect and damn another
 (light bag, light smell; long battery life, long wait), so words alone do not tell.
@@ -285,7 +284,7 @@ food
   smell: strong, fresh, rich / stale, weak, faint / vanish>vanished,turn sour>turned
       sour / fill the kitchen
   bag: big, simple / small, thin / tear>tore>torn, leak>leaked / seal again
-  expiry date: far away, distant / close, short / pass>passed / leave plenty of time
+  expiry date: distant, generous / close, tight / pass>passed / leave plenty of time
   heat: mild, slow, strong / weak, harsh / fade>faded,kill the flavour>killed the
       flavour / build up slowly
 everywhere

@@ -1,34 +1,33 @@
 """How the customers of the built-in shop write: a plan in -> title and text out.
 
-A template offers choices in brackets, ``[a|b|]``, and names in braces, ``{A}``. Each
-statement of a plan becomes one clause of its code, see ``bazaar_phrases``;
-between the clauses stand small talk and joiners that carry no news. No clause belongs to
-two codes, so the plan can be read back from the text. A typo is never allowed to turn
-one known word into another.
+Each statement of a plan becomes one clause of its code from ``bazaar_phrases``; between
+the clauses stand small talk and joiners that carry no news. No clause belongs to two
+codes, so the plan can be read back from the text. A slip of the finger never turns one
+known word into another.
 """
 
+import functools
 import random
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from reviewintent_jax.data.bazaar_goods import EVERYWHERE, KINDS, Aspect, Kind
 from reviewintent_jax.data.bazaar_phrases import (
     ASIDES,
     CLAUSES,
     CLOSINGS,
+    ENDING,
     FACES,
-    GOOD,
     NAMES,
     NEAR,
     OPENINGS,
     PARTS_ONLY,
-    POOR,
     SAME,
     TITLES,
-    TURN,
-    TURN_DOWN,
-    TURN_UP,
+    TO_BAD,
+    TO_GOOD,
     VERDICTS,
 )
 
@@ -36,27 +35,12 @@ STYLES = ("plain", "careless", "lower case", "cheerful", "capitals", "phone")
 STYLE_SHARES = (0.46, 0.2, 0.1, 0.12, 0.02, 0.1)
 """How customers write, and what share of them: a habit, whatever they think."""
 
-CELL = 48
-"""Wordings kept for each kind of product, aspect and code."""
+CELL = 60
+"""About how many wordings are kept for each kind of product, aspect and code."""
 
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 _NAME = re.compile(r"\{(\w+)\}")
 _START = re.compile(r"([.?!] )([a-z])")
-
-
-def _words() -> frozenset[str]:
-    """All words the shop knows, so that no typo lands on one of them."""
-    text = [*CLAUSES, *PARTS_ONLY.values(), *VERDICTS, OPENINGS, ASIDES, CLOSINGS]
-    lists = [line for lines in [*text, *NAMES.values(), GOOD, POOR] for line in lines]
-    for kind in KINDS:
-        lists += [kind.noun, *kind.uses, *kind.facts]
-        for aspect in kind.aspects:
-            lists += [aspect.name, *aspect.praise, *aspect.complaint, *aspect.good]
-            lists += [word for event in aspect.bad for word in event]
-    return frozenset(re.findall(r"[a-z']+", " ".join(lists).lower()))
-
-
-_VOCABULARY = _words()
 
 
 def third_person(verb: str) -> str:
@@ -71,49 +55,75 @@ def third_person(verb: str) -> str:
     return first + space + rest
 
 
-def _fill(template: str, names: dict[str, str], rng: random.Random) -> str:
-    """Resolve choices and names: "[very|] {pos}" -> "very light"."""
+def _words() -> frozenset[str]:
+    """All words the shop knows, so that no typo lands on one of them."""
+    text = [*CLAUSES, *PARTS_ONLY.values(), *VERDICTS, OPENINGS, ASIDES, CLOSINGS]
+    lists = [line for lines in [*text, *NAMES.values(), TITLES] for line in lines]
+    lists += [*SAME, *TO_BAD, *TO_GOOD, *ENDING]
+    for kind in KINDS:
+        lists += [kind.noun, *kind.uses, *kind.facts]
+        for aspect in kind.aspects:
+            lists += [aspect.name, *aspect.praise, *aspect.complaint, *aspect.good]
+            lists += [word for event in aspect.bad for word in event]
+            lists += [third_person(e[0]) for e in aspect.bad]
+            lists += [third_person(habit) for habit in aspect.good]
+    return frozenset(re.findall(r"[a-z']+", " ".join(lists).lower()))
+
+
+_VOCABULARY = _words()
+
+
+Names = Mapping[str, str | Sequence[str]]
+
+
+def _fill(template: str, names: Names, rng: random.Random) -> str:
+    """Resolve choices and names: "[very|] {pos}" -> "very light"; other names stay."""
     found = 1
     while found:
         template, found = _CHOICE.subn(lambda m: rng.choice(m[1].split("|")), template)
-    while "{" in template:
-        template = _NAME.sub(lambda m: names[m[1]], template)
-    template = " ".join(template.split())
+
+    def name(match: re.Match[str]) -> str:
+        value = names.get(match[1], match[0])
+        return value if isinstance(value, str) else rng.choice(value)
+
+    template = " ".join(_NAME.sub(name, template).split())
     return _START.sub(lambda m: m[1] + m[2].upper(), template)
 
 
-def _item_names(kind: Kind, rng: random.Random) -> dict[str, str]:
+def _plural(noun: str) -> str:
+    return noun + ("es" if noun.endswith(("s", "x", "ch", "sh")) else "s")
+
+
+def _item_names(kind: Kind) -> Names:
     noun, many = kind.noun, kind.plural
     article = "an" if noun[0] in "aeiou" else "a"
-    this = ["this one", f"this {noun}", f"this {noun}", f"the {noun}"]
-    these = ["these", f"these {noun}", f"these {noun}", f"the {noun}"]
-    names = {name: rng.choice(options) for name, options in NAMES.items()}
-    return names | {
+    this = ("this one", f"this {noun}", f"this {noun}", f"the {noun}")
+    these = ("these", f"these {noun}", f"these {noun}", f"the {noun}")
+    return {
         "item": noun,
-        "item_s": noun if many else f"{noun}s",
+        "item_s": noun if many else _plural(noun),
         "a_item": noun if many else f"{article} {noun}",
-        "this_item": rng.choice(these if many else this),
+        "this_item": these if many else this,
         "this": "these" if many else "this one",
         "it_item": "they" if many else "it",
         "them": "them" if many else "it",
         "is_item": "are" if many else "is",
         "s_item": "" if many else "s",
-        "use": rng.choice(kind.uses),
-        "fact": rng.choice(kind.facts),
+        "use": kind.uses,
+        "fact": kind.facts,
+        **NAMES,
     }
 
 
-def _aspect_names(aspect: Aspect, rng: random.Random) -> dict[str, str]:
+def _aspect_names(aspect: Aspect, rng: random.Random) -> Names:
     many, now = aspect.plural, aspect.part or rng.random() < 0.5
-    praise, complaint = (
-        rng.sample(own if rng.random() < 0.75 or len(own) < 2 else other, 2)
-        for own, other in ((aspect.praise, GOOD), (aspect.complaint, POOR))
-    )
+    praise, complaint = rng.sample(aspect.praise, 2), rng.sample(aspect.complaint, 2)
     base, past, participle = rng.choice(aspect.bad)
     good = rng.choice(aspect.good)
     verb = ("are" if many else "is") if now else ("were" if many else "was")
     return {
         "A": f"the {aspect.name}",
+        "a": aspect.name,
         "is": verb,
         "isnt": f"{verb}n't",
         "was": "were" if many else "was",
@@ -133,68 +143,89 @@ def _aspect_names(aspect: Aspect, rng: random.Random) -> dict[str, str]:
         "bad_s": base if many else third_person(base),
         "good": good,
         "good_s": good if many else third_person(good),
+        **NAMES,
     }
 
 
-def _wordings(
-    name: str, templates: Sequence[str], kind: Kind, aspect: Aspect | None, size: int
-) -> tuple[str, ...]:
-    """Up to ``size`` different fillings of the templates, always the same ones."""
+Cell = tuple[tuple[str, ...], ...]
+"""Wordings: one tuple for each template."""
+
+
+def _cell(
+    name: str, templates: Sequence[str], names: Callable[[random.Random], Names]
+) -> Cell:
+    """About ``CELL`` fillings of the templates, always the same ones."""
     rng = random.Random(zlib.crc32(name.encode()))
-    found: dict[str, None] = {}
-    for attempt in range(2 * size):
-        names = _item_names(kind, rng)
-        if aspect:
-            names |= _aspect_names(aspect, rng)
-        template = templates[attempt % len(templates)]
-        found[_fill(template, names, rng)] = None
-        if len(found) == size:
-            break
-    return tuple(found)
+    each = range(1 + CELL // len(templates))
+    return tuple(
+        tuple(dict.fromkeys(_fill(template, names(rng), rng) for _ in each))
+        for template in templates
+    )
 
 
-_cells: dict[tuple[int, int, int], tuple[str, ...]] = {}
+@functools.cache
+def clauses(aspect: Aspect, code: int) -> Cell:
+    """Wordings of one code about one aspect; "{item}" and such are still open."""
+    templates = CLAUSES[code] + (PARTS_ONLY.get(code, ()) if aspect.part else ())
+    return _cell(f"{aspect} {code}", templates, lambda rng: _aspect_names(aspect, rng))
 
 
-def clauses(kind: int, aspect: int, code: int) -> tuple[str, ...]:
-    """Wordings of one code about one aspect of one kind of product; made once."""
-    key = (kind, aspect, code)
-    if key not in _cells:
-        of_kind = KINDS[kind]
-        of_aspect = of_kind.aspects[aspect]
-        templates = CLAUSES[code]
-        if of_aspect.part:
-            templates += PARTS_ONLY.get(code, ())
-        _cells[key] = _wordings(repr(key), templates, of_kind, of_aspect, CELL)
-    return _cells[key]
+@functools.cache
+def verdicts(kind: Kind, code: int) -> Cell:
+    """Wordings of a verdict of one code on one kind of product."""
+    return _cell(f"{kind} {code}", VERDICTS[code], lambda _: _item_names(kind))
 
 
-_VERDICT, _TALK = -1, -2
+@functools.cache
+def small_talk(kind: Kind, place: int) -> Cell:
+    """Neutral lines: for the start (0), middle (1), end (2) and title (3)."""
+    lines = (OPENINGS, ASIDES, CLOSINGS, TITLES)[place]
+    return _cell(f"{kind} talk {place}", lines, lambda _: _item_names(kind))
 
 
-def verdicts(kind: int, code: int) -> tuple[str, ...]:
-    """Wordings of a verdict of one code on one kind of product; made once."""
-    key = (kind, _VERDICT, code)
-    if key not in _cells:
-        _cells[key] = _wordings(repr(key), VERDICTS[code], KINDS[kind], None, 4 * CELL)
-    return _cells[key]
+class _Phrases(NamedTuple):
+    """All wordings for one kind of product.
+
+    Attributes:
+      verdicts: by code.
+      clauses: by aspect, then by code.
+      talk: by place.
+      names: what is still open in the clauses.
+      orders: orders in which to mention the aspects.
+    """
+
+    verdicts: tuple[Cell, ...]
+    clauses: tuple[tuple[Cell, ...], ...]
+    talk: tuple[Cell, ...]
+    names: tuple[tuple[str, str], ...]
+    orders: Sequence[Sequence[int]]
 
 
-def _talk(kind: int, part: int) -> tuple[str, ...]:
-    key = (kind, _TALK, part)
-    if key not in _cells:
-        lines = (OPENINGS, ASIDES, CLOSINGS, TITLES)[part]
-        _cells[key] = _wordings(repr(key), lines, KINDS[kind], None, 4 * CELL)
-    return _cells[key]
+@functools.cache
+def _phrases(number: int) -> _Phrases:
+    kind, codes = KINDS[number], range(len(VERDICTS))
+    names = _item_names(kind)
+    return _Phrases(
+        verdicts=tuple(verdicts(kind, code) for code in codes),
+        clauses=tuple(tuple(clauses(a, code) for code in codes) for a in kind.aspects),
+        talk=tuple(small_talk(kind, place) for place in range(4)),
+        names=tuple((f"{{{n}}}", str(names[n])) for n in ("item", "this", "s_item")),
+        orders=_orders(len(kind.aspects)),
+    )
 
 
-def _joiners(pairs: Sequence[tuple[str, float]]) -> tuple[str, ...]:
-    """Spread weighted joiners over a tuple to pick from: weights in tenths."""
-    return tuple(text for text, weight in pairs for _ in range(round(10 * weight)))
+@functools.cache
+def _orders(aspects: int) -> list[list[int]]:
+    """Orders in which to mention aspects; the product's own tend to come first."""
+    rng, own = random.Random(aspects), aspects - EVERYWHERE
+    keys = [
+        [rng.random() + 0.35 * (i >= own) for i in range(aspects)] for _ in range(512)
+    ]
+    return [sorted(range(aspects), key=key.__getitem__) for key in keys]
 
 
-_SAME_SIGN = _joiners(SAME)
-_TO_BAD, _TO_GOOD = _joiners(TURN + TURN_DOWN), _joiners(TURN + TURN_UP)
+_COMPLEX = re.compile("[,.:?]")
+_STRIDES = (31, 37, 41, 43)
 
 
 def _capital(text: str) -> str:
@@ -240,80 +271,98 @@ class Writer:
           title (may be empty) and text.
         """
         random_ = self._random
-        said = self._say(kind, opening, closing, aspects)
-        text = self._join(said)
-        overall = closing if closing >= 0 else opening if opening >= 0 else aspects[0]
-        title = self._title(kind, said, overall)
+        # No template twice in a row: each review walks through them by its own stride.
+        self._turn, self._stride = int(random_() * 4096), _STRIDES[int(random_() * 4)]
+        phrases = _phrases(kind)
+        said = self._say(phrases, opening, closing, aspects)
+        text = self._join(said, ends=closing >= 0)
+        verdict = max(opening, closing) if min(opening, closing) < 0 else closing
+        title = self._title(phrases, said, verdict)
         habit = STYLES[style]
         if habit != "plain" or random_() < 0.1:
             title, text = self._habit(habit, title), self._habit(habit, text)
         if random_() < (0.3 if habit in ("cheerful", "phone") else 0.04):
-            faces = FACES[overall]
+            faces = FACES[verdict if verdict >= 0 else aspects[0]]
             face = faces[int(random_() * len(faces))]
             text = f"{text} {face * (1 + int(random_() * random_() * 3.4))}"
         return title, text
 
-    def _pick(self, options: Sequence[str]) -> str:
+    def _pick(self, cell: Cell) -> str:
+        options = cell[self._turn % len(cell)]
+        self._turn += self._stride
         return options[int(self._random() * len(options))]
 
     def _say(
-        self, kind: int, opening: int, closing: int, aspects: Sequence[int]
+        self, phrases: _Phrases, opening: int, closing: int, aspects: Sequence[int]
     ) -> list[tuple[str, int]]:
         """What is said, in order: (wording, code), with code -1 for small talk."""
-        random_, pick = self._random, self._pick
-        said = []
+        random_, pick, said = self._random, self._pick, []
         count = aspects.index(-1) if -1 in aspects else len(aspects)
-        if random_() < (0.55 if count > 1 else 0.25):
-            said.append((pick(_talk(kind, 0)), -1))
+        start, middle, end, _ = phrases.talk
+        if random_() < (0.5 if count > 1 else 0.2):
+            said.append((pick(start), -1))
         if opening >= 0:
-            said.insert(int(random_() * 1.6), (pick(verdicts(kind, opening)), opening))
-        order = _ORDERS[len(KINDS[kind].aspects)][int(random_() * 512)]
+            first = int(random_() * 1.6)
+            said.insert(first, (pick(phrases.verdicts[opening]), opening))
+        order = phrases.orders[int(random_() * len(phrases.orders))]
+        talkative = 0.4 * random_() ** 2
         for place, code in enumerate(aspects[:count]):
-            said.append((pick(clauses(kind, order[place], code)), code))
-            if random_() < 0.12:
-                said.append((pick(_talk(kind, 1)), -1))
+            wording = pick(phrases.clauses[order[place]][code])
+            if "{" in wording:
+                for name, value in phrases.names:
+                    wording = wording.replace(name, value)
+            said.append((wording, code))
+            if random_() < talkative:
+                said.append((pick(middle), -1))
+        if random_() < 0.08:
+            said.append((pick(end), -1))
         if closing >= 0:
-            said.append((pick(verdicts(kind, closing)), closing))
-        if random_() < (0.2 if count > 1 else 0.1):
-            said.append((pick(_talk(kind, 2)), -1))
+            said.append((pick(phrases.verdicts[closing]), closing))
+        if random_() < (0.15 if count > 1 else 0.08):
+            said.append((pick(end), -1))
         return said
 
-    def _join(self, said: list[tuple[str, int]]) -> str:
-        random_, parts, before, run = self._random, [], -1, 0
-        for wording, code in said:
-            if not parts:
-                parts.append(_capital(wording))
-            elif code < 0 or before < 0:
-                stop = "" if parts[-1][-1] in ".?!)" else "."
-                parts.append(f"{stop} {_capital(wording)}")
-            else:
-                if (code < 3) == (before < 3):
-                    joiner = self._pick(_SAME_SIGN)
-                else:
-                    joiner = self._pick(_TO_BAD if code < 3 else _TO_GOOD)
-                if run and joiner[0] == ",":
-                    joiner = ". "
-                run = joiner[0] == ","
-                starts = joiner in (". ", "! ")
-                parts.append(joiner + (_capital(wording) if starts else wording))
-            before = code
-        if parts[-1][-1] not in ".?!)":
-            strong = before in (0, 5)
-            parts.append("!" if random_() < (0.35 if strong else 0.07) else ".")
-        return "".join(parts)
+    def _join(self, said: list[tuple[str, int]], ends: bool) -> str:
+        """Make sentences; ``ends``: the last statement is a verdict on the whole."""
+        random_, before, run = self._random, -1, False
+        last = max(place for place, (_, code) in enumerate(said) if code >= 0)
+        text = ""
+        for place, (wording, code) in enumerate(said):
+            if code < 0 or before < 0:
+                stop = "" if not text or text[-1] in ".?!)" else "."
+                text += f"{stop} {_capital(wording)}" if text else _capital(wording)
+                before, run = code, False
+                continue
+            options = SAME if (code < 3) == (before < 3) else TO_GOOD
+            if ends and place == last:
+                options = ENDING
+            elif options is TO_GOOD and code < 3:
+                options = TO_BAD
+            joiner = options[int(random_() * len(options))]
+            runs = joiner[0] in ",;"
+            if runs and (run or _COMPLEX.search(said[place - 1][0] + wording)):
+                joiner, runs = ". ", False
+            starts = joiner in (". ", "! ")
+            if text[-1] == "?":
+                joiner = joiner.lstrip(".,;!")
+            text += joiner + (_capital(wording) if starts else wording)
+            before, run = code, runs
+        if text[-1] not in ".?!)":
+            text += "!" if random_() < (0.35 if before in (0, 5) else 0.07) else "."
+        return text
 
-    def _title(self, kind: int, said: list[tuple[str, int]], overall: int) -> str:
+    def _title(
+        self, phrases: _Phrases, said: list[tuple[str, int]], verdict: int
+    ) -> str:
+        """A title repeats the plan: the verdict in other words, or a statement."""
         chance = self._random()
         if chance < 0.04:
             return ""
-        if chance < 0.35:
-            return _capital(self._pick(_talk(kind, 3)))
-        codes = [code for _, code in said]
-        if overall >= 0 and any(
-            wording in verdicts(kind, code) for wording, code in said
-        ):
-            return _capital(self._pick(verdicts(kind, overall)))
-        return _capital(said[codes.index(overall)][0])
+        if chance < 0.3:
+            return _capital(self._pick(phrases.talk[3]))
+        if verdict >= 0:
+            return _capital(self._pick(phrases.verdicts[verdict]))
+        return _capital(next(wording for wording, code in said if code >= 0))
 
     def _habit(self, habit: str, text: str) -> str:
         random_ = self._random
@@ -341,15 +390,3 @@ class Writer:
             if len(words[place]) > 4 and words[place].isalpha():
                 words[place] = _mistype(words[place], self._random)
         return " ".join(words)
-
-
-def _orders(aspects: int) -> list[list[int]]:
-    """Orders in which to mention aspects; the product's own tend to come first."""
-    rng, own = random.Random(aspects), aspects - EVERYWHERE
-    keys = [
-        [rng.random() + 0.35 * (i >= own) for i in range(aspects)] for _ in range(512)
-    ]
-    return [sorted(range(aspects), key=key.__getitem__) for key in keys]
-
-
-_ORDERS = {len(kind.aspects): _orders(len(kind.aspects)) for kind in KINDS}

@@ -41,10 +41,10 @@ forward filter of the mood over those reviews, started from N(0, 1) at the oldes
     P(buys again) = stay * sum_m forward(m) Phi(b0 + b1 m + month)
 
 where ``P(stars, plan | m)`` integrates ``s`` out. All other columns (category, price,
-votes, verified, recommended) are independent of mood given stars and text. A window is
-of one customer: what strangers wrote about the same products is not used. ``buys_again``
-is known for every row; who derives the outcome from the rows alone must treat the last
-``HORIZON_DAYS`` days of the table as censored.
+votes, verified, recommended) are independent of mood given stars and text. A window
+is of one customer: what others wrote about the same products is not used.
+``buys_again`` is known for every row; who derives the outcome from the rows alone must
+treat the last ``HORIZON_DAYS`` days of the table as censored.
 """
 
 from collections.abc import Sequence
@@ -64,11 +64,11 @@ HORIZON_DAYS = 30
 MOOD_PERSISTENCE = 0.92
 MOOD_WEIGHT, QUALITY_WEIGHT = 0.62, 0.32
 NOISE_WEIGHT = (1 - MOOD_WEIGHT**2 - QUALITY_WEIGHT**2) ** 0.5
-STAR_NOISE = 0.22
+STAR_NOISE = 0.18
 STAR_SHARES = (0.12, 0.10, 0.08, 0.20, 0.50)
 CODE_SHARES = (0.09, 0.12, 0.09, 0.13, 0.31, 0.26)
 """Strong, plain, mild complaint; mild, plain, strong praise; over all reviews."""
-VERDICT_SLOPE, ASPECT_SLOPE = 2.4, 1.3
+VERDICT_SLOPE, ASPECT_SLOPE = 3.0, 1.8
 VERDICT_CHANCE = 0.5
 MAX_STATEMENTS = 12
 STATEMENTS_MEAN, STATEMENTS_SLOPE, STATEMENTS_SPREAD = 1.2, -0.12, 0.72
@@ -79,8 +79,9 @@ SOON_MONTH = (-0.4, -0.3, -0.1, 0.0, 0.0, -0.1, -0.2, -0.1, 0.0, 0.2, 0.5, 0.5)
 
 CODES = 6
 
-S_GRID = np.linspace(-5, 5, 81)
-M_GRID = np.linspace(-4.5, 4.5, 37)
+# Sums over an even grid are exact to 1e-6 here: every factor is smooth over a step.
+S_GRID = np.linspace(-5.5, 5.5, 45)
+M_GRID = np.linspace(-4.5, 4.5, 19)
 
 
 class Plans(NamedTuple):
@@ -97,15 +98,22 @@ class Plans(NamedTuple):
     aspects: np.ndarray
 
 
-def probit_table(slope: float, shares: Sequence[float], s: np.ndarray) -> np.ndarray:
-    """Chance of each ordered class given ``s``: classes x len(s).
+def _cuts(slope: float, shares: Sequence[float]) -> np.ndarray:
+    """Cuts of an ordered probit that give its classes ``shares`` for s ~ N(0, 1)."""
+    return ndtri(np.cumsum(shares)[:-1]) * np.hypot(slope, 1)
 
-    The classes are ``cut(slope * s + e)`` with unit normal noise; the cuts give the
-    classes the wanted ``shares`` when ``s`` is standard normal.
-    """
-    cuts = ndtri(np.cumsum(shares)[:-1]) * np.hypot(slope, 1)
-    below = ndtr(cuts[:, None] - slope * s)
+
+def probit_table(slope: float, shares: Sequence[float], s: np.ndarray) -> np.ndarray:
+    """Chance of each class of ``cut(slope * s + e)`` given ``s``: classes x len(s)."""
+    below = ndtr(_cuts(slope, shares)[:, None] - slope * s)
     return np.diff(below, axis=0, prepend=0, append=1)
+
+
+def _draw_probit(
+    slope: float, shares: Sequence[float], s: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    noisy = slope * s + rng.standard_normal(s.shape)
+    return np.searchsorted(_cuts(slope, shares), noisy)
 
 
 def statements_table(s: np.ndarray) -> np.ndarray:
@@ -115,27 +123,24 @@ def statements_table(s: np.ndarray) -> np.ndarray:
     return np.diff(below, axis=0, prepend=0, append=1)
 
 
-def _draw(table: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One class per column of a table of chances (classes x rows)."""
-    return (rng.random(table.shape[1]) > np.cumsum(table, axis=0)[:-1]).sum(axis=0)
-
-
 def draw_stars(s: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Stars 1 to 5 for satisfactions ``s``."""
-    return _draw(probit_table(1 / STAR_NOISE, STAR_SHARES, s), rng) + 1
+    return _draw_probit(1 / STAR_NOISE, STAR_SHARES, s, rng) + 1
 
 
 def draw_plans(s: np.ndarray, rng: np.random.Generator) -> Plans:
     """Plans for satisfactions ``s``; a review says something: a verdict at least."""
     rows = len(s)
-    count = _draw(statements_table(s), rng)
-    verdicts = _draw(probit_table(VERDICT_SLOPE, CODE_SHARES, np.repeat(s, 2)), rng)
-    opening, closing = verdicts.reshape(rows, 2).T.copy()
+    noise = STATEMENTS_SPREAD * rng.standard_normal(rows)
+    size = np.exp(STATEMENTS_MEAN + STATEMENTS_SLOPE * s + noise)
+    count = np.minimum(size, MAX_STATEMENTS).astype(np.int64)
+    pairs, many = np.broadcast_to(s, (2, rows)), np.repeat(s, MAX_STATEMENTS)
+    opening, closing = _draw_probit(VERDICT_SLOPE, CODE_SHARES, pairs, rng)
     opens, closes = rng.random((2, rows)) < VERDICT_CHANCE
     opens |= (count == 0) & ~closes
     opening[~opens], closing[~closes] = -1, -1
-    table = probit_table(ASPECT_SLOPE, CODE_SHARES, np.repeat(s, MAX_STATEMENTS))
-    aspects = _draw(table, rng).reshape(rows, MAX_STATEMENTS)
+    aspects = _draw_probit(ASPECT_SLOPE, CODE_SHARES, many, rng)
+    aspects = aspects.reshape(rows, MAX_STATEMENTS)
     aspects[np.arange(MAX_STATEMENTS) >= count[:, None]] = -1
     return Plans(*(part.astype(np.int8) for part in (opening, closing, aspects)))
 
@@ -164,7 +169,7 @@ def _plan_likelihood(counts: np.ndarray) -> np.ndarray:
 
 
 def positive_chance(counts: np.ndarray) -> np.ndarray:
-    """``truth_positive`` of plans, from :func:`count_codes`; see the module's formula."""
+    """``truth_positive`` of plans, from :func:`count_codes`; see the formula above."""
     weight = _plan_likelihood(counts) * np.exp(-(S_GRID**2) / 2)
     stars = probit_table(1 / STAR_NOISE, STAR_SHARES, S_GRID)
     positive = weight @ stars[3:].sum(axis=0)
@@ -182,14 +187,28 @@ def soon_chance(mood: np.ndarray, month: np.ndarray) -> np.ndarray:
     return ndtr(SOON_BASE + SOON_MOOD * mood + np.asarray(SOON_MONTH)[month])
 
 
+def mood_evidence(counts: np.ndarray, stars: np.ndarray) -> np.ndarray:
+    """P(stars, plan | mood) of reviews up to a factor: float32 rows x len(M_GRID).
+
+    Args:
+      counts: uint8 [rows, 2 * CODES] from :func:`count_codes`.
+      stars: [rows], 1 to 5.
+    """
+    spread = (1 - MOOD_WEIGHT**2) ** 0.5
+    satisfaction = _normal_rows(MOOD_WEIGHT * M_GRID, spread, S_GRID)
+    given_stars = probit_table(1 / STAR_NOISE, STAR_SHARES, S_GRID)[stars - 1]
+    evidence = (_plan_likelihood(counts) * given_stars) @ satisfaction.T
+    return (evidence / evidence.max(axis=1, keepdims=True)).astype(np.float32)
+
+
 def intent_chance(
-    counts: np.ndarray, stars: np.ndarray, soon: np.ndarray, month: np.ndarray
+    evidence: np.ndarray, seen: np.ndarray, soon: np.ndarray, month: np.ndarray
 ) -> np.ndarray:
     """``truth_intent``: best chance of buying again soon given the last reviews.
 
     Args:
-      counts: uint8 [rows, WINDOW, 2 * CODES], oldest first, from :func:`count_codes`.
-      stars: [rows, WINDOW], 1 to 5; 0 marks steps before the customer's first review.
+      evidence: [rows, WINDOW, len(M_GRID)], oldest first, from :func:`mood_evidence`.
+      seen: bool [rows, WINDOW]; false before the customer's first review.
       soon: bool [rows, WINDOW]; whether the next purchase came soon. The last column
         is the answer and is not read.
       month: [rows, WINDOW], 0 to 11.
@@ -197,26 +216,18 @@ def intent_chance(
     Returns:
       Probabilities [rows].
     """
-    rows = len(counts)
-    star_table = probit_table(1 / STAR_NOISE, STAR_SHARES, S_GRID)
-    satisfaction = _normal_rows(
-        MOOD_WEIGHT * M_GRID, (1 - MOOD_WEIGHT**2) ** 0.5, S_GRID
-    )
     step_spread = (1 - MOOD_PERSISTENCE**2) ** 0.5
     transition = _normal_rows(MOOD_PERSISTENCE * M_GRID, step_spread, M_GRID)
     chance = soon_chance(M_GRID, np.arange(12)[:, None])
-    forward = np.tile(np.exp(-(M_GRID**2) / 2), (rows, 1))
+    forward = np.tile(np.exp(-(M_GRID**2) / 2), (len(evidence), 1))
     for step in range(WINDOW):
-        here = stars[:, step] > 0
-        evidence = (
-            _plan_likelihood(counts[here, step]) * star_table[stars[here, step] - 1]
-        )
-        now = forward[here] * (evidence @ satisfaction.T)
+        here = seen[:, step]
+        now = forward[here] * evidence[here, step]
         if step < WINDOW - 1:
             p = chance[month[here, step]]
             now = (now * np.where(soon[here, step, None], p, 1 - p)) @ transition
         forward[here] = now / now.sum(axis=1, keepdims=True)
-    stay = np.where((stars > 0).sum(axis=1) == 1, 1 - LEAVE_FIRST, 1 - LEAVE_LATER)
+    stay = np.where(seen.sum(axis=1) == 1, 1 - LEAVE_FIRST, 1 - LEAVE_LATER)
     return stay * (forward * chance[month[:, -1]]).sum(axis=1)
 
 

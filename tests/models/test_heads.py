@@ -4,7 +4,7 @@ import numpy as np
 
 from reviewintent_jax.models.heads import SoftmaxHead
 
-SUMMARY = np.random.default_rng(0).normal(size=(2, 3, 5)).astype(np.float32)
+SUMMARY = jnp.asarray(np.random.default_rng(0).normal(size=(2, 3, 5)), jnp.float32)
 
 
 def test_logits_are_one_dense_layer():
@@ -13,7 +13,7 @@ def test_logits_are_one_dense_layer():
     dense = jax.tree.map(np.asarray, variables["params"]["classify"])
     logits = head.apply(variables, SUMMARY, deterministic=True)
     np.testing.assert_allclose(
-        logits, SUMMARY @ dense["kernel"] + dense["bias"], atol=1e-6
+        logits, np.asarray(SUMMARY) @ dense["kernel"] + dense["bias"], atol=1e-6
     )
 
 

@@ -17,7 +17,7 @@ from reviewintent_jax.data.times import utc_seconds
 from reviewintent_jax.schema import InputError, RawRow, Rejected, Review
 
 _BLANK = re.compile(r"[\s\x00\u00ad\u200b-\u200f\u2060\ufeff]*")
-_WHOLE = re.compile(r"[+-]?\d+\.0*")
+_WHOLE = re.compile(r"[+-]?\d{1,18}\.0*")
 _NULLS = frozenset({"", "nan", "NaN", "NAN", "null", "NULL", "<NA>", "NaT"})
 _TEXT_NULLS = _NULLS | {"None"}  # str(None); but a class may be called "None"
 _SHOWN_CHARACTERS = 200
@@ -117,7 +117,9 @@ def plain_value(value: Any) -> str:
     if isinstance(value, bool | np.bool_):
         return str(int(value))
     if isinstance(value, int | float | np.number | Decimal):
-        number = value if isinstance(value, int | Decimal) else float(value)
+        if isinstance(value, int | np.integer):
+            return str(value)
+        number = value if isinstance(value, Decimal) else float(value)
         whole = math.isfinite(number) and number % 1 == 0
         return str(int(number)) if whole else str(number)
     if isinstance(value, list | dict | tuple):

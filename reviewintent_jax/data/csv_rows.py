@@ -106,7 +106,7 @@ def _records(
             lines.give_back(lines.record[1:])
             del lines.record[1:]
             fields, problem = _literal(lines.record[0], delimiter), _quoting(str(error))
-        if lines.overlong:
+        if any(len(line) >= MAX_CHARACTERS for line in lines.record):
             problem = f"longer than {MAX_CHARACTERS} characters"
         if fields:
             yield start, fields, problem

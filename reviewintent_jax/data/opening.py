@@ -21,7 +21,9 @@ MAX_CHARACTERS = 1 << 24
 
 _HEAD_BYTES = 1 << 18
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-_BROKEN = (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError)
+BROKEN_ARCHIVE = (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError)
+"""What reading a damaged or truncated archive raises."""
+
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is its beginning
@@ -103,7 +105,7 @@ def _peek(stream: BinaryIO, least: int) -> tuple[bytes, io.BufferedReader]:
     try:
         while len(head) < least and (piece := _some(stream, _HEAD_BYTES)):
             head += piece
-    except _BROKEN as error:
+    except BROKEN_ARCHIVE as error:
         failure = error
     begun = _Prefixed(bytes(head), stream, failure)
     return bytes(head), io.BufferedReader(begun, 1 << 16)
@@ -156,6 +158,8 @@ def detect_encoding(head: bytes) -> str:
 class Lines:
     """Physical lines of a text, counted; the lines of one record can be given back.
 
+    A line of ``MAX_CHARACTERS`` was cut to that length.
+
     Undecodable bytes become U+FFFD; a warning at the end counts the lines that hold it.
 
     Attributes:
@@ -163,13 +167,11 @@ class Lines:
       encoding: the encoding that was taken, as Python calls it.
       number: lines handed out so far, so the number (from 1) of the latest one.
       record: the lines handed out since ``begin_record``.
-      overlong: a line of this record was longer than ``MAX_CHARACTERS`` and was cut.
     """
 
     def __init__(self, stream: BinaryIO, name: str, *, head_bytes: int) -> None:
         self.name, self.number = name, 0
         self.record: list[str] = []
-        self.overlong = False
         self._again: list[str] = []
         self._damaged, self._first_damaged = 0, 0
         head, plain = _peek(decompressed(stream), head_bytes)
@@ -207,7 +209,6 @@ class Lines:
     def begin_record(self) -> None:
         """Forget the lines handed out so far; a new record starts."""
         self.record.clear()
-        self.overlong = False
 
     def give_back(self, lines: list[str]) -> None:
         """Hand these lines, the latest ones, out again."""
@@ -218,11 +219,10 @@ class Lines:
         try:
             line = self._text.readline(MAX_CHARACTERS)
             if len(line) == MAX_CHARACTERS and not line.endswith(("\n", "\r")):
-                self.overlong = True
-                rest = line
+                rest = line  # to be skipped: a line of this length is a cut one
                 while rest and not rest.endswith(("\n", "\r")):
                     rest = self._text.readline(1 << 16)
-        except _BROKEN as error:
+        except BROKEN_ARCHIVE as error:
             raise InputError(
                 f"The compressed file is damaged or cut short ({error}).",
                 where=f"{self.name}, after line {self.number}, the last that is whole",

@@ -1,6 +1,5 @@
 """Stage 1, raw: Parquet -> RawRow, a few hundred rows at a time."""
 
-import io
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reviewintent_jax.data.csv_rows import name_columns
-from reviewintent_jax.data.opening import decompressed
+from reviewintent_jax.data.opening import BROKEN_ARCHIVE, decompressed
 from reviewintent_jax.schema import InputError, RawRow
 
 _ROWS_AT_ONCE = 256  # reviews may be 100 kB each
@@ -26,12 +25,12 @@ def open_parquet(stream: BinaryIO, name: str) -> tuple[pa.Schema, Iterator[RawRo
     Raises:
       InputError: no Parquet, damaged, or without rows.
     """
-    if not stream.seekable() or stream.read(4) != b"PAR1":
-        stream = _spooled(stream)
-    stream.seek(0)
+    ready = stream.seekable() and stream.read(4) == b"PAR1"
     try:
-        file = pq.ParquetFile(stream, buffer_size=_BUFFER_BYTES, pre_buffer=False)
-    except (pa.ArrowException, OSError) as error:
+        source = stream if ready else _spooled(stream)
+        source.seek(0)
+        file = pq.ParquetFile(source, buffer_size=_BUFFER_BYTES, pre_buffer=False)
+    except (pa.ArrowException, OSError, *BROKEN_ARCHIVE) as error:
         raise InputError(f"Not a Parquet file: {error}", where=name) from error
     if not file.metadata.num_rows:
         raise InputError("The table has no rows.", where=name)
@@ -41,12 +40,14 @@ def open_parquet(stream: BinaryIO, name: str) -> tuple[pa.Schema, Iterator[RawRo
     return schema, _rows(file, name, schema.names)
 
 
-def _spooled(stream: BinaryIO) -> BinaryIO:
+def _spooled(stream: BinaryIO) -> pa.OSFile:
+    """A copy without a name, which lives as long as somebody reads it."""
     if stream.seekable():
         stream.seek(0)
-    copy = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as its reader
-    shutil.copyfileobj(decompressed(stream), copy, 1 << 20)
-    return io.BufferedReader(copy.detach())  # type: ignore[attr-defined]
+    with tempfile.NamedTemporaryFile() as copy:
+        shutil.copyfileobj(decompressed(stream), copy, 1 << 20)
+        copy.flush()
+        return pa.OSFile(copy.name, "rb")
 
 
 def _rows(file: pq.ParquetFile, name: str, names: list[str]) -> Iterator[RawRow]:

@@ -59,7 +59,7 @@ def utc_seconds(value: Any) -> int:
 
 
 def _of_number(value: int | float) -> int:
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("not finite")
     whole = math.floor(value)
     if 19000101 <= whole <= 21001231:

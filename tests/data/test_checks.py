@@ -1,0 +1,308 @@
+"""Every row becomes a review or a rejection with its reason."""
+
+import datetime
+import json
+import os
+import signal
+import subprocess
+import sys
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reviewintent_jax.data.checks import (
+    CheckSpec,
+    RejectionLog,
+    check_row,
+    join_title,
+    plain_value,
+)
+from reviewintent_jax.data.sources import SourceKind, SourceSpec
+from reviewintent_jax.data.times import utc_seconds
+from reviewintent_jax.schema import InputError, RawRow, Rejected, Review
+
+ANY_LENGTH = CheckSpec(max_characters=0)
+
+
+def source(**columns):
+    named = {"text": "text", "title": "", "label": "", "group": "", "time": ""}
+    return SourceSpec(
+        **{**named, "split": "", **columns},
+        **{"kind": SourceKind.TABLE, "path": "r.csv"},
+        **{"tfds_name": "", "tfds_folder": "", "shop_rows": 1, "shop_seed": 0},
+    )
+
+
+def check(fields, *, limit=0, problem="", **columns):
+    raw = RawRow("r.csv", 12, fields, problem)
+    return check_row(raw, 10, source(**columns), CheckSpec(max_characters=limit))
+
+
+def test_whole_row_becomes_a_review():
+    fields = {"t": "Tea", "text": " good ", "s": "4.0", "u": 7.0, "d": "2014-02-28"}
+    columns = {"title": "t", "label": "s", "group": "u", "time": "d"}
+    assert check({**fields, "part": "train"}, **columns, split="part") == Review(
+        row=10,
+        file="r.csv",
+        line=12,
+        text="Tea. good",
+        label="4",
+        group="7",
+        time=1393545600,
+        split="train",
+    )
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        *(None, "", " \t\n", "\u200b\ufeff \x00", float("nan"), np.float64("nan")),
+        *(pd.NA, pd.NaT, "nan", "NaN", "null", "None", "<NA>", b"  "),
+    ],
+    ids=repr,
+)
+def test_no_text_is_rejected_whatever_stands_for_it(nothing):
+    rejected = check({"text": nothing, "t": "title"}, title="t")
+    assert isinstance(rejected, Rejected)
+    assert (rejected.field, rejected.reason) == ("text", "no text")
+
+
+def test_absent_text_is_rejected():
+    assert check({"stars": 5}).reason == "no text"
+
+
+@pytest.mark.parametrize("other", [["a"], {"a": 1}, np.array(["a"])], ids=repr)
+def test_lists_and_objects_are_no_text(other):
+    assert check({"text": other}).reason == "text is not text"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(b"caf\xc3\xa9", "café"), (12, "12"), ("\ufeffgood", "\ufeffgood")],
+)
+def test_other_values_become_text(value, text):
+    assert check({"text": value}).text == text
+
+
+def test_problem_of_the_reader_is_the_reason_and_what_was_read_is_shown():
+    rejected = check({"text": "good"}, problem="too few fields: 1, the header has 2")
+    assert rejected.reason == "too few fields: 1, the header has 2"
+    assert json.loads(rejected.value) == {"text": "good"}
+    assert (rejected.row, rejected.file, rejected.line) == (10, "r.csv", 12)
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(4, False), (5, True), (0, True)])
+def test_texts_over_the_limit_are_set_aside(limit, kept):
+    checked = check({"text": "a" * 5}, limit=limit)
+    assert isinstance(checked, Review) == kept
+    if not kept:
+        assert checked.reason == "text longer than 4 characters"
+
+
+def test_negative_limit_is_refused():
+    with pytest.raises(InputError, match="-1"):
+        CheckSpec(max_characters=-1)
+
+
+@pytest.mark.parametrize("group", [None, "", float("nan"), " "])
+def test_missing_group_is_rejected_when_one_is_named(group):
+    rejected = check({"text": "good", "user": group}, group="user")
+    assert (rejected.field, rejected.reason) == ("user", "no group")
+
+
+@pytest.mark.parametrize(
+    ("time", "reason"),
+    [
+        *((None, "no time"), ("", "no time"), (pd.NaT, "no time")),
+        *(("soon", "time not understood"), (True, "time not understood")),
+        *((float("inf"), "time not understood"), ([1], "time not understood")),
+    ],
+)
+def test_time_that_says_nothing_is_rejected_with_its_field(time, reason):
+    rejected = check({"text": "good", "when": time}, time="when")
+    assert (rejected.field, rejected.reason) == ("when", reason)
+
+
+def test_missing_label_and_split_are_empty_and_kept():
+    review = check({"text": "good", "l": None}, label="l", split="s")
+    assert (review.label, review.split, review.time) == ("", "", None)
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        *((4.0, "4"), ("4.0", "4"), (" 4 ", "4"), ("4.5", "4.5"), (4.5, "4.5")),
+        *((True, "1"), (False, "0"), (np.bool_(True), "1"), (np.int64(3), "3")),
+        *(
+            (np.float32(2), "2"),
+            (Decimal("4.00"), "4"),
+            (b"yes", "yes"),
+            ("-1.0", "-1"),
+        ),
+        *((" PI ", "PI"), ("None", "None"), ("nan", ""), (None, ""), (pd.NA, "")),
+        *((float("inf"), "inf"), ("007", "007"), (2**2000, str(2**2000)), (["a"], '["a"]'), ("9" * 5000 + ".0", "9" * 5000 + ".0")),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_labels_read_alike_from_any_kind_of_table(value, plain):
+    assert plain_value(value) == plain
+
+
+@pytest.mark.parametrize(
+    ("title", "joined"),
+    [
+        *(("", "Text."), ("Tea", "Tea. Text."), ("Tea!", "Tea! Text.")),
+        *(("Why?", "Why? Text."), ("So…", "So… Text."), ("Tea.", "Tea. Text.")),
+    ],
+)
+def test_title_is_joined_with_one_stop(title, joined):
+    assert join_title(title, "Text.") == joined
+
+
+# times
+
+NOON = 1393588800  # 2014-02-28 12:00 UTC
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("2014-02-28T12:00:00", "2014-02-28 12:00:00Z", "2014-02-28T13:00:00+01:00"),
+        *("2014-02-28 04:00:00 -0800", "20140228T120000", " 2014-02-28 12:00 "),
+        *("Fri Feb 28 12:00:00 +0000 2014", "Fri Feb 28 05:00:00 PDT 2014"),
+        *("28 Feb 2014 12:00", "February 28, 2014 12:00 PM", "02/28/2014 12:00"),
+        *("28.02.2014 12:00", "2/28/14 12:00 PM", "02-28-2014 12:00:00"),
+        *(NOON, float(NOON), NOON * 10**3, NOON * 10**6 + 5, NOON * 10**9, str(NOON)),
+        *(f"{NOON}.0", "1.3935888e9", Decimal(NOON), np.int64(NOON)),
+        np.datetime64("2014-02-28T12:00:00.5"),
+        pd.Timestamp("2014-02-28 12:00", tz="UTC"),
+        pd.Timestamp("2014-02-28 14:00", tz="Europe/Kyiv"),
+        datetime.datetime(2014, 2, 28, 12),
+    ],
+    ids=repr,
+)
+def test_one_moment_written_in_many_ways(written):
+    assert utc_seconds(written) == NOON
+
+
+@pytest.mark.parametrize(
+    "day",
+    [
+        *(
+            "2014-02-28",
+            "02 28, 2014",
+            20140228,
+            "20140228",
+            "28.02.2014",
+            "02/28/2014",
+        ),
+        *(datetime.date(2014, 2, 28), np.datetime64("2014-02-28")),
+    ],
+    ids=repr,
+)
+def test_days_begin_at_midnight_utc(day):
+    assert utc_seconds(day) == NOON - 12 * 3600
+
+
+def test_month_alone_is_its_first_day():
+    assert utc_seconds("Feb 2014") == utc_seconds("2014-02-01")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("", "soon", "12:30", "Monday", "March", "28/02/2014", "02.28.2014", "1e30"),
+        *("2014-02-30", "\x00", "9" * 400, [], {}, True, float("nan")),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_what_is_no_time_is_refused_not_guessed(written):
+    with pytest.raises(ValueError, match=r".*"):
+        utc_seconds(written)
+
+
+@given(st.datetimes(timezones=st.timezones(), allow_imaginary=False))
+@settings(deadline=None)
+def test_iso_strings_agree_with_python(moment):
+    expected = int(moment.timestamp() // 1)
+    assert utc_seconds(moment.isoformat()) == utc_seconds(moment) == expected
+
+
+@given(st.text(max_size=30) | st.from_regex(r"[0-9:/. -]{1,20}", fullmatch=True))
+@settings(deadline=None)
+def test_any_string_is_a_time_or_a_value_error(text):
+    try:
+        seconds = utc_seconds(text)
+    except ValueError:
+        return
+    assert isinstance(seconds, int)
+
+
+# the log
+
+
+def rejection(reason, value="x"):
+    return Rejected(3, "r.csv", 5, "text", reason, value)
+
+
+def test_log_writes_one_json_object_a_line_and_counts_reasons(tmp_path):
+    path = tmp_path / "deep" / "rejected.jsonl"
+    with RejectionLog(path) as log:
+        log.add(rejection("no text", "é" * 500))
+        log.add(rejection("too few fields: 1, the header has 2"))
+        log.add(rejection("too few fields: 3, the header has 9", "\ud83d"))
+        assert log.total == 3
+        assert log.counts == {"no text": 1, "too few fields": 2}
+    first, second, _ = map(json.loads, path.read_text().splitlines())
+    assert first == {
+        **{"row": 3, "file": "r.csv", "line": 5, "field": "text"},
+        **{"reason": "no text", "value": "é" * 200},
+    }
+    assert second["reason"] == "too few fields: 1, the header has 2"
+
+
+def test_log_of_no_rejections_is_an_empty_file_that_replaces_the_old(tmp_path):
+    path = tmp_path / "rejected.jsonl"
+    path.write_text("old\n")
+    with RejectionLog(path):
+        pass
+    assert path.read_text() == ""
+
+
+def test_log_that_cannot_be_written_is_an_input_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    log = RejectionLog(tmp_path / "file" / "rejected.jsonl")
+    with pytest.raises(InputError, match="Cannot write"):
+        log.__enter__()
+
+
+def test_log_that_is_not_open_refuses_rows(tmp_path):
+    with pytest.raises(ValueError, match="not open"):
+        RejectionLog(tmp_path / "rejected.jsonl").add(rejection("no text"))
+
+
+def test_killed_run_leaves_whole_lines(tmp_path):
+    path = tmp_path / "rejected.jsonl"
+    program = (
+        "import sys, pathlib\n"
+        "from reviewintent_jax.data.checks import RejectionLog\n"
+        "from reviewintent_jax.schema import Rejected\n"
+        "with RejectionLog(pathlib.Path(sys.argv[1])) as log:\n"
+        "    for row in range(10**9):\n"
+        "        log.add(Rejected(row, 'r.csv', row, 'text', 'no text', 'é' * 200))\n"
+        "        if row == 100: print('go', flush=True)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE
+    ) as child:
+        child.stdout.readline()
+        os.kill(child.pid, signal.SIGKILL)
+    content = path.read_bytes()
+    assert content.endswith(b"\n")
+    rows = [json.loads(line)["row"] for line in content.splitlines()]
+    assert rows == list(range(len(rows)))
+    assert len(rows) > 100

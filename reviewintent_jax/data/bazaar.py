@@ -235,7 +235,7 @@ class _EvidenceStore:
         self._free, self._left = np.concatenate([self._free, gone]), left
 
 
-class _Shop:
+class Shop:
     """The run of one simulation: draws block after block, in time order."""
 
     def __init__(self, spec: BazaarSpec) -> None:
@@ -293,7 +293,7 @@ class _Shop:
         length = (plans.aspects >= 0).sum(axis=1)
         votes = rng.poisson(rng.gamma(0.35, 0.8 + 0.5 * length))
         return plans, {
-            "time": np.datetime_as_string(self.visits.time[rows].astype("M8[s]")),
+            "time": self.visits.time[rows].astype("M8[s]").astype(str).tolist(),
             "customer": self.visits.customer[rows].tolist(),
             "product": product.tolist(),
             "kind": self.shelves.kind[product].tolist(),
@@ -319,7 +319,7 @@ def simulate_shop(spec: BazaarSpec) -> Iterator[dict[str, Any]]:
     truth_intent (see the module's docstring) and truth_mood (unit variance). A model
     must not read ``buys_again`` or a ``truth_`` column.
     """
-    shop = _Shop(spec)
+    shop = Shop(spec)
     for start in range(0, spec.rows, BLOCK):
         plans, columns = shop.draw_block(start)
         writer = Writer(seed=(spec.seed << 32) + start)

@@ -80,7 +80,7 @@ SOON_MONTH = (-0.4, -0.3, -0.1, 0.0, 0.0, -0.1, -0.2, -0.1, 0.0, 0.2, 0.5, 0.5)
 CODES = 6
 
 # Sums over an even grid are exact to 1e-6 here: every factor is smooth over a step.
-S_GRID = np.linspace(-5.5, 5.5, 45)
+S_GRID = np.linspace(-6, 6, 121)
 M_GRID = np.linspace(-4.5, 4.5, 19)
 
 

@@ -287,9 +287,9 @@ class LSTNet(nn.Module):
             spec.kernel_sizes, spec.channels, self.dtype, name="convolution"
         )
         convolved_btc = convolve(x_btd, position_bt)
+        # Steps that valid padding loses are padding to all that follows.
         lost = max(spec.kernel_sizes) - 1 if spec.padding is Padding.VALID else 0
         position_bt = jnp.maximum(position_bt - lost, -1)
-        state_length_bk = jnp.maximum(slot_length_bk - lost, 0)
         convolved_btc = jnp.where((position_bt >= 0)[..., None], convolved_btc, 0)
 
         dropped_btc = self._dropout(convolved_btc, deterministic)
@@ -297,7 +297,7 @@ class LSTNet(nn.Module):
         skip_btr = self._skip(dropped_btc, position_bt)
 
         last_bkr = self._last_states(
-            recurrent_btr, skip_btr, slot_end_bk, state_length_bk
+            recurrent_btr, skip_btr, slot_end_bk, slot_length_bk
         )
         fused_bkm = self._fuse(self._dropout(last_bkr, deterministic))
         fused_bkm = jnp.where(filled_bk1, fused_bkm, 0.0)
@@ -350,18 +350,18 @@ class LSTNet(nn.Module):
         recurrent_btr: Array,
         skip_btr: Array | None,
         slot_end_bk: Array,
-        state_length_bk: Array,
+        slot_length_bk: Array,
     ) -> Array:
         """The last GRU state of every slot, then its last p skip states, side by side.
 
         Oldest skip state first: the newest has a fixed place, last, and the places of
         states that a short slot does not have are zero.
         """
-        last = last_steps(recurrent_btr, slot_end_bk, state_length_bk, 1)[..., 0, :]
+        last = last_steps(recurrent_btr, slot_end_bk, slot_length_bk, 1)[..., 0, :]
         if skip_btr is None:
             return last
         phases = last_steps(
-            skip_btr, slot_end_bk, state_length_bk, self.spec.skip_period
+            skip_btr, slot_end_bk, slot_length_bk, self.spec.skip_period
         )
         phases = phases.reshape(*phases.shape[:-2], -1)
         return jnp.concatenate([last, phases], axis=-1)

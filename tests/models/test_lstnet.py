@@ -343,6 +343,13 @@ def test_dropout_acts_on_convolution_and_fused_states():
     np.testing.assert_array_equal(first.convolved_btc, other.convolved_btc)
     np.testing.assert_array_equal(first.highway_bkm, other.highway_bkm)
     assert jnp.abs(first.recurrent_btr - other.recurrent_btr).max() > 1e-3
+    states = [
+        np.asarray(first.recurrent_btr[0, -1]),
+        *np.asarray(first.skip_btr[0, -4:]),
+    ]
+    dense = jax.tree.map(np.asarray, variables["params"]["fuse"])
+    undropped = np.concatenate(states) @ dense["kernel"] + dense["bias"]
+    assert np.abs(first.fused_bkm[0, 0] - undropped).max() > 1e-3
 
 
 def test_bfloat16_keeps_states_summary_and_parameters_float32():

@@ -261,13 +261,14 @@ class Shop:
             here = category == c
             pick = np.searchsorted(np.cumsum(odds)[:-1], chance[2][here])
             self.product[rows[here]] = np.flatnonzero(self.shelves.category == c)[pick]
-        while len(rows):
+        while True:
             past = self.product[window[:, :-1]]
             seen = (window[:, :-1] >= 0) & (past == self.product[rows][:, None])
-            window = window[seen.any(axis=1)]
-            rows = window[:, -1]
-            block = self.product[rows] // PRODUCTS_PER_KIND * PRODUCTS_PER_KIND
-            self.product[rows] = block + (self.product[rows] + 1) % PRODUCTS_PER_KIND
+            again = rows[seen.any(axis=1)]
+            if not len(again):
+                break
+            kind = self.product[again] // PRODUCTS_PER_KIND * PRODUCTS_PER_KIND
+            self.product[again] = kind + (self.product[again] + 1) % PRODUCTS_PER_KIND
 
     def draw_block(self, start: int) -> tuple[Plans, dict[str, list]]:
         """Plans and all number columns of one block of rows."""

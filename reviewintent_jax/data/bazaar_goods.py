@@ -251,7 +251,7 @@ phones
       off / hold in the car
   *edges: soft, smooth, thick / sharp, thin, rough / chip>chipped,crack>cracked /
       survive a drop
-  plastic: clear, thick, hard / cheap, thin, cloudy / turn yellow>turned
+  plastic: clear, thin, hard / cheap, thick, cloudy / turn yellow>turned
       yellow,crack>cracked / stay clear
   charging: quick, fast, cool / slow, hot, weak / cut out>cut out,stop at half>stopped
       at half / start right away

@@ -2,10 +2,10 @@
 
 In: pre-activations of any shape. Out: activations of the same shape and type.
 
-XLA on CPU fuses a plain ``gelu`` into both matrix products that read it, and computes
-``erf`` again in each of them and once more in the backward pass. Here the derivative is
-computed beside the value in the forward pass and kept: it takes the memory that the
-pre-activation would have taken.
+The derivative is computed beside the value in the forward pass and kept for the
+backward pass, in the memory that the pre-activation would have taken. A gradient of
+MiniLM over 32 pages of 128 tokens on CPU then needs 1,146 MB of temporaries instead
+of 1,290.
 """
 
 import enum

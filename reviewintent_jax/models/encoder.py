@@ -18,7 +18,6 @@ import jax.numpy as jnp
 
 from reviewintent_jax.models import attention
 from reviewintent_jax.models.activations import Activation, activate
-from reviewintent_jax.models.dropout import kept_scale
 from reviewintent_jax.models.encoder_spec import (
     INITIAL_STD,
     ComputeDtype,
@@ -86,19 +85,6 @@ class Norm(nn.Module):
         return result.astype(self.spec.dtype)
 
 
-class Dropout(nn.Module):
-    """Zero a share ``rate`` of the elements and scale up the rest."""
-
-    rate: float
-
-    @nn.compact
-    def __call__(self, x: jax.Array, *, deterministic: bool) -> jax.Array:
-        """Same shape and type; reads the ``dropout`` random stream."""
-        if deterministic or self.rate == 0:
-            return x
-        return x * kept_scale(self.make_rng("dropout"), self.rate, x.shape, x.dtype)
-
-
 class Embeddings(nn.Module):
     """Token + position + type, normalised."""
 
@@ -129,7 +115,7 @@ class Embeddings(nn.Module):
                 f"{spec.family} has no token types, yet type ids were given."
             )
         embedded_td = Norm(spec, name="norm")(sum_td)
-        return Dropout(spec.hidden_dropout)(embedded_td, deterministic=deterministic)
+        return nn.Dropout(spec.hidden_dropout)(embedded_td, deterministic)
 
 
 class SelfAttention(nn.Module):
@@ -167,11 +153,13 @@ class SelfAttention(nn.Module):
         ).swapaxes(1, 2)
 
     def _kept(self, shape: tuple[int, ...], deterministic: bool) -> jax.Array | None:
+        """What to multiply the probabilities of queries ``shape`` by, if anything."""
         rate = self.spec.attention_dropout
         if deterministic or rate == 0:
             return None
         shape = (*shape[:3], self.block_tokens)
-        return kept_scale(self.make_rng("dropout"), rate, shape, jnp.dtype(jnp.float32))
+        kept_ghij = jax.random.bernoulli(self.make_rng("dropout"), 1 - rate, shape)
+        return kept_ghij / (1 - rate)
 
 
 class FeedForward(nn.Module):
@@ -203,12 +191,10 @@ class Layer(nn.Module):
         spec = self.spec
         attend = SelfAttention(spec, self.block_tokens, name="attention")
         added_td = attend(x_td, segment_ids_t, deterministic=deterministic)
-        added_td = Dropout(spec.attention_output_dropout)(
-            added_td, deterministic=deterministic
-        )
+        added_td = nn.Dropout(spec.attention_output_dropout)(added_td, deterministic)
         x_td = Norm(spec, name="attention_norm")(x_td + added_td)
         added_td = FeedForward(spec, name="feed_forward")(x_td)
-        added_td = Dropout(spec.hidden_dropout)(added_td, deterministic=deterministic)
+        added_td = nn.Dropout(spec.hidden_dropout)(added_td, deterministic)
         return Norm(spec, name="output_norm")(x_td + added_td)
 
 

@@ -27,21 +27,16 @@ import numpy as np
 from reviewintent_jax.schema import InputError
 
 _DTYPES = {
-    "FloatStorage": np.dtype("<f4"),
-    "DoubleStorage": np.dtype("<f8"),
-    "HalfStorage": np.dtype("<f2"),
-    "BFloat16Storage": np.dtype(jnp.bfloat16),
-    "LongStorage": np.dtype("<i8"),
-    "IntStorage": np.dtype("<i4"),
-    "ShortStorage": np.dtype("<i2"),
-    "CharStorage": np.dtype("i1"),
-    "ByteStorage": np.dtype("u1"),
-    "BoolStorage": np.dtype("?"),
+    f"{name}Storage": np.dtype(code)
+    for name, code in {
+        **{"Double": "<f8", "Float": "<f4", "Half": "<f2", "BFloat16": jnp.bfloat16},
+        **{"Long": "<i8", "Int": "<i4", "Short": "<i2", "Char": "i1", "Byte": "u1"},
+        "Bool": "?",
+    }.items()
 }
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 _MAX_PICKLE = 1 << 26  # names and shapes only; a BERT-large needs 60 kB
-_MAX_AXES = 8
 
 
 class _Storage(NamedTuple):
@@ -61,19 +56,18 @@ class _Tensor(NamedTuple):
     strides: tuple[int, ...]
 
 
+# What reading a file that is not what it should be may raise.
 _DAMAGE = (
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-    struct.error,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    EOFError,
-    ArithmeticError,
-    RuntimeError,
+    *(pickle.UnpicklingError, zipfile.BadZipFile, struct.error, EOFError),
+    *(
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        ArithmeticError,
+        RuntimeError,
+    ),
 )
-"""What reading a file that is not what it should be may raise."""
 
 
 def read_torch(path: Path) -> dict[str, np.ndarray]:
@@ -102,48 +96,60 @@ def _require(fine: bool, what: str) -> None:
         raise pickle.UnpicklingError(what)
 
 
-def _rebuild(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _Tensor:
-    """Stands for ``torch._utils._rebuild_tensor_v2``."""
-    _require(isinstance(storage, _Storage), "a tensor without storage")
-    shape, strides = tuple(shape), tuple(strides)
-    numbers = (offset, *shape, *strides)
-    _require(
-        all(type(n) is int and n >= 0 for n in numbers), "a tensor of negative size"
-    )
-    _require(len(shape) == len(strides) <= _MAX_AXES, "a tensor of too many axes")
-    count = math.prod(shape)
-    last = (
-        sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) if count else -1
-    )
-    _require(offset + last < storage.count or not count, "a tensor outside its storage")
-    _require(count <= storage.count, "a tensor larger than its storage")
-    return _Tensor(storage, offset, shape, strides)
+class _RebuildTensor:
+    """Stands for ``torch._utils._rebuild_tensor_v2``.
+
+    An instance without attributes, since a pickle may set those of what it can name.
+    """
+
+    __slots__ = ()
+
+    def __call__(
+        self, storage: Any, offset: int, shape: Any, strides: Any, *_: Any
+    ) -> _Tensor:
+        _require(isinstance(storage, _Storage), "a tensor without storage")
+        shape, strides = tuple(shape), tuple(strides)
+        numbers = (offset, *shape, *strides)
+        _require(all(type(n) is int and n >= 0 for n in numbers), "a negative size")
+        steps = [(n - 1) * s for n, s in zip(shape, strides, strict=True)]
+        count = math.prod(shape)
+        inside = not count or offset + sum(steps) < storage.count
+        _require(inside, "a tensor outside its storage")
+        _require(count <= storage.count, "a tensor larger than its storage")
+        return _Tensor(storage, offset, shape, strides)
+
+
+class _RebuildParameter:
+    """Stands for ``torch._utils._rebuild_parameter``."""
+
+    __slots__ = ()
+
+    def __call__(self, tensor: _Tensor, *_: Any) -> _Tensor:
+        return tensor
 
 
 _ALLOWED: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): collections.OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): _rebuild,
-    ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor,
-    **{("torch", name): dtype for name, dtype in _DTYPES.items()},
+    ("torch._utils", "_rebuild_tensor_v2"): _RebuildTensor(),
+    ("torch._utils", "_rebuild_parameter"): _RebuildParameter(),
+    **{("torch", name): name for name in _DTYPES},
 }
 
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ALLOWED:
-            raise pickle.UnpicklingError(
-                f"it asks for {module}.{name}, which is refused"
-            )
+        allowed = (module, name) in _ALLOWED
+        _require(allowed, f"it asks for {module}.{name}, which is refused")
         return _ALLOWED[module, name]
 
     def persistent_load(self, pid: Any) -> _Storage:
-        kind, dtype, key, _, count, *view = pid
-        _require(kind == "storage" and isinstance(dtype, np.dtype), "an unknown object")
+        tag, kind, key, _, count, *view = pid
+        _require(tag == "storage" and kind in _DTYPES, "an unknown object")
         _require(
             type(key) is str and type(count) is int and count >= 0, "a bad storage"
         )
         _require(not view or view == [None], "a view of a storage")
-        return _Storage(key, dtype, count)
+        return _Storage(key, _DTYPES[kind], count)
 
 
 def _unpickle(stream: Any) -> Any:
@@ -159,10 +165,10 @@ def _unpickle(stream: Any) -> Any:
 
 def _entries(loaded: Any) -> dict[str, _Tensor]:
     _require(isinstance(loaded, dict), "no mapping of names to tensors")
-    for name, value in loaded.items():
+    for name, value in dict.items(loaded):
         fine = isinstance(name, str) and isinstance(value, _Tensor)
         _require(fine, f"the entry {name!r} is no named tensor")
-    return dict(loaded)
+    return loaded
 
 
 Numbers = Callable[[_Storage], np.ndarray]

@@ -40,6 +40,13 @@ class Stored:
         self.pid = pid
 
 
+class Set:
+    """Pickled as setting attributes of something, as ``__setstate__`` would."""
+
+    def __init__(self, value, attributes):
+        self.value, self.attributes = value, attributes
+
+
 class Writer(pickle._Pickler):
     """The pickler in Python, because it lets us write names that do not exist."""
 
@@ -50,6 +57,10 @@ class Writer(pickle._Pickler):
             self.save(obj.function)
             self.save(obj.args)
             self.write(pickle.REDUCE)
+        elif isinstance(obj, Set):
+            self.save(obj.value)
+            self.save(obj.attributes)
+            self.write(pickle.BUILD)
         elif isinstance(obj, Stored):
             self.save(obj.pid)
             self.write(pickle.BINPERSID)
@@ -179,8 +190,8 @@ def test_the_same_malicious_pickle_does_run_in_plain_pickle(tmp_path):
 BAD_TENSORS = {
     "outside its storage": tensor((2, 3), (3, 1), offset=1),
     "larger than its storage": tensor((1000, 1000), (0, 0)),
-    "negative size": tensor((2, -3), (3, 1)),
-    "too many axes": tensor((2, 3), (3,)),
+    "a negative size": tensor((2, -3), (3, 1)),
+    "zip\\(\\)": tensor((2, 3), (3,)),
     "bad archive/data/0": tensor((2,), (1,), count=5),
     "bad archive/data/9": tensor((2,), (1,), key="9"),
     "torch.ComplexFloatStorage": tensor((2,), (1,), kind="ComplexFloatStorage"),
@@ -193,6 +204,23 @@ def test_a_bad_tensor_is_refused(path, reason):
     write_zip(path, {"w": BAD_TENSORS[reason]}, {"0": SIX.tobytes()})
     with pytest.raises(InputError, match=reason):
         read_torch(path)
+
+
+@pytest.mark.parametrize("state", [{"x": 1}, (None, {"__call__": 1, "__class__": 2})])
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("torch._utils", "_rebuild_tensor_v2"),
+        ("torch._utils", "_rebuild_parameter"),
+        ("torch", "FloatStorage"),
+        ("collections", "OrderedDict"),
+    ],
+)
+def test_a_pickle_cannot_change_what_it_can_name(path, module, name, state):
+    write_zip(path, {"w": Set(Named(module, name), state)}, {"0": SIX.tobytes()})
+    with pytest.raises(InputError, match=r"attribute|mappingproxy"):
+        read_torch(path)
+    test_zip_by_hand(path)
 
 
 def test_a_storage_that_claims_a_terabyte_takes_no_memory(path):

@@ -63,7 +63,7 @@ def _stdout() -> TextIO:
 
 def _text_file(part: Path, name: str) -> TextIO:
     if name.lower().endswith((".gz", ".gzip")):
-        plain = gzip.open(part, "wb")  # noqa: SIM115 - closed by its sink
+        plain = gzip.open(part, "wb", compresslevel=6)  # noqa: SIM115 - closed by its sink
     elif name.lower().endswith((".zst", ".zstd")):
         plain = zstandard.open(part, "wb")
     else:

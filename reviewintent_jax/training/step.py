@@ -72,7 +72,7 @@ def make_train_step(
             loss=parts.loss / weight,
             accuracy=parts.correct / jnp.maximum(parts.reviews, 1.0),
             reviews=parts.reviews,
-            gradient_norm=optax.global_norm(gradient),
+            gradient_norm=optax.tree.norm(gradient),
         )
         return TrainState(state.step + 1, params, moments), metrics
 

@@ -1,0 +1,150 @@
+"""A run killed with -9 and started again ends with bitwise the unbroken parameters."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import chex
+import jax
+import pytest
+
+from reviewintent_jax.build import build_experiment, plain_values
+from reviewintent_jax.schema import InputError, RunFolder
+from reviewintent_jax.training.checkpoints import Checkpoints, restore_best
+from reviewintent_jax.training.loop import train
+
+SCRIPT = """
+import json, sys
+from pathlib import Path
+from reviewintent_jax.build import build_experiment
+from reviewintent_jax.schema import RunFolder
+from reviewintent_jax.training.loop import train
+run = RunFolder(Path(sys.argv[1]))
+train(build_experiment(json.loads(Path(sys.argv[2]).read_text()), run), run)
+"""
+
+
+@pytest.fixture
+def values(tiny_config):
+    tiny_config.train.update(epochs=1, max_steps=9)
+    return plain_values(tiny_config)
+
+
+def last_state(values, folder):
+    """The newest full state of a run, as saved."""
+    run = RunFolder(folder)
+    experiment = build_experiment(values, run)
+    with Checkpoints(run, experiment.identity()) as checkpoints:
+        fresh = experiment.init_state(experiment.make_optimizer())
+        return jax.device_get(checkpoints.restore(fresh))
+
+
+def steps_logged(run: RunFolder) -> list[int]:
+    lines = run.log.read_text().splitlines() if run.log.is_file() else []
+    records = [json.loads(line) for line in lines if line.endswith("}")]
+    return [r["step"] for r in records if r["kind"] == "train"]
+
+
+def start(values, folder: Path) -> subprocess.Popen:
+    """Starts the run in a process of its own, as a user does, with one device."""
+    config = folder.parent / "values.json"
+    config.write_text(json.dumps(values))
+    environment = os.environ | {
+        "JAX_NUM_CPU_DEVICES": "1",
+        "JAX_COMPILATION_CACHE_DIR": str(jax.config.jax_compilation_cache_dir),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+    }
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(folder), str(config)],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def start_and_kill(values, folder: Path, at_step: int) -> None:
+    """Kills the run with -9 once it has reported a step."""
+    process = start(values, folder)
+    run, limit = RunFolder(folder), time.monotonic() + 180
+    while not any(step >= at_step for step in steps_logged(run)):
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < limit
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+@pytest.mark.slow
+def test_killed_at_three_places_the_run_ends_bitwise_the_same(values, tmp_path):
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    assert start(values, unbroken).wait(180) == 0
+    for at_step in (1, 4, 7):  # before the first save, between saves, after validation
+        start_and_kill(values, broken, at_step)
+    assert start(values, broken).wait(180) == 0
+    run = RunFolder(broken)
+    (state, tracker), (wanted, wanted_tracker) = (
+        last_state(values, folder) for folder in (broken, unbroken)
+    )
+    assert state.step == 9
+    chex.assert_trees_all_equal(state, wanted)
+    assert tracker._replace(seconds=0) == wanted_tracker._replace(seconds=0)
+    best, wanted_best = (
+        restore_best(RunFolder(folder), state.params) for folder in (broken, unbroken)
+    )
+    chex.assert_trees_all_equal(best, wanted_best)
+    # The log tells one story: every step once, in order, with the same losses.
+    assert steps_logged(run) == list(range(1, 10))
+    logs = [RunFolder(f).log.read_text().splitlines() for f in (broken, unbroken)]
+    losses = [[json.loads(line)["loss"] for line in log] for log in logs]
+    assert losses[0] == losses[1]
+
+
+def test_another_seed_is_not_the_same_run(values, tmp_path):
+    run = RunFolder(tmp_path)
+    values["train"]["max_steps"] = 2
+    train(build_experiment(values, run), run)
+    with pytest.raises(InputError, match="seed: 42 then, 43 now"):
+        train(build_experiment(values | {"seed": 43}, run), run)
+
+
+def test_changed_data_are_refused_once_training_began(values, tmp_path):
+    run = RunFolder(tmp_path)
+    values["train"]["max_steps"] = 2
+    train(build_experiment(values, run), run)
+    values["data"]["shop_rows"] = 200
+    with pytest.raises(InputError, match="data or their settings changed"):
+        build_experiment(values, run)
+
+
+def test_a_nan_stops_with_step_and_rows_and_keeps_the_last_good_checkpoint(
+    values, tmp_path
+):
+    run = RunFolder(tmp_path)
+    values["optimizer"].update(head_rate=1e30, clip_norm=0.0, warmup_steps=3)
+    values["train"]["checkpoint_every_steps"] = 1
+    with pytest.raises(InputError, match=r"at step \d.*\n.*rows \d+") as error:
+        train(build_experiment(values, run), run)
+    assert "checkpoint is intact" in str(error.value)
+    experiment = build_experiment(values, run)
+    with Checkpoints(run, experiment.identity()) as checkpoints:
+        fresh = experiment.init_state(experiment.make_optimizer())
+        state, _ = checkpoints.restore(fresh)
+    assert state.step >= 1
+    chex.assert_tree_all_finite(state.params)
+
+
+def test_patience_ends_training_and_the_best_is_kept(values, tmp_path):
+    run = RunFolder(tmp_path)
+    values["train"].update(
+        max_steps=0, epochs=50, validate_every_steps=1, patience=2, stop_metric="loss"
+    )
+    values["optimizer"].update(encoder_rate=0.5, head_rate=0.5, warmup_steps=0)
+    result = train(build_experiment(values, run), run)
+    assert result.tracker.stale == 2
+    assert result.tracker.best_step == int(result.state.step) - 2
+    _, step = restore_best(run, result.state.params)
+    assert step == result.tracker.best_step

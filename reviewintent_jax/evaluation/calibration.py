@@ -22,8 +22,9 @@ BINS = 15
 class ReliabilityCurve(NamedTuple):
     """How often the model is right, by how sure it says it is.
 
-    Example (four answers, two bins): confidences 0.6, 0.7 (one right) and 0.9, 0.9
-    (both right) make ``confidence [nan.., 0.65, 0.9]``, ``accuracy [nan.., 0.5, 1]``.
+    Example (four bins, four answers): confidences 0.6 and 0.7, one of them right, and
+    0.9 twice, both right, make ``confidence [nan, nan, 0.65, 0.9]``, ``accuracy [nan,
+    nan, 0.5, 1]`` and ``count [0, 0, 2, 2]``.
 
     Attributes:
       edges: [bins + 1], borders of the bins of confidence, from 0 to 1.
@@ -152,8 +153,8 @@ def best_threshold(prob_positive_n: np.ndarray, label_n: np.ndarray) -> float:
     """Find the threshold with the best macro-F1 (two classes).
 
     A review is called class 1 when its probability is at least the threshold. The
-    candidates lie halfway between neighbouring probabilities, and 0.5; of equally good
-    ones, the nearest to 0.5 is taken.
+    candidates lie halfway between neighbouring probabilities (0 and 1 among them), and
+    at 0.5; of equally good ones, the nearest to 0.5 is taken.
 
     Args:
       prob_positive_n: [n], probability of class 1 on the validation split.
@@ -169,7 +170,8 @@ def best_threshold(prob_positive_n: np.ndarray, label_n: np.ndarray) -> float:
     if positives in (0, len(label_n)):
         return 0.5
     value = np.unique(score_n)
-    candidate = np.append((value[1:] + value[:-1]) / 2, 0.5)
+    edge = np.concatenate([[0.0], value, [1.0]])
+    candidate = np.append((edge[1:] + edge[:-1]) / 2, 0.5)
     order = np.argsort(score_n)
     # tp[i] and fp[i]: what is called class 1 when the i lowest scores are not.
     tp = positives - np.concatenate([[0], np.cumsum(label_n[order] == 1)])

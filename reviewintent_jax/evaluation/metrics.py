@@ -184,8 +184,9 @@ def _values(
     if not len(label_n):
         return dict.fromkeys(METRICS, float("nan"))
     present = np.unique(label_n)
+    how: dict[str, Any] = {"labels": present, "average": "macro", "zero_division": 0}
     precision, recall, f1, _ = sk.precision_recall_fscore_support(
-        label_n, predicted_n, labels=present, average="macro", zero_division=0
+        label_n, predicted_n, **how
     )
     classes = prob_ny.shape[1]
     ranked = [y for y in ([1] if classes == 2 else range(classes)) if y in present]
@@ -212,9 +213,8 @@ def _per_class(
     if not len(label_n):
         nothing = {"precision": None, "recall": None, "f1": None, "support": 0}
         return {name: dict(nothing) for name in classes}
-    table = sk.precision_recall_fscore_support(
-        label_n, predicted_n, labels=np.arange(len(classes)), zero_division=np.nan
-    )
+    how: dict[str, Any] = {"labels": np.arange(len(classes)), "zero_division": np.nan}
+    table: Any = sk.precision_recall_fscore_support(label_n, predicted_n, **how)
     return {
         name: {
             column: int(values[y]) if column == "support" else _null(values[y])

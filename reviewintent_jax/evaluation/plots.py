@@ -1,63 +1,21 @@
-"""Plots: scores, curves and predictions -> small SVG strings for the report.
+"""Plots: scores, curves and predictions -> small SVG strings for the report."""
 
-One style for all: light, colour-blind safe (Okabe and Ito's palette), drawn at the
-width of a phone so that letters stay readable there. Output is deterministic: no dates,
-no random ids. Nothing here touches pyplot or its global state.
-"""
-
-import html
-import io
-import re
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from sklearn import metrics as sk
 
 from reviewintent_jax.evaluation.calibration import ReliabilityCurve
+from reviewintent_jax.evaluation.svg import COLOURS, INK, MUTED, PAPER, draw_svg
 from reviewintent_jax.schema import NO_LABEL
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-"""Okabe and Ito's colours, told apart by every common kind of colour vision."""
-
-INK, MUTED, LINE, PAPER = "#1f2933", "#5f6c7b", "#d8dee6", "#ffffff"
 _DASHES = ("-", "--", "-.", ":")
-_FONTS = "Helvetica Neue, Helvetica, Arial, DejaVu Sans, sans-serif"
 _MOST_POINTS = 160  # of one drawn curve
 _MOST_CURVES = 8  # classes with a curve of their own
-_STYLE = {
-    "svg.fonttype": "none",
-    "font.family": "DejaVu Sans",
-    "text.parse_math": False,
-    "font.size": 9.5,
-    "text.color": INK,
-    "axes.edgecolor": LINE,
-    "axes.labelcolor": MUTED,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": LINE,
-    "grid.linewidth": 0.6,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-    "lines.linewidth": 1.8,
-    "figure.facecolor": PAPER,
-    "axes.facecolor": PAPER,
-}
 
 
 def learning_curves(
@@ -88,7 +46,7 @@ def learning_curves(
             axes.legend(loc="best")
         score.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
-    return _svg("learning", "Loss and validation scores by step", draw, height=4.2)
+    return draw_svg("learning", "Loss and validation scores by step", draw, height=4.2)
 
 
 def confusion_matrix(count_yy: np.ndarray, classes: Sequence[str]) -> str:
@@ -131,7 +89,7 @@ def confusion_matrix(count_yy: np.ndarray, classes: Sequence[str]) -> str:
                 fontsize=10 if len(names) < 6 else 7,
             )
 
-    return _svg("confusion", "Confusion matrix", draw, height=3.7)
+    return draw_svg("confusion", "Confusion matrix", draw, height=3.7)
 
 
 def roc_curves(prob_ny: np.ndarray, label_n: np.ndarray, classes: Sequence[str]) -> str:
@@ -155,7 +113,7 @@ def roc_curves(prob_ny: np.ndarray, label_n: np.ndarray, classes: Sequence[str])
         axes.set_ylabel("found, share of the class")
         _legend(axes, "lower right")
 
-    return _svg("roc", "ROC curves", draw, height=3.9)
+    return draw_svg("roc", "ROC curves", draw, height=3.9)
 
 
 def precision_recall_curves(
@@ -175,7 +133,7 @@ def precision_recall_curves(
         axes.set_ylabel("precision: right, share of the answers")
         _legend(axes, "lower left")
 
-    return _svg("precision-recall", "Precision-recall curves", draw, height=3.9)
+    return draw_svg("precision-recall", "Precision-recall curves", draw, height=3.9)
 
 
 def reliability(before: ReliabilityCurve, after: ReliabilityCurve) -> str:
@@ -201,7 +159,7 @@ def reliability(before: ReliabilityCurve, after: ReliabilityCurve) -> str:
         bottom.set_ylabel("reviews")
         bottom.yaxis.set_major_locator(MaxNLocator(2, integer=True))
 
-    return _svg("reliability", "Reliability before and after", draw, height=4.2)
+    return draw_svg("reliability", "Reliability before and after", draw, height=4.2)
 
 
 def review_lengths(
@@ -242,7 +200,7 @@ def review_lengths(
         if beyond or "cap" in remark:
             axes.set_title(remark, loc="right", color=MUTED, weight="normal", size=8.5)
 
-    return _svg("lengths", "Review lengths in tokens", draw, height=2.7)
+    return draw_svg("lengths", "Review lengths in tokens", draw, height=2.7)
 
 
 def score_bars(
@@ -273,37 +231,7 @@ def score_bars(
             axes.set_xticks(np.linspace(0, 1, 6))
 
     height = len(metrics) * (0.45 + 0.26 * len(systems)) + 0.2
-    return _svg("scores", "Scores with 95 percent intervals", draw, height=height)
-
-
-def _svg(
-    name: str, label: str, draw: Callable[[Figure], None], *, height: float
-) -> str:
-    """Draw a figure 4.3 inches wide and return it as one SVG element."""
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with warnings.catch_warnings(), mpl.rc_context(_STYLE | {"svg.hashsalt": name}):
-        # A class name in a script the layout font lacks; the browser's own has it.
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure = Figure(figsize=(4.3, height), layout="constrained")
-        FigureCanvasSVG(figure)
-        draw(figure)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata=nothing)
-    return _compact(buffer.getvalue(), label)
-
-
-def _compact(svg: str, label: str) -> str:
-    """Strip what an SVG inside a page does not need; name it for screen readers."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r'<g id="[a-z]+[0-9a-z]*(\.[a-z]+)?_\d+">', "<g>", svg)
-    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"('DejaVu Sans'|DejaVu Sans)", _FONTS, svg)
-    svg = re.sub(r"(\d+\.\d\d)\d+", r"\1", svg)
-    svg = re.sub(r"\n\s*", "\n", svg)
-    svg = re.sub(r'(<svg [^>]*?) width="[^"]*"', r"\1", svg, count=1)
-    svg = re.sub(r'(<svg [^>]*?) height="[^"]*"', r"\1", svg, count=1)
-    text = html.escape(label)
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{text}" ', 1).strip()
+    return draw_svg("scores", "Scores with 95 percent intervals", draw, height=height)
 
 
 def _series(
@@ -386,14 +314,12 @@ def _score_bar(axes: Axes, row: int, score: Mapping[str, float | None]) -> None:
         return
     colour = COLOURS[0] if row == 0 else "#a9b4c0"
     axes.barh(row, value, height=0.68, color=colour)
-    end = value
     if low is not None and high is not None:
         axes.plot([low, high], [row, row], color=INK, lw=1.3)
-        end = max(value, high)
-    axes.text(end + 0.015, row, f"{value:.3f}", va="center")
+    axes.text(1.19, row, f"{value:.3f}", va="center", ha="right")
 
 
-def _legend(axes: Axes, place: str) -> None:
+def _legend(axes: Axes, place: Literal["lower left", "lower right"]) -> None:
     """Add a legend if there is anything to name."""
     if axes.get_legend_handles_labels()[1]:
         axes.legend(loc=place)

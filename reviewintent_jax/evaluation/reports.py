@@ -105,7 +105,7 @@ def write_report(run: RunFolder) -> Path:
             figures=_figures(metrics, predictions, history),
             disagreement=_disagreement(metrics, predictions),
             mistakes=_mistakes(run, metrics, predictions),
-            mistakes_total=_mistakes_total(predictions),
+            right=int(np.trace(metrics["systems"]["model"]["test"]["confusion"])),
             common=_common_class(metrics)[0],
             majority_share=_common_class(metrics)[1],
             rejected=_read_lines(run.rejected, REJECTED_SHOWN),
@@ -226,6 +226,7 @@ def _verdict(metrics: Mapping[str, Any], metric: str) -> str:
     if paired and paired["low"] is not None:
         sure = paired["low"] > 0 or paired["high"] < 0
         interval = f"95% interval {paired['low']:+.3f} to {paired['high']:+.3f}"
+        interval = interval.replace("-", "−")
         return f"{sentence} ({interval}{'' if sure else '; may be chance'})"
     if None in (ours["low"], theirs["low"]):
         return sentence
@@ -238,10 +239,14 @@ def _score_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for metric in METRICS:
         cells = [dict(_score(metrics, key, metric)) for key in _systems(metrics)]
-        defined = [cell["value"] for cell in cells if cell["value"] is not None]
+        rivals = [  # answering with the shares alone is calibrated, and no merit
+            cell["value"]
+            for key, cell in zip(_systems(metrics), cells, strict=True)
+            if key != "majority" and cell["value"] is not None
+        ]
         pick = min if metric in LOWER_IS_BETTER else max
         for cell in cells:
-            cell["best"] = bool(defined) and cell["value"] == pick(defined)
+            cell["best"] = bool(rivals) and cell["value"] == pick(rivals)
             if metric == "calibration_error":  # its resampled interval lies high
                 cell["low"] = cell["high"] = None
         lower = metric in LOWER_IS_BETTER
@@ -316,13 +321,6 @@ def _common_class(metrics: Mapping[str, Any]) -> tuple[int, float | None]:
     return common, support[common] / sum(support) if sum(support) else None
 
 
-def _mistakes_total(predictions: Predictions | None) -> int:
-    """Count wrong answers."""
-    if predictions is None:
-        return 0
-    return int((predictions.answer_n != predictions.label_n).sum())
-
-
 def _mistakes(
     run: RunFolder, metrics: Mapping[str, Any], predictions: Predictions | None
 ) -> list[dict[str, Any]]:
@@ -344,7 +342,6 @@ def _mistakes(
             "label": metrics["classes"][predictions.label_n[n]],
             "answer": metrics["classes"][predictions.answer_n[n]],
             "confidence": float(sure_n[n]),
-            "label_probability": float(predictions.prob_ny[n, predictions.label_n[n]]),
             "text": text,
         }
         for n, text in zip(worst, texts, strict=True)
@@ -365,7 +362,7 @@ def _environment() -> jinja2.Environment:
         number=lambda value: _formatted(value, "{:,.0f}"),
         percent=lambda value: _formatted(value, "{:.1%}"),
         duration=_duration,
-        shorten=_shorten,
+        moment=lambda value: str(value)[:16].replace("T", " "),
         text_shown=lambda value: _shorten(value, TEXT_SHOWN),
         value_shown=lambda value: _shorten(value, VALUE_SHOWN),
     )

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from reviewintent_jax.data.checks import CheckSpec, RejectionLog, check_row
 from reviewintent_jax.data.clean import Cleaner
 from reviewintent_jax.data.duplicates import DuplicateIndex
-from reviewintent_jax.data.sources import SourceSpec, read_rows
+from reviewintent_jax.data.sources import SourceKind, SourceSpec, read_rows
 from reviewintent_jax.data.splits import NO_GROUP, NO_TIME
 from reviewintent_jax.data.tokens import ReviewTokenizer, TokenWriter
 from reviewintent_jax.schema import InputError, Rejected, Review
@@ -134,8 +134,9 @@ def _checked(
                 log.add(checked)
                 yield row, None, np.nan
             else:
-                truth = raw.fields.get("truth_positive")
-                yield row, checked, float(truth) if truth not in (None, "") else np.nan
+                known = source.kind == SourceKind.SHOP
+                truth = raw.fields["truth_positive"] if known else np.nan
+                yield row, checked, truth
 
 
 def _chunks(items: Iterator) -> Iterator[list]:

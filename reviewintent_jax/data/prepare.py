@@ -72,7 +72,7 @@ class Prepared:
       split_n: int8 TRAIN, VALIDATION, TEST or SET_ASIDE.
       row_n: int64 position among the rows of the source.
       truth_n: float32 best possible probability of the positive class where the source
-        knows it (column ``truth_positive`` of the built-in shop), else NaN.
+        is the built-in shop, which knows it; else NaN.
       labels: how raw labels became classes.
       summary: counts for the report (JSON-able).
     """

@@ -81,7 +81,7 @@ class Scored(NamedTuple):
 
 
 class _Chunk(NamedTuple):
-    """Rows ready for the device: ids of those that have a text, problems of the rest."""
+    """Rows made ready: ids of those that have a text, problems of the rest."""
 
     rows: list[RawRow]
     answered: np.ndarray

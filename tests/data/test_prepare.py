@@ -1,0 +1,233 @@
+"""Preparation: nothing vanishes, nothing leaks, and a second call finds the first."""
+
+import csv
+import dataclasses
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from reviewintent_jax.build import plain_values, read_config
+from reviewintent_jax.data.labels import LabelKind
+from reviewintent_jax.data.prepare import (
+    open_prepared,
+    prepare,
+    prepare_for_scoring,
+)
+from reviewintent_jax.data.sources import SourceKind
+from reviewintent_jax.data.splits import SET_ASIDE, TEST, TRAIN, VALIDATION, SplitKind
+from reviewintent_jax.data.tokens import ReviewTokenizer
+from reviewintent_jax.schema import InputError, RunFolder
+
+GOOD = ["lovely soft scarf", "great kettle boils fast", "warm and cosy blanket"]
+BAD = ["broke after one day", "awful smell sent back", "zip tore at once never again"]
+
+
+def rows_of(n=60):
+    """Distinct texts, two classes in turn, twelve users, two reviews a day."""
+    return [
+        {
+            "text": f"{(GOOD if i % 2 else BAD)[i % 3]} number {i} of {i * 37}",
+            "stars": 5 if i % 2 else 1,
+            "user": f"u{i % 12}",
+            "day": f"2024-01-{1 + i // 2:02d}",
+            "part": "test" if i % 6 < 2 else "train",
+        }
+        for i in range(n)
+    ]
+
+
+@pytest.fixture
+def prepared_from(tiny_config, tiny_encoder, tmp_path):
+    """Returns rows, changes -> Prepared; the spec's parts can be replaced by name."""
+    spec = read_config(plain_values(tiny_config)).data_spec()
+    tokenizer = ReviewTokenizer(tiny_encoder)
+
+    def run(rows, *, frozen=False, folder="run", source=None, **changes):
+        path = tmp_path / "reviews.csv"
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0].keys())
+            writer.writeheader()
+            writer.writerows(rows)
+        table = {"kind": SourceKind.TABLE, "path": str(path), "text": "text"}
+        table |= {"title": "", "label": "stars"} | (source or {})
+        changed = dataclasses.replace(
+            spec, source=dataclasses.replace(spec.source, **table)
+        )
+        for name, values in changes.items():
+            part = dataclasses.replace(getattr(changed, name), **values)
+            changed = dataclasses.replace(changed, **{name: part})
+        return prepare(
+            changed, tokenizer, RunFolder(tmp_path / folder), frozen=frozen
+        ), changed
+
+    run.tokenizer, run.folder = tokenizer, tmp_path
+    return run
+
+
+def refused(folder):
+    lines = RunFolder(folder).rejected.read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_every_row_is_in_one_split_or_set_aside_with_a_reason(prepared_from):
+    rows = rows_of()
+    rows[3]["text"] = ""
+    rows[5]["stars"] = 3
+    rows[8]["stars"] = ""
+    rows[11]["text"] = rows[7]["text"].upper() + "!"
+    rows[20]["text"] = rows[21]["text"]
+    prepared, _ = prepared_from(rows)
+    lines = refused(prepared_from.folder / "run")
+    reasons = {line["row"]: line["reason"] for line in lines}
+    assert set(reasons) == {3, 5, 8, 11, 20, 21}
+    assert reasons[3] == "no text"
+    assert "no class" in reasons[5]
+    assert reasons[8] == "no label"
+    assert reasons[11] == "same text as an earlier row"
+    assert reasons[20] == reasons[21] == "same text with different labels"
+    assert {line["row"]: line["line"] for line in lines}[11] == 13
+    kept = prepared.row_n[prepared.split_n != SET_ASIDE].tolist()
+    assert sorted([*kept, *reasons]) == list(range(60))
+    summary = prepared.summary
+    assert summary["rows"] == 60
+    assert summary["accepted"] == 54
+    assert summary["rejected"] == Counter(reasons.values())
+    assert summary["duplicates"]["exact"] == 1
+    assert sum(split["rows"] for split in summary["splits"].values()) == 54
+
+
+def test_texts_tokens_and_labels_belong_together(prepared_from):
+    rows = rows_of()
+    prepared, _ = prepared_from(rows)
+    some = np.array([41, 2, 30])
+    texts = prepared.texts(some)
+    assert texts == [rows[prepared.row_n[i]]["text"] for i in some]
+    for i, text in zip(some, texts, strict=True):
+        ids = prepared_from.tokenizer.encode([text])[0]
+        assert prepared.store[i].tolist() == ids.tolist()
+        assert prepared.label_n[i] == (rows[i]["stars"] == 5)
+
+
+def test_the_second_call_opens_what_the_first_wrote(prepared_from):
+    first, _ = prepared_from(rows_of())
+    written = (first.folder / "manifest.json").stat().st_mtime_ns
+    second, _ = prepared_from(rows_of(), frozen=False, folder="run")
+    # The source file was written anew, so its time differs: prepared again.
+    assert (first.folder / "manifest.json").stat().st_mtime_ns != written
+    third = open_prepared(first.folder)
+    for name in ("label_n", "split_n", "row_n"):
+        assert np.array_equal(getattr(second, name), getattr(third, name))
+        assert np.array_equal(getattr(first, name), getattr(third, name))
+
+
+def test_an_interrupted_preparation_is_begun_again(prepared_from):
+    first, _ = prepared_from(rows_of())
+    (first.folder / "manifest.json").unlink()
+    (first.folder / "tokens.bin").write_bytes(b"torn")
+    again, _ = prepared_from(rows_of())
+    assert (
+        again.store[0].tolist()
+        == prepared_from.tokenizer.encode(again.texts(np.array([0])))[0].tolist()
+    )
+
+
+def test_changed_settings_are_refused_once_the_run_has_checkpoints(prepared_from):
+    prepared_from(rows_of())
+    with pytest.raises(InputError, match=r"changed since this run began.*split"):
+        prepared_from(rows_of(), frozen=True, split={"seed": 77})
+
+
+def test_users_do_not_cross_splits(prepared_from):
+    prepared, _ = prepared_from(
+        rows_of(),
+        source={"group": "user"},
+        split={"kind": SplitKind.GROUPED, "validation_fraction": 0.3},
+    )
+    sides = {}
+    for row, split in zip(prepared.row_n, prepared.split_n, strict=True):
+        sides.setdefault(row % 12, set()).add(int(split))
+    assert all(len(side) == 1 for side in sides.values())
+
+
+def test_a_split_by_date_tests_on_what_came_last(prepared_from):
+    prepared, _ = prepared_from(
+        rows_of(), source={"time": "day"}, split={"kind": SplitKind.DATE}
+    )
+    last = [prepared.row_n[prepared.reviews(s)] // 2 for s in (TRAIN, VALIDATION, TEST)]
+    assert last[0].max() < last[1].min()
+    assert last[1].max() < last[2].min()
+
+
+def test_a_given_test_split_keeps_its_copies(prepared_from):
+    rows = rows_of()
+    rows[12]["text"] = rows[0]["text"]  # both in test
+    rows[14]["text"] = rows[6]["text"]  # train and test
+    prepared, _ = prepared_from(
+        rows, source={"split": "part"}, split={"kind": SplitKind.GIVEN}
+    )
+    assert prepared.row_n[prepared.reviews(TEST)].tolist() == [
+        i for i in range(60) if i % 6 < 2
+    ]
+    reasons = {
+        line["row"]: line["reason"] for line in refused(prepared_from.folder / "run")
+    }
+    assert set(reasons) == {14}
+    assert "near duplicate" in reasons[14]
+
+
+def test_one_class_only_is_said(prepared_from):
+    rows = [row | {"stars": 5} for row in rows_of()]
+    with pytest.raises(InputError, match="class"):
+        prepared_from(rows)
+
+
+def test_no_usable_row_names_the_reasons(prepared_from):
+    rows = [row | {"text": " "} for row in rows_of(4)]
+    with pytest.raises(InputError, match=r"None of the 4 rows.*no text \(4\)"):
+        prepared_from(rows)
+
+
+def test_other_data_are_scored_whole_with_the_labels_of_training(prepared_from):
+    prepared, _ = prepared_from(rows_of())
+    rows = rows_of(10)
+    rows[4] |= {"stars": 3}
+    rows[6] |= {"text": rows[2]["text"]}
+    _, other = prepared_from(rows + rows_of(50)[10:], folder="other")
+    folder = RunFolder(prepared_from.folder / "scored")
+    scored = prepare_for_scoring(
+        other, prepared_from.tokenizer, prepared.labels, folder
+    )
+    assert scored.row_n[scored.reviews(TEST)].tolist() == [
+        i for i in range(50) if i != 4
+    ]
+    assert "stars 3" in refused(folder.root)[0]["reason"]
+    assert scored.labels == prepared.labels
+
+
+def test_other_data_without_a_known_label_are_refused(prepared_from):
+    prepared, _ = prepared_from(rows_of())
+    named = [
+        row | {"stars": "blue" if i % 2 else "red"} for i, row in enumerate(rows_of())
+    ]
+    _, other = prepared_from(named, folder="other", labels={"kind": LabelKind.NAMES})
+    with pytest.raises(InputError, match="No row carries a label that the model knows"):
+        prepare_for_scoring(
+            other,
+            prepared_from.tokenizer,
+            prepared.labels,
+            RunFolder(prepared_from.folder / "s"),
+        )
+
+
+def test_the_shop_brings_its_truth_along(tiny_config, tiny_encoder, tmp_path):
+    spec = read_config(plain_values(tiny_config)).data_spec()
+    prepared = prepare(
+        spec, ReviewTokenizer(tiny_encoder), RunFolder(tmp_path), frozen=False
+    )
+    used = prepared.split_n != SET_ASIDE
+    truth = prepared.truth_n[used]
+    assert ((truth >= 0) & (truth <= 1)).all()
+    right = (truth > 0.5) == (prepared.label_n[used] == 1)
+    assert right.mean() > 0.8

@@ -27,12 +27,17 @@ from reviewintent_jax.schema import NO_LABEL, InputError, RunFolder
 
 SYSTEM_NAMES = {
     "model": "BERT-LSTNet-Softmax",
+    "pytorch_fine_tune": "plain PyTorch fine-tune",
     "tfidf_logistic_regression": "TF-IDF + logistic regression",
     "majority": "majority class",
 }
 """Names of the systems, in the order in which they stand; others follow as written."""
 
-SHORT_NAMES = {"model": "this model", "tfidf_logistic_regression": "TF-IDF"}
+SHORT_NAMES = {
+    "model": "this model",
+    "pytorch_fine_tune": "PyTorch",
+    "tfidf_logistic_regression": "TF-IDF",
+}
 
 METRIC_NAMES = {
     "accuracy": "Accuracy",

@@ -5,6 +5,7 @@ from typing import Any
 
 _NAMES = {
     "model": "BERT-LSTNet-Softmax",
+    "pytorch_fine_tune": "PyTorch fine-tune, same weights",
     "tfidf_logistic_regression": "TF-IDF + logistic regression",
     "majority": "Majority class",
 }

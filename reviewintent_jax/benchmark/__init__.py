@@ -1,0 +1,1 @@
+"""Our models measured beside what people would use instead."""

@@ -1,0 +1,196 @@
+"""A plain PyTorch fine-tune of the same weights on the same split as a run of ours.
+
+In: the folder of a finished run. Out: the scores of ``transformers``' own sequence
+classifier (pooler and one dense layer) trained with PyTorch on the very same texts,
+with the same number of epochs, batch size, learning rates and schedule, padded
+dynamically as its users do. PyTorch is imported here alone, and only when a comparison
+is asked for.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from reviewintent_jax.data.prepare import Prepared
+from reviewintent_jax.data.splits import TEST, TRAIN, VALIDATION
+from reviewintent_jax.evaluation.calibration import fit_temperature, probabilities
+from reviewintent_jax.evaluation.evaluate import EvaluationSpec
+from reviewintent_jax.evaluation.metrics import classification_metrics
+from reviewintent_jax.schema import InputError
+from reviewintent_jax.training.optimizer import OptimizerSpec
+
+
+class PeerSpec(NamedTuple):
+    """What both sides share.
+
+    Attributes:
+      folder: Hugging Face folder of the encoder.
+      max_tokens: longer reviews are cut here.
+      epochs: passes over the training reviews.
+      batch_reviews: reviews in an update.
+      optimizer: rates, schedule, decay and clipping.
+      evaluation: bootstrap and its seed.
+      seed: of order, dropout and the head's first weights.
+    """
+
+    folder: str
+    max_tokens: int
+    epochs: int
+    batch_reviews: int
+    optimizer: OptimizerSpec
+    evaluation: EvaluationSpec
+    seed: int
+
+
+def finetune_with_torch(prepared: Prepared, spec: PeerSpec) -> dict[str, Any]:
+    """Trains and scores the PyTorch classifier.
+
+    After every epoch it is scored on validation; the best epoch by macro-F1 is tested,
+    as in our runs.
+
+    Returns:
+      ``test`` (metrics after temperature), ``seconds`` of training, versions.
+
+    Raises:
+      InputError: PyTorch is not installed.
+    """
+    try:
+        import torch
+        import transformers
+    except ImportError:
+        raise InputError(
+            "PyTorch is not installed, so there is nothing to compare with.",
+            fix="pip install torch (it is not needed for anything else)",
+        ) from None
+    torch.manual_seed(spec.seed)
+    classes = prepared.labels.classes
+    tokenizer = transformers.AutoTokenizer.from_pretrained(spec.folder)
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(
+        spec.folder, num_labels=len(classes)
+    )
+    trainer = _Trainer(torch, model, tokenizer, prepared, spec)
+    best, best_f1, began, training = None, -1.0, time.monotonic(), 0.0
+    for epoch in range(spec.epochs):
+        began = time.monotonic()
+        trainer.train_epoch(epoch)
+        training += time.monotonic() - began
+        logits = trainer.logits(prepared.reviews(VALIDATION))
+        score = _metrics(prepared, VALIDATION, logits, 1.0, spec)["macro_f1"]["value"]
+        if score > best_f1:
+            best_f1, best = score, (logits, trainer.logits(prepared.reviews(TEST)))
+    assert best is not None
+    validation, test = best
+    labels = prepared.label_n[prepared.reviews(VALIDATION)]
+    temperature = fit_temperature(validation, labels)
+    return {
+        "test": _metrics(prepared, TEST, test, temperature, spec),
+        "temperature": temperature,
+        "seconds": training,
+        "reviews_per_second": spec.epochs * len(prepared.reviews(TRAIN)) / training,
+        "epochs": spec.epochs,
+        "batch_reviews": spec.batch_reviews,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "threads": torch.get_num_threads(),
+    }
+
+
+class _Trainer:
+    """One PyTorch model, its optimizer and its data."""
+
+    def __init__(
+        self, torch: Any, model: Any, tokenizer: Any, prepared: Prepared, spec: PeerSpec
+    ) -> None:
+        self._torch, self._model, self._prepared = torch, model, prepared
+        self._tokenizer, self._spec = tokenizer, spec
+        used = np.concatenate([prepared.reviews(s) for s in (TRAIN, VALIDATION, TEST)])
+        self._texts = dict(zip(used.tolist(), prepared.texts(used), strict=True))
+        self._optimizer, self._schedule = _optimizer(torch, model, spec.optimizer)
+
+    def train_epoch(self, epoch: int) -> None:
+        torch, spec = self._torch, self._spec
+        self._model.train()
+        order = np.random.default_rng([spec.seed, epoch]).permutation(
+            self._prepared.reviews(TRAIN)
+        )
+        for batch in tqdm(list(_pieces(order, spec.batch_reviews)), disable=None):
+            labels = torch.tensor(self._prepared.label_n[batch].astype(np.int64))
+            loss = self._model(**self._inputs(batch), labels=labels).loss
+            self._optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(
+                self._model.parameters(), spec.optimizer.clip_norm or float("inf")
+            )
+            self._optimizer.step()
+            self._schedule.step()
+
+    def logits(self, reviews: np.ndarray) -> np.ndarray:
+        """Logits of some reviews, scored in order of length to pad little."""
+        self._model.eval()
+        lengths = np.array([len(self._texts[i]) for i in reviews.tolist()])
+        order = np.argsort(lengths, kind="stable")
+        found = np.zeros((len(reviews), self._model.config.num_labels))
+        with self._torch.inference_mode():
+            for piece in _pieces(order, 64):
+                result = self._model(**self._inputs(reviews[piece])).logits
+                found[piece] = result.float().numpy()
+        return found
+
+    def _inputs(self, reviews: np.ndarray) -> dict[str, Any]:
+        return self._tokenizer(
+            [self._texts[i] for i in reviews.tolist()],
+            truncation=True,
+            max_length=self._spec.max_tokens,
+            padding=True,
+            return_tensors="pt",
+        )
+
+
+def _optimizer(torch: Any, model: Any, spec: OptimizerSpec) -> tuple[Any, Any]:
+    """AdamW with our rates: decay for matrices, none for vectors; our staircase."""
+    groups: dict[tuple[float, float], list] = {}
+    for name, parameter in model.named_parameters():
+        rate = spec.head_rate if "classifier" in name else spec.encoder_rate
+        decay = spec.weight_decay if parameter.ndim >= 2 else 0.0
+        groups.setdefault((rate, decay), []).append(parameter)
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": parameters, "lr": rate, "weight_decay": decay}
+            for (rate, decay), parameters in groups.items()
+        ],
+        betas=(spec.beta1, spec.beta2),
+        eps=spec.epsilon,
+    )
+
+    def factor(count: int) -> float:
+        stairs = count // spec.decay_every_steps if spec.decay_every_steps else 0
+        warm = min(1.0, count / spec.warmup_steps) if spec.warmup_steps else 1.0
+        return warm * spec.decay_factor**stairs
+
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+
+
+def _pieces(items: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    for begin in range(0, len(items), size):
+        yield items[begin : begin + size]
+
+
+def _metrics(
+    prepared: Prepared,
+    split: int,
+    logits: np.ndarray,
+    temperature: float,
+    spec: PeerSpec,
+) -> dict[str, Any]:
+    classes: Sequence[str] = prepared.labels.classes
+    samples = spec.evaluation.bootstrap_samples if split == TEST else 0
+    return classification_metrics(
+        probabilities(logits, temperature),
+        prepared.label_n[prepared.reviews(split)],
+        classes,
+        bootstrap_samples=samples,
+        seed=spec.evaluation.seed,
+    )

@@ -1,0 +1,122 @@
+"""Configs become experiments, and mistakes in them become sentences."""
+
+import dataclasses
+import importlib
+from pathlib import Path
+
+import jax
+import pytest
+
+from configs import base
+from reviewintent_jax.build import Config, build_experiment, plain_values, read_config
+from reviewintent_jax.schema import InputError, RunFolder
+
+CONFIGS = sorted(
+    path.stem for path in Path(base.__file__).parent.glob("*.py") if path.stem[0] != "_"
+)
+
+
+def values():
+    config = base.get_config()
+    config.data.path = "reviews.csv"
+    return plain_values(config)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_config_fills_the_tree(name):
+    config = importlib.import_module(f"configs.{name}").get_config()
+    if not config.data.path and config.data.kind == "table":
+        config.data.path = "reviews.csv"
+    assert read_config(plain_values(config)).name == config.name
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_config_is_an_experiment_card(name):
+    card = importlib.import_module(f"configs.{name}").__doc__
+    assert card
+    if name != "base":
+        assert "Command" in card
+
+
+def test_the_tree_has_no_field_that_no_dataclass_reads():
+    def names(kind):
+        hints = {f.name: f.type for f in dataclasses.fields(kind)}
+        return {
+            name: names(t) if dataclasses.is_dataclass(t) else None
+            for name, t in hints.items()
+        }
+
+    def shape(tree):
+        return {k: shape(v) if isinstance(v, dict) else None for k, v in tree.items()}
+
+    assert shape(values()) == names(Config)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("train.epoch", 3, "no setting config.train.epoch.*train.epochs"),
+        ("train.epochs", "three", "config.train.epochs must be of type int"),
+        ("train.epochs", True, "config.train.epochs must be of type int"),
+        ("train.epochs", 0, "train.epochs must be 1 or more"),
+        ("train.stop_metric", "f1", "stop_metric cannot be 'f1'.*macro_f1, accuracy"),
+        ("lstnet.kernel_sizes", 3, "config.lstnet.kernel_sizes must be a list"),
+        ("split.kind", "random", "split.kind cannot be 'random'.*stratified"),
+        ("pages.page_tokens", 100, "page_tokens"),
+        ("train", 3, "config.train must be a group"),
+        ("data.path", "", "table to read is not named"),
+    ],
+)
+def test_mistakes_are_named(path, value, said):
+    tree = values()
+    *parents, leaf = path.split(".")
+    node = tree
+    for parent in parents:
+        node = node[parent]
+    node[leaf] = value
+    with pytest.raises(InputError, match=f"(?s){said}"):
+        read_config(tree)
+
+
+def test_a_missing_setting_is_named():
+    tree = values()
+    del tree["optimizer"]["beta1"]
+    with pytest.raises(InputError, match=r"config\.optimizer\.beta1"):
+        read_config(tree)
+
+
+def test_whole_numbers_serve_as_fractions():
+    tree = values()
+    tree["optimizer"]["clip_norm"] = 1
+    assert read_config(tree).optimizer.clip_norm == 1.0
+
+
+def test_overrides_reach_the_model(tiny_config, tmp_path):
+    tiny_config.encoder.update(hidden_dropout=0.3, attention_dropout=-1.0)
+    experiment = build_experiment(plain_values(tiny_config), RunFolder(tmp_path))
+    encoder = experiment.model.spec.encoder
+    assert (encoder.hidden_dropout, encoder.attention_dropout) == (0.3, 0.1)
+    assert not encoder.has_pooler
+    assert experiment.classes == ("negative", "positive")
+
+
+def test_pretrained_weights_are_used_and_random_ones_only_by_name(
+    tiny_config, tmp_path
+):
+    tables = []
+    for weights in ("pretrained", "random"):
+        tiny_config.encoder.weights = weights
+        run = RunFolder(tmp_path / weights)
+        experiment = build_experiment(plain_values(tiny_config), run)
+        state = experiment.init_state(experiment.make_optimizer())
+        tables.append(state.params["encoder"])
+        given = experiment.encoder_params
+    assert given is None
+    assert jax.tree.structure(tables[0]) == jax.tree.structure(tables[1])
+    assert (tables[0]["layer_0"]["feed_forward"]["expand"]["kernel"].shape) == (32, 48)
+
+
+def test_chunks_longer_than_the_encoder_reads_are_refused(tiny_config, tmp_path):
+    tiny_config.pages.update(page_tokens=128, chunk_tokens=128, max_tokens=128)
+    with pytest.raises(InputError, match=r"chunk_tokens \(128\).*at once \(70\)"):
+        build_experiment(plain_values(tiny_config), RunFolder(tmp_path))

@@ -101,7 +101,7 @@ def get_config() -> ConfigDict:
             "skip_period": 8,  # tokens; 0 = no skip layer
             "skip_features": 16,
             "fusion": "skip",
-            "highway_window": 16,  # tokens; 0 = no highway
+            "highway_window": 32,  # tokens; 0 = no highway
             "summary_features": 128,
             "dropout": 0.1,
             "gate_fusion": "separate",  # speed only
@@ -111,7 +111,7 @@ def get_config() -> ConfigDict:
     config.head = ConfigDict({"dropout": 0.1})
     config.optimizer = ConfigDict(
         {
-            "encoder_rate": 5e-5,
+            "encoder_rate": 1e-4,  # of MiniLM; larger encoders want 2e-5
             "head_rate": 1e-3,
             "warmup_steps": 50,
             "decay_every_steps": 1_000,

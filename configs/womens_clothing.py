@@ -23,4 +23,5 @@ def get_config() -> ConfigDict:
     config.data.label = "Recommended IND"
     config.labels.kind = "binary"
     config.labels.classes = ("not recommended", "recommended")
+    config.train.epochs = 1
     return config

@@ -9,178 +9,38 @@ known word into another.
 import functools
 import random
 import re
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from reviewintent_jax.data.bazaar_goods import EVERYWHERE, KINDS, Aspect, Kind
+from reviewintent_jax.data.bazaar_goods import EVERYWHERE, KINDS
 from reviewintent_jax.data.bazaar_phrases import (
-    ASIDES,
-    CLAUSES,
-    CLOSINGS,
     ENDING,
     FACES,
     NAMES,
     NEAR,
-    OPENINGS,
-    PARTS_ONLY,
     SAME,
-    TITLES,
     TO_BAD,
     TO_GOOD,
     VERDICTS,
+)
+from reviewintent_jax.data.bazaar_wording import (
+    VOCABULARY,
+    ZIPF_SHIFT,
+    Cell,
+    Words,
+    clauses,
+    item_names,
+    small_talk,
+    statements,
+    verdicts,
 )
 
 STYLES = ("plain", "careless", "lower case", "cheerful", "capitals", "phone")
 STYLE_SHARES = (0.46, 0.2, 0.1, 0.12, 0.02, 0.1)
 """How customers write, and what share of them: a habit, whatever they think."""
 
-CELL = 60
-"""About how many wordings are kept for each kind of product, aspect and code."""
-
-_CHOICE = re.compile(r"\[([^\[\]]*)\]")
-_NAME = re.compile(r"\{(\w+)\}")
-_START = re.compile(r"([.?!] )([a-z])")
-
-
-def third_person(verb: str) -> str:
-    """Conjugate the first word: "reach my wrists" -> "reaches my wrists"."""
-    first, space, rest = verb.partition(" ")
-    if first.endswith(("s", "x", "ch", "sh", "o")):
-        first += "es"
-    elif first.endswith("y") and first[-2] not in "aeiou":
-        first = first[:-1] + "ies"
-    else:
-        first += "s"
-    return first + space + rest
-
-
-def _words() -> frozenset[str]:
-    """All words the shop knows, so that no typo lands on one of them."""
-    text = [*CLAUSES, *PARTS_ONLY.values(), *VERDICTS, OPENINGS, ASIDES, CLOSINGS]
-    lists = [line for lines in [*text, *NAMES.values(), TITLES] for line in lines]
-    lists += [*SAME, *TO_BAD, *TO_GOOD, *ENDING]
-    for kind in KINDS:
-        lists += [kind.noun, *kind.uses, *kind.facts]
-        for aspect in kind.aspects:
-            lists += [aspect.name, *aspect.praise, *aspect.complaint, *aspect.good]
-            lists += [word for event in aspect.bad for word in event]
-            lists += [third_person(e[0]) for e in aspect.bad]
-            lists += [third_person(habit) for habit in aspect.good]
-    return frozenset(re.findall(r"[a-z']+", " ".join(lists).lower()))
-
-
-_VOCABULARY = _words()
-
-
-Names = Mapping[str, str | Sequence[str]]
-
-
-def _fill(template: str, names: Names, rng: random.Random) -> str:
-    """Resolve choices and names: "[very|] {pos}" -> "very light"; other names stay."""
-    found = 1
-    while found:
-        template, found = _CHOICE.subn(lambda m: rng.choice(m[1].split("|")), template)
-
-    def name(match: re.Match[str]) -> str:
-        value = names.get(match[1], match[0])
-        return value if isinstance(value, str) else rng.choice(value)
-
-    template = " ".join(_NAME.sub(name, template).split())
-    return _START.sub(lambda m: m[1] + m[2].upper(), template)
-
-
-def _plural(noun: str) -> str:
-    return noun + ("es" if noun.endswith(("s", "x", "ch", "sh")) else "s")
-
-
-def _item_names(kind: Kind) -> Names:
-    noun, many = kind.noun, kind.plural
-    article = "an" if noun[0] in "aeiou" else "a"
-    this = ("this one", f"this {noun}", f"this {noun}", f"the {noun}")
-    these = ("these", f"these {noun}", f"these {noun}", f"the {noun}")
-    return {
-        "item": noun,
-        "item_s": noun if many else _plural(noun),
-        "a_item": noun if many else f"{article} {noun}",
-        "this_item": these if many else this,
-        "this": "these" if many else "this one",
-        "it_item": "they" if many else "it",
-        "them": "them" if many else "it",
-        "is_item": "are" if many else "is",
-        "s_item": "" if many else "s",
-        "use": kind.uses,
-        "fact": kind.facts,
-        **NAMES,
-    }
-
-
-def _aspect_names(aspect: Aspect, rng: random.Random) -> Names:
-    many, now = aspect.plural, aspect.part or rng.random() < 0.5
-    praise, complaint = rng.sample(aspect.praise, 2), rng.sample(aspect.complaint, 2)
-    base, past, participle = rng.choice(aspect.bad)
-    good = rng.choice(aspect.good)
-    verb = ("are" if many else "is") if now else ("were" if many else "was")
-    return {
-        "A": f"the {aspect.name}",
-        "a": aspect.name,
-        "is": verb,
-        "isnt": f"{verb}n't",
-        "was": "were" if many else "was",
-        "were": "were",
-        "it": "they" if many else "it",
-        "s": "" if many else "s",
-        "has": "have" if many else "has",
-        "hasnt": "haven't" if many else "hasn't",
-        "dont": "don't" if many else "doesn't",
-        "pos": praise[0],
-        "pos2": praise[1],
-        "neg": complaint[0],
-        "neg2": complaint[1],
-        "bad": base,
-        "bad_ed": past,
-        "bad_en": participle,
-        "bad_s": base if many else third_person(base),
-        "good": good,
-        "good_s": good if many else third_person(good),
-        **NAMES,
-    }
-
-
-Cell = tuple[tuple[str, ...], ...]
-"""Wordings: one tuple for each template."""
-
-
-def _cell(
-    name: str, templates: Sequence[str], names: Callable[[random.Random], Names]
-) -> Cell:
-    """About ``CELL`` fillings of the templates, always the same ones."""
-    rng = random.Random(zlib.crc32(name.encode()))
-    each = range(1 + CELL // len(templates))
-    return tuple(
-        tuple(dict.fromkeys(_fill(template, names(rng), rng) for _ in each))
-        for template in templates
-    )
-
-
-@functools.cache
-def clauses(aspect: Aspect, code: int) -> Cell:
-    """Wordings of one code about one aspect; "{item}" and such are still open."""
-    templates = CLAUSES[code] + (PARTS_ONLY.get(code, ()) if aspect.part else ())
-    return _cell(f"{aspect} {code}", templates, lambda rng: _aspect_names(aspect, rng))
-
-
-@functools.cache
-def verdicts(kind: Kind, code: int) -> Cell:
-    """Wordings of a verdict of one code on one kind of product."""
-    return _cell(f"{kind} {code}", VERDICTS[code], lambda _: _item_names(kind))
-
-
-@functools.cache
-def small_talk(kind: Kind, place: int) -> Cell:
-    """Neutral lines: for the start (0), middle (1), end (2) and title (3)."""
-    lines = (OPENINGS, ASIDES, CLOSINGS, TITLES)[place]
-    return _cell(f"{kind} talk {place}", lines, lambda _: _item_names(kind))
+ABOUT_PRODUCT = 0.45
+"""Share of the statements that are about the product, not about one aspect."""
 
 
 class _Phrases(NamedTuple):
@@ -188,6 +48,7 @@ class _Phrases(NamedTuple):
 
     Attributes:
       verdicts: by code.
+      statements: about the product, by code.
       clauses: by aspect, then by code.
       talk: by place.
       names: what is still open in the clauses.
@@ -195,21 +56,23 @@ class _Phrases(NamedTuple):
     """
 
     verdicts: tuple[Cell, ...]
+    statements: tuple[Cell, ...]
     clauses: tuple[tuple[Cell, ...], ...]
     talk: tuple[Cell, ...]
-    names: tuple[tuple[str, str], ...]
+    names: Mapping[str, Words]
     orders: Sequence[Sequence[int]]
 
 
 @functools.cache
 def _phrases(number: int) -> _Phrases:
     kind, codes = KINDS[number], range(len(VERDICTS))
-    names = _item_names(kind)
+    names = item_names(kind)
     return _Phrases(
         verdicts=tuple(verdicts(kind, code) for code in codes),
+        statements=tuple(statements(kind, code) for code in codes),
         clauses=tuple(tuple(clauses(a, code) for code in codes) for a in kind.aspects),
         talk=tuple(small_talk(kind, place) for place in range(4)),
-        names=tuple((f"{{{n}}}", str(names[n])) for n in ("item", "this", "s_item")),
+        names=NAMES | {n: (v,) if isinstance(v, str) else v for n, v in names.items()},
         orders=_orders(len(kind.aspects)),
     )
 
@@ -246,7 +109,7 @@ def _mistype(word: str, random_: Callable[[], float]) -> str:
     else:
         near = NEAR.get(letter, letter)
         typed = before + near[int(random_() * len(near))] + after
-    return word if typed.lower() in _VOCABULARY else typed
+    return word if typed.lower() in VOCABULARY else typed
 
 
 class Writer:
@@ -287,16 +150,30 @@ class Writer:
             text = f"{text} {face * (1 + int(random_() * random_() * 3.4))}"
         return title, text
 
-    def _pick(self, cell: Cell) -> str:
-        options = cell[self._turn % len(cell)]
+    def _pick(self, cell: Cell, names: Mapping[str, Words]) -> str:
+        line, random_ = cell[self._turn % len(cell)], self._random
         self._turn += self._stride
-        return options[int(self._random() * len(options))]
+        wording = line.form
+        if line.places:
+            wording %= tuple(
+                [
+                    words[int(ZIPF_SHIFT * (base ** random_() - 1))]
+                    for words, base in line.places
+                ]
+            )
+        while "{" in wording:
+            before, _, rest = wording.partition("{")
+            name, _, after = rest.partition("}")
+            words = names[name]
+            wording = before + words[int(random_() * len(words))] + after
+        return wording
 
     def _say(
         self, phrases: _Phrases, opening: int, closing: int, aspects: Sequence[int]
     ) -> list[tuple[str, int]]:
         """What is said, in order: (wording, code), with code -1 for small talk."""
-        random_, pick, said = self._random, self._pick, []
+        random_, said = self._random, []
+        pick = functools.partial(self._pick, names=phrases.names)
         count = aspects.index(-1) if -1 in aspects else len(aspects)
         start, middle, end, _ = phrases.talk
         if random_() < (0.5 if count > 1 else 0.2):
@@ -307,11 +184,11 @@ class Writer:
         order = phrases.orders[int(random_() * len(phrases.orders))]
         talkative = 0.4 * random_() ** 2
         for place, code in enumerate(aspects[:count]):
-            wording = pick(phrases.clauses[order[place]][code])
-            if "{" in wording:
-                for name, value in phrases.names:
-                    wording = wording.replace(name, value)
-            said.append((wording, code))
+            about_product = random_() < ABOUT_PRODUCT
+            part = (
+                phrases.statements if about_product else phrases.clauses[order[place]]
+            )
+            said.append((pick(part[code]), code))
             if random_() < talkative:
                 said.append((pick(middle), -1))
         if random_() < 0.08:
@@ -359,9 +236,9 @@ class Writer:
         if chance < 0.04:
             return ""
         if chance < 0.3:
-            return _capital(self._pick(phrases.talk[3]))
+            return _capital(self._pick(phrases.talk[3], phrases.names))
         if verdict >= 0:
-            return _capital(self._pick(phrases.verdicts[verdict]))
+            return _capital(self._pick(phrases.verdicts[verdict], phrases.names))
         return _capital(next(wording for wording, code in said if code >= 0))
 
     def _habit(self, habit: str, text: str) -> str:

@@ -31,7 +31,20 @@ gem, an absolute treat, a delight, heaven sent, the best thing ever, better than
 to dream, everything I dreamed of, nothing short of excellent, sheer brilliance, off the
 charts, ten out of ten, five stars all the way, fit for a queen, fit for royalty, a
 thing of beauty, to die for, flat-out awesome, world-beating, prize-winning,
-award-worthy, enchanting
+award-worthy, enchanting, glowing perfection, flabbergasting, best in class, gold-plated
+excellence, ideal in every way, a stroke of genius, a wonder, a little miracle, bliss,
+an inspiration, unmatched, unsurpassed, incomparable, inimitable, supreme, superlative,
+transcendent, ravishing, resplendent, luminous, spellbinding, captivating, bewitching,
+thrilling, exhilarating, electrifying, invincible, indestructible, bulletproof,
+rock-star quality, pure poetry, poetry in motion, music to my ears, the cat's whiskers,
+top of the pops, the crown jewels, champion, a champion, a knockout, a showstopper, a
+smash hit, a stunner, a dazzler, a beauty, a corker, a belter, absolute gold, solid
+gold, priceless, worth its weight in gold, the holy grail, cloud nine, paradise, a slice
+of heaven, love at first sight, beyond my wildest dreams, beyond all expectations,
+better than ever, the icing on the cake, the stuff of dreams, unforgettable,
+extraordinary in every respect, without equal, without rival, in a league of its own,
+head and shoulders above the rest, leagues ahead, miles ahead, light years ahead, the
+real deal, the finest around
 """)
 GOOD = _words("""
 good, great, nice, lovely, excellent, pleasant, impressive, well thought out, super,
@@ -53,7 +66,21 @@ efficient, handy, practical, convenient, user-friendly, sensible, welcome, reass
 comforting, consistent, flattering, faithful, competent, capable, apt, generous, honest,
 inviting, appealing, attractive, eye-catching, cheerful, uplifting, refreshing,
 soothing, satisfactory in every way, a credit to the maker, professional, hassle-free,
-trouble-free, painless, effortless, seamless, foolproof, problem-free
+trouble-free, painless, effortless, seamless, foolproof, problem-free, agreeable,
+enjoyable, gratifying, fitting, favourable, fortunate, smooth as silk, nifty, snazzy,
+spiffy, dandy, peachy, groovy, ingenious, inventive, innovative, resourceful, tip-top,
+shipshape, in fine fettle, in great shape, of good quality, of high quality, cleverly
+thought through, sturdy as they come, built to last, made with care, made with love, a
+good call, a good match, a lovely touch, a thoughtful touch, a nice bonus, a plus point,
+a selling point, an improvement, an upgrade, an asset, a success, a relief, a comfort, a
+blessing, a pleasant surprise, a boon, a help, a find, a cracker, a charmer, a gem of
+sorts, laudable, creditable, meritorious, estimable, worthy, worthwhile, rewarding,
+satisfying to use, heartening, encouraging, promising, wholesome, harmonious, well
+balanced overall, well rounded overall, balanced, accomplished, adept, proficient,
+skilful, workmanlike, diligent, meticulous, precise, accurate, exact, true to the
+description, true to its word, robust, resilient, long-lasting, hard-wearing overall,
+sturdy enough for anything, easy, straightforward, uncomplicated, intuitive overall,
+instantly likeable, easy on the eye
 """)
 AWFUL = _words("""
 terrible, awful, horrible, useless, disgusting, garbage, rubbish, atrocious, appalling,
@@ -73,7 +100,20 @@ cruel, crap, bogus, fraudulent, worse than useless, beyond repair, beyond hope, 
 arrival, a crime, a sick joke, pure misery, pure frustration, pure torture, hell on
 earth, hot garbage, pure landfill, fit for the bin, zero out of ten, a waste of space, a
 waste of oxygen, a waste of money, money down the drain, a swindle, a sham, a farce, an
-outrage, shocking, horrific, gruesome, grotesque, tragic, ruinous
+outrage, shocking, horrific, gruesome, grotesque, tragic, ruinous, ruined, wrecked,
+execrable, lamentable beyond belief, pitiful, pitiable, contemptible, despicable,
+detestable, loathsome, odious, noxious, toxic, poisonous, rancid, fetid,
+stomach-turning, hair-raising, nightmarish, hellish, infernal, cursed, accursed, doomed,
+irredeemable, indefensible, inexcusable, unforgivable, unspeakable, unthinkable,
+mind-numbing, soul-destroying, soul-crushing, heart-breaking, gut-wrenching, enraging,
+exasperating, humiliating, degrading, mortifying, obscene, offensive, monstrous, brutal,
+barbaric, savage, calamitous, cataclysmic, apocalyptic, ruination, a calamity, a
+debacle, a horror show, a horror story, a bad dream, a waking nightmare, a dumpster
+fire, a car crash, a black hole for money, a bottomless pit, a ghastly mistake, an
+atrocity, an affront, an absolute stinker, utter drivel, utter tripe, utter tosh, utter
+bilge, complete bunk, the lowest of the low, rock bottom, worse than nothing, the worst
+by a mile, a total write-off, good for nothing, not worth a dime, a robbery, highway
+robbery, a fraud, a cheat, a lie
 """)
 BAD = _words("""
 bad, poor, disappointing, shoddy, annoying, lousy, mediocre, underwhelming, subpar,
@@ -96,7 +136,20 @@ tedious, tiresome, bothersome, troublesome, problematic, impractical, inconvenie
 ineffective, inefficient, pointless, plain nonsense, a gimmick, grim, bleak, dreary,
 drab, cheap-looking, cheap and nasty, low-grade, bargain-bin, unprofessional,
 untrustworthy, suspicious, messy, ragged, rough and ready, a chore, a headache, a
-nuisance, stressful, upsetting, worrying, discouraging, a shame
+nuisance, stressful, upsetting, worrying, discouraging, a shame, unfit, unsound,
+unwelcome, unsatisfying, undesirable, unhelpful, unhappy, unlovely, displeasing,
+disagreeable, distasteful, dissatisfying, disheartening, dispiriting, demoralising,
+depressing, dismaying, disconcerting, objectionable, questionable, doubtful, shaky,
+wonky, janky, clunky overall, creaky, wobbly overall, rickety overall, duff, dud, pants,
+crooked, cack-handed, ham-fisted, inept, incompetent, unskilled, negligent, lax,
+slipshod, haphazard, chaotic, confused, muddled, jumbled, bodged, cut-price in every
+sense, skimped on, neglected, outdated, antiquated, past its best, worn out already,
+tired, stale, spoiled, tainted, marred, blemished, imperfect, impaired, broken, busted,
+on its last legs, in poor shape, in a sorry state, of poor quality, of low quality, made
+on the cheap, not built to last, built to fail, a bad call, a bad match, a bad surprise,
+an unpleasant surprise, a setback, a sore point, a stumbling block, a liability, a
+burden, a failure, a bore, a snag, a fault, a blunder, a misfire, a misstep, a sorry
+sight, a sad story, a poor effort, a poor excuse, a poor imitation
 """)
 FAIR = _words("""
 okay, fine, decent, alright, acceptable, adequate, passable, fair enough, satisfactory,

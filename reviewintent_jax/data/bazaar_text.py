@@ -39,7 +39,7 @@ STYLES = ("plain", "careless", "lower case", "cheerful", "capitals", "phone")
 STYLE_SHARES = (0.46, 0.2, 0.1, 0.12, 0.02, 0.1)
 """How customers write, and what share of them: a habit, whatever they think."""
 
-ABOUT_PRODUCT = 0.45
+ABOUT_PRODUCT = 0.5
 """Share of the statements that are about the product, not about one aspect."""
 
 
@@ -86,6 +86,9 @@ def _orders(aspects: int) -> list[list[int]]:
     ]
     return [sorted(range(aspects), key=key.__getitem__) for key in keys]
 
+
+TITLE_REWORDS = 0.5
+"""Titles below this draw word a verdict anew; those above repeat the text's words."""
 
 _COMPLEX = re.compile("[,.:?]")
 _STRIDES = (31, 37, 41, 43)
@@ -140,7 +143,7 @@ class Writer:
         said = self._say(phrases, opening, closing, aspects)
         text = self._join(said, ends=closing >= 0)
         verdict = max(opening, closing) if min(opening, closing) < 0 else closing
-        title = self._title(phrases, said, verdict)
+        title = self._title(phrases, said, opening, closing)
         habit = STYLES[style]
         if habit != "plain" or random_() < 0.1:
             title, text = self._habit(habit, title), self._habit(habit, text)
@@ -176,13 +179,13 @@ class Writer:
         pick = functools.partial(self._pick, names=phrases.names)
         count = aspects.index(-1) if -1 in aspects else len(aspects)
         start, middle, end, _ = phrases.talk
-        if random_() < (0.5 if count > 1 else 0.2):
+        if random_() < (0.42 if count > 1 else 0.2):
             said.append((pick(start), -1))
         if opening >= 0:
             first = int(random_() * 1.6)
             said.insert(first, (pick(phrases.verdicts[opening]), opening))
         order = phrases.orders[int(random_() * len(phrases.orders))]
-        talkative = 0.4 * random_() ** 2
+        talkative = 0.25 * random_() ** 2
         for place, code in enumerate(aspects[:count]):
             about_product = random_() < ABOUT_PRODUCT
             part = (
@@ -195,7 +198,7 @@ class Writer:
             said.append((pick(end), -1))
         if closing >= 0:
             said.append((pick(phrases.verdicts[closing]), closing))
-        if random_() < (0.15 if count > 1 else 0.08):
+        if random_() < (0.12 if count > 1 else 0.08):
             said.append((pick(end), -1))
         return said
 
@@ -229,17 +232,18 @@ class Writer:
         return text
 
     def _title(
-        self, phrases: _Phrases, said: list[tuple[str, int]], verdict: int
+        self, phrases: _Phrases, said: list[tuple[str, int]], opening: int, closing: int
     ) -> str:
-        """A title repeats the plan: the verdict in other words, or a statement."""
-        chance = self._random()
+        """A title repeats the plan: a verdict, perhaps reworded, or a statement."""
+        chance, verdict = self._random(), closing if closing >= 0 else opening
         if chance < 0.04:
             return ""
         if chance < 0.3:
             return _capital(self._pick(phrases.talk[3], phrases.names))
-        if verdict >= 0:
+        if verdict >= 0 and chance < TITLE_REWORDS:
             return _capital(self._pick(phrases.verdicts[verdict], phrases.names))
-        return _capital(next(wording for wording, code in said if code >= 0))
+        coded = [wording for wording, code in said if code >= 0]
+        return _capital(coded[-1 if closing >= 0 else 0])
 
     def _habit(self, habit: str, text: str) -> str:
         random_ = self._random

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from reviewintent_jax.data import bazaar_lexicon as lexicon
+from reviewintent_jax.data import bazaar_lexicon_verdicts as sums
 from reviewintent_jax.data.bazaar_goods import KINDS, Aspect, Kind
 from reviewintent_jax.data.bazaar_lexicon_goods import words_of
 from reviewintent_jax.data.bazaar_phrases import (
@@ -27,7 +28,7 @@ from reviewintent_jax.data.bazaar_phrases import (
     VERDICTS,
 )
 
-ZIPF_SHIFT = 40
+ZIPF_SHIFT = 30
 """Chance of the k-th word of a list: about 1 / (k + ZIPF_SHIFT) (Zipf-Mandelbrot)."""
 
 _PIECE = re.compile(r"\[([^\[\]]*)\]|\{(\w+)\}")
@@ -46,9 +47,22 @@ def third_person(verb: str) -> str:
     return first + space + rest
 
 
+_SUMS = (
+    sums.CONDEMN, sums.REJECT, sums.DOUBT, sums.ACCEPT, sums.PRAISE, sums.ACCLAIM,
+)  # fmt: skip
+
+
 def _words() -> frozenset[str]:
     """All words the shop knows, so that no typo lands on one of them."""
-    lists = [*vars(lexicon).values(), *CLAUSES, *PRODUCT, *VERDICTS, OPENINGS, ASIDES]
+    lists = [
+        *vars(lexicon).values(),
+        *_SUMS,
+        *CLAUSES,
+        *PRODUCT,
+        *VERDICTS,
+        OPENINGS,
+        ASIDES,
+    ]
     lists += [CLOSINGS, *NAMES.values(), TITLES, SAME, TO_BAD, TO_GOOD, ENDING]
     lists += [words for kind in KINDS for words in words_of(kind.category)]
     lines = [line for part in lists if isinstance(part, tuple) for line in part]
@@ -171,12 +185,18 @@ def _open_words(kind: Kind, code: int) -> Names:
         "V": lexicon.HATE_VERBS,
     }
     same, other = (damn, praise) if code < 3 else (praise, damn)
-    lists = same | {"X": _ANYTHING[code], "O": other["G"], "U": other["U"]}
+    lists = same | {"X": _ANYTHING[code], "W": _SUMS[code], "Y": _opposite(code)}
+    lists |= {"O": other["G"], "U": other["U"]}
     lists |= {f"{name}1": _before_nouns(lists[name]) for name in "XG"}
     return {
         name: tuple(fill_known(word, known) for word in words)
         for name, words in lists.items()
     }
+
+
+def _opposite(code: int) -> Words:
+    """Plain words of the other sign, to be denied."""
+    return lexicon.GOOD if code < 3 else lexicon.BAD
 
 
 def _before_nouns(words: Words) -> Words:
@@ -189,7 +209,6 @@ def _aspect_names(aspect: Aspect, code: int) -> Names:
     if not aspect.part:
         own |= lexicon.OF_THINGS
     anything = tuple(word for word in _ANYTHING[code] if word not in own)
-    opposite = _ANYTHING[4 if code < 3 else 1]
     sides = (aspect.praise, aspect.complaint)
     base, past, _ = zip(*aspect.bad, strict=True)
     verb = ("are" if many else "is") if now else ("were" if many else "was")
@@ -204,7 +223,7 @@ def _aspect_names(aspect: Aspect, code: int) -> Names:
         "s": "" if many else "s",
         "dont": "don't" if many else "doesn't",
         "X": anything,
-        "Y": tuple(word for word in opposite if word not in own),
+        "Y": tuple(word for word in _opposite(code) if word not in own),
         "V": lexicon.HATE_VERBS if code < 3 else lexicon.LOVE_VERBS,
         "same": sides[code < 3],
         "other": sides[code >= 3],

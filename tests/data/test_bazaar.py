@@ -100,9 +100,9 @@ def test_stars_customers_and_lengths_are_like_those_of_real_shops(rows):
     assert visits.count(1) > 0.3 * len(visits)
     assert visits[-1] >= 30
     lengths = [len(row["text"].split()) for row in rows]
-    assert 32 < np.median(lengths) < 48
+    assert 27 < np.median(lengths) < 38
     assert min(lengths) <= 5
-    assert max(lengths) > 150
+    assert max(lengths) > 120
 
 
 def test_texts_hardly_repeat(rows):
@@ -130,7 +130,7 @@ def test_counting_words_is_not_enough(rows):
     model = LogisticRegression(C=4, solver="liblinear").fit(train, labels[:cut])
     best = best_possible([row["truth_positive"] for row in binary], labels.astype(int))
     assert 0.93 < best["accuracy"] < 0.965
-    assert 0.8 < model.score(test, labels[cut:]) < best["accuracy"] - 0.025
+    assert 0.8 < model.score(test, labels[cut:]) < best["accuracy"] - 0.035
 
 
 def test_history_tells_more_about_intention_than_the_last_review():

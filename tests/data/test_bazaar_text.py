@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reviewintent_jax.data import bazaar_text as text
 from reviewintent_jax.data import bazaar_wording as wording
-from reviewintent_jax.data.bazaar_goods import KINDS
+from reviewintent_jax.data.bazaar_goods import KINDS, Kind
 from reviewintent_jax.data.bazaar_phrases import NAMES
 
 CODES = range(6)
@@ -45,11 +45,21 @@ def _reader(kind: int) -> tuple[dict[str, int], int]:
     for cell, code in cells:
         for form, places in cell:
             form = wording.fill_known(form, wording.item_names(of_kind))
-            simple = [[_simple(word) for word in words] for words, _ in places]
+            simple = [
+                [_simple(word) for option in words for word in _items(option, of_kind)]
+                for words, _ in places
+            ]
             template = _simple(form.replace("%s", "0x0")).replace("0x0", "%s")
             for chosen in itertools.product(*simple):
                 known[" ".join((template % chosen).split())] = code
     return known, max(phrase.count(" ") + 1 for phrase in known)
+
+
+def _items(option: str, kind: Kind) -> list[str]:
+    """What a word becomes when the product's names are filled in."""
+    names = wording.item_names(kind)
+    known = wording.fill_known(option, names)
+    return sorted({known.replace("{this_item}", name) for name in names["this_item"]})
 
 
 def _codes_in(review: str, kind: int) -> list[int]:

@@ -87,7 +87,7 @@ def _orders(aspects: int) -> list[list[int]]:
     return [sorted(range(aspects), key=key.__getitem__) for key in keys]
 
 
-TITLE_REWORDS = 0.5
+TITLE_REWORDS = 0.7
 """Titles below this draw word a verdict anew; those above repeat the text's words."""
 
 _COMPLEX = re.compile("[,.:?]")

@@ -28,7 +28,7 @@ from reviewintent_jax.data.bazaar_phrases import (
     VERDICTS,
 )
 
-ZIPF_SHIFT = 30
+ZIPF_SHIFT = 20
 """Chance of the k-th word of a list: about 1 / (k + ZIPF_SHIFT) (Zipf-Mandelbrot)."""
 
 _PIECE = re.compile(r"\[([^\[\]]*)\]|\{(\w+)\}")

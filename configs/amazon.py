@@ -7,6 +7,11 @@ by::
     python -m launch.train --config=configs/amazon.py --config.data.kind=table \
         --config.data.path='Musical_Instruments.jsonl.gz'
 
+The prepared TFDS set has other column names:
+``--config.data.text=review_body --config.data.title=review_headline
+--config.data.label=star_rating --config.data.group=customer_id
+--config.data.time=review_date``.
+
 Data: stars 1 and 2 against 4 and 5; no user on both sides of a split.
 Score: not run on the full data yet; the anchor for BERT-base is 97.0 % accuracy.
 """
@@ -19,8 +24,6 @@ from configs import yelp
 def get_config() -> ConfigDict:
     config = yelp.get_config()
     config.name = "amazon"
-    # Column names of Amazon Reviews 2023; the TFDS set carries the same facts under
-    # data/review_body, data/star_rating and data/customer_id.
     config.data.kind = "tfds"
     config.data.tfds_name = "amazon_us_reviews/Musical_Instruments_v1_00"
     config.data.text = "text"

@@ -7,7 +7,9 @@ folder.
 """
 
 import dataclasses
+import hashlib
 import json
+import re
 from pathlib import Path
 
 from absl import flags
@@ -15,7 +17,8 @@ from absl import flags
 from launch import runtime
 from reviewintent_jax.build import load_trained
 from reviewintent_jax.data.prepare import open_prepared
-from reviewintent_jax.data.sources import SourceKind
+from reviewintent_jax.data.sources import SourceKind, SourceSpec, check_columns
+from reviewintent_jax.data.tables import expand_paths, table_layout
 from reviewintent_jax.evaluation.reports import write_report
 from reviewintent_jax.evaluation.summary import summarise
 from reviewintent_jax.schema import InputError, RunFolder
@@ -23,6 +26,9 @@ from reviewintent_jax.training.logs import say
 from reviewintent_jax.training.outcome import evaluate_other, evaluate_own
 
 _WORKDIR = flags.DEFINE_string("workdir", "", "Folder of a finished run.")
+_TEXT = flags.DEFINE_string("text", "", "Column of the text in --data, if different.")
+_TITLE = flags.DEFINE_string("title", "", "Column of the title, if different.")
+_LABEL = flags.DEFINE_string("label", "", "Column of the label, if different.")
 _DATA = flags.DEFINE_string("data", "", "Another labelled table; default: the run's.")
 
 
@@ -37,16 +43,46 @@ def main(argv: list[str]) -> None:
     context = json.loads(run.metrics.read_text("utf-8"))
     context["environment"] = runtime.environment()
     if _DATA.value:
-        folder = RunFolder(run.root / "evaluation" / Path(_DATA.value).name)
-        source = dataclasses.replace(
-            trained.data.source, kind=SourceKind.TABLE, path=_DATA.value, split=""
-        )
+        folder = RunFolder(run.root / "evaluation" / _folder_name(_DATA.value))
+        source = _source(trained.data.source, _DATA.value)
         data = dataclasses.replace(trained.data, source=source)
         metrics = evaluate_other(trained, prepared, data, folder, context)
     else:
         metrics = evaluate_own(trained, prepared, run, context)
     say(summarise(metrics))
     say(f"Report: {write_report(folder)}")
+
+
+def _source(trained_on: SourceSpec, path: str) -> SourceSpec:
+    """Text, title and label of another table, as in training; the rest goes unread."""
+    columns = table_layout(expand_paths(path)[0]).columns
+    title = _TITLE.value or (trained_on.title if trained_on.title in columns else "")
+    source = dataclasses.replace(
+        trained_on,
+        kind=SourceKind.TABLE,
+        path=path,
+        text=_TEXT.value or trained_on.text,
+        title=title,
+        label=_LABEL.value or trained_on.label,
+        group="",
+        time="",
+        split="",
+    )
+    try:
+        check_columns(source.named_columns, columns, path)
+    except InputError as error:
+        fix = error.fix.replace("--config.data.", "--")
+        raise InputError(error.what, where=error.where, fix=fix) from None
+    return source
+
+
+def _folder_name(path: str) -> str:
+    """A folder for the results of ``path``, another one for every path.
+
+    Example: ``data/new*.csv`` -> ``data_new_.csv-1f0a``.
+    """
+    plain = re.sub(r"[^\w.-]+", "_", path).strip("._")[-60:]
+    return f"{plain}-{hashlib.sha256(path.encode()).hexdigest()[:4]}"
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ def _sentence(scored: Scored) -> str:
     parts = [f"{scored.rows:,} rows scored"]
     parts += [f"{n:,} {name}" for name, n in scored.predicted.most_common()]
     if scored.cut:
-        parts.append(f"{scored.cut:,} read in part")
+        parts.append(f"{scored.cut:,} too long, read in part")
     for reason, n in scored.unanswered.most_common():
         parts.append(f"{n:,} without an answer ({reason})")
     return "; ".join(parts)

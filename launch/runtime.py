@@ -43,6 +43,10 @@ def run(main: Callable[[list[str]], None]) -> None:
     except InputError as error:
         print(f"\nError: {error}", file=sys.stderr)
         sys.exit(INPUT_ERROR)
+    except BrokenPipeError:
+        # The reader of our stdout has gone (| head); nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except KeyboardInterrupt:
         print(
             "\nStopped. The same command goes on from the last checkpoint.",
@@ -58,7 +62,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         **{name: version(name) for name in _PACKAGES},
         "reviewintent_jax": reviewintent_jax.__version__,
-        "device": f"{device.platform}: {device.device_kind}",
+        "device": device.device_kind,
         "devices": jax.device_count(),
         "cores": os.cpu_count(),
         "system": platform.system(),

@@ -9,15 +9,25 @@ from absl import flags
 from ml_collections import config_flags
 
 from launch import runtime
-from reviewintent_jax.build import build_experiment, plain_values, read_config
+from reviewintent_jax.build import (
+    begin_run,
+    build_experiment,
+    plain_values,
+    read_config,
+)
 from reviewintent_jax.evaluation.reports import write_report
 from reviewintent_jax.evaluation.summary import summarise
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training.logs import say
 from reviewintent_jax.training.loop import train
-from reviewintent_jax.training.outcome import write_json, write_outcome
+from reviewintent_jax.training.outcome import write_outcome
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/.")
+_CONFIG = config_flags.DEFINE_config_file(
+    "config",
+    None,
+    "A file of configs/. Change its settings with --config.GROUP.NAME=value; all of "
+    "them, with their meaning, are in configs/base.py.",
+)
 _WORKDIR = flags.DEFINE_string(
     "workdir", "", "Folder of the run; default: runs/ and the config's name."
 )
@@ -34,7 +44,7 @@ def main(argv: list[str]) -> None:
     run = RunFolder(Path(_WORKDIR.value or Path("runs") / read_config(values).name))
     run.root.mkdir(parents=True, exist_ok=True)
     experiment = build_experiment(values, run)
-    write_json(run.config, values)
+    begin_run(experiment, run)
     say(experiment.describe())
     result = train(experiment, run)
     say("Scoring the best model and its baselines ...")

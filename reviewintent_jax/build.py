@@ -33,9 +33,14 @@ from reviewintent_jax.models.lstnet import LSTNetSpec
 from reviewintent_jax.models.pretrained import load_encoder, read_spec, resolve_folder
 from reviewintent_jax.models.review_intent import ReviewIntent, ReviewIntentSpec
 from reviewintent_jax.schema import InputError, RunFolder
-from reviewintent_jax.training.checkpoints import has_checkpoint, restore_best
+from reviewintent_jax.training.checkpoints import (
+    Checkpoints,
+    has_checkpoint,
+    restore_best,
+)
 from reviewintent_jax.training.experiment import Experiment, Trained, TrainSpec
 from reviewintent_jax.training.optimizer import OptimizerSpec
+from reviewintent_jax.training.outcome import write_json
 
 S = TypeVar("S")
 
@@ -134,8 +139,8 @@ def read_config(values: Mapping[str, Any]) -> Config:
 def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
     """Prepares data and weights and puts the experiment together.
 
-    Writes the encoder's config and tokenizer to ``run.encoder``, so that the run can
-    score on its own.
+    Of the run's folder only the data are touched, and those only while the run has no
+    checkpoint; see :func:`begin_run`.
     """
     config = read_config(values)
     folder = resolve_folder(config.encoder.source)
@@ -147,8 +152,6 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
         params = {k: v for k, v in pretrained.params.items() if k != "pooler"}
     else:
         params = None
-    tokenizer.save(run.encoder)
-    (run.encoder / "config.json").write_bytes((folder / "config.json").read_bytes())
     return Experiment(
         name=config.name,
         seed=config.seed,
@@ -164,6 +167,20 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
         train=config.train,
         evaluation=config.evaluation,
     )
+
+
+def begin_run(experiment: Experiment, run: RunFolder) -> None:
+    """Writes what the run needs to score on its own: config, encoder config, tokenizer.
+
+    Raises:
+      InputError: the folder holds a run with other settings; nothing is written then.
+    """
+    with Checkpoints(run, experiment.identity()) as checkpoints:
+        checkpoints.check()
+    write_json(run.config, experiment.config)
+    experiment.tokenizer.save(run.encoder)
+    encoder = experiment.tokenizer.folder / "config.json"
+    (run.encoder / "config.json").write_bytes(encoder.read_bytes())
 
 
 def load_trained(run: RunFolder) -> Trained:

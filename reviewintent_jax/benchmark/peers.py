@@ -58,7 +58,7 @@ def finetune_with_torch(prepared: Prepared, spec: PeerSpec) -> dict[str, Any]:
       InputError: PyTorch is not installed.
     """
     try:
-        import torch
+        import torch  # pyright: ignore[reportMissingImports]
         import transformers
     except ImportError:
         raise InputError(
@@ -167,7 +167,7 @@ def _optimizer(torch: Any, model: Any, spec: OptimizerSpec) -> tuple[Any, Any]:
 
     def factor(count: int) -> float:
         stairs = count // spec.decay_every_steps if spec.decay_every_steps else 0
-        warm = min(1.0, count / spec.warmup_steps) if spec.warmup_steps else 1.0
+        warm = min(1.0, (count + 1) / spec.warmup_steps) if spec.warmup_steps else 1.0
         return warm * spec.decay_factor**stairs
 
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)

@@ -98,7 +98,8 @@ def ingest(
     with pq.ParquetWriter(folder / "reviews.parquet", _TEXTS) as texts_file:
         for chunk in _chunks(_checked(source, check, log)):
             rows = chunk[-1][0] + 1
-            kept = _cleaned([r for _, r, _ in chunk if r is not None], cleaner, log)
+            usable = [review for _, review, _ in chunk if review is not None]
+            kept = _cleaned(usable, source.text, cleaner, log)
             truth = {r.row: t for _, r, t in chunk if r is not None}
             if not kept:
                 continue
@@ -145,7 +146,7 @@ def _chunks(items: Iterator) -> Iterator[list]:
 
 
 def _cleaned(
-    reviews: Sequence[Review], cleaner: Cleaner, log: RejectionLog
+    reviews: Sequence[Review], column: str, cleaner: Cleaner, log: RejectionLog
 ) -> list[Review]:
     kept = []
     for review in reviews:
@@ -158,7 +159,7 @@ def _cleaned(
                     review.row,
                     review.file,
                     review.line,
-                    "text",
+                    column,
                     "no text left after cleaning",
                     review.text,
                 )
@@ -174,6 +175,7 @@ def _numbers(
     splits: _Codes,
 ) -> dict[str, np.ndarray]:
     groups = np.array([review.group for review in reviews], object)
+    hashes = pd.util.hash_array(groups)  # pyright: ignore
     times = [NO_TIME if r.time is None else r.time for r in reviews]
     return {
         "row_n": np.array([r.row for r in reviews], np.int64),
@@ -181,9 +183,7 @@ def _numbers(
         "file_n": np.array([files[r.file] for r in reviews], np.int32),
         "raw_label_n": np.array([raw_labels[r.label] for r in reviews], np.int32),
         "given_split_n": np.array([splits[r.split] for r in reviews], np.int32),
-        "group_n": np.where(
-            groups == "", NO_GROUP, pd.util.hash_array(groups).view(np.int64)
-        ),
+        "group_n": np.where(groups == "", NO_GROUP, hashes.view(np.int64)),
         "time_n": np.array(times, np.int64),
         "truth_n": np.array([truth[r.row] for r in reviews], np.float32),
     }

@@ -74,12 +74,12 @@ class LabelSpec:
         if "" in folded or len(set(folded)) < len(folded):
             raise InputError(
                 f"The class names {list(self.classes)} are empty or repeat themselves.",
-                where="field label.classes",
+                where="field labels.classes",
             )
         if self.kind is LabelKind.BINARY and len(self.classes) not in (0, 2):
             raise InputError(
                 f"A binary label has two classes, not {len(self.classes)}.",
-                where="field label.classes",
+                where="field labels.classes",
                 fix="Name the class of 0 first, then the class of 1.",
             )
         ranges = [span for _, span in _star_ranges(self)]
@@ -87,7 +87,7 @@ class LabelSpec:
             raise InputError(
                 "The star lists overlap, or are not in the order negative, neutral, "
                 "positive.",
-                where="fields label.negative_stars, neutral_stars, positive_stars",
+                where="fields labels.negative_stars, neutral_stars, positive_stars",
             )
 
 
@@ -242,8 +242,8 @@ def _guess(rows: Mapping[str, int]) -> LabelKind:
         raise InputError(
             f"The labels are numbers, but not all lie in 1 to 5: {_few(outside)}.",
             where="the label column",
-            fix="Say what they are: label.kind=stars with the three star lists, or "
-            "label.kind=names where every number is a class of its own.",
+            fix="Say what they are: labels.kind=stars with the three star lists, or "
+            "labels.kind=names where every number is a class of its own.",
         )
     if len(folded) <= MAX_GUESSED_CLASSES:
         return LabelKind.NAMES
@@ -251,8 +251,8 @@ def _guess(rows: Mapping[str, int]) -> LabelKind:
         f"The label column holds {len(folded):,} different values, such as "
         f"{_few(rows)}. It looks like free text, or an id.",
         where="the label column",
-        fix="Check data.label, or list the names to keep in label.classes with "
-        "label.kind=names.",
+        fix="Check data.label, or list the names to keep in labels.classes with "
+        "labels.kind=names.",
     )
 
 
@@ -264,7 +264,7 @@ def _fit_stars(rows: Mapping[str, int], spec: LabelSpec) -> LabelMap:
     if len(classes) != len(spans):
         raise InputError(
             f"There are {len(spans)} star lists, but {len(classes)} class names.",
-            where="field label.classes",
+            where="field labels.classes",
             fix="Leave it empty, or give one name for each non-empty list of stars.",
         )
     values = {raw: parse_stars(raw) for raw in rows}
@@ -276,8 +276,8 @@ def _fit_stars(rows: Mapping[str, int], spec: LabelSpec) -> LabelMap:
         raise InputError(
             f"Most labels are not within the stars of the config: {_few(strange)}.",
             where="the label column",
-            fix="Set label.negative_stars, neutral_stars and positive_stars to the "
-            "scale of the data, or label.kind=names.",
+            fix="Set labels.negative_stars, neutral_stars and positive_stars to the "
+            "scale of the data, or labels.kind=names.",
         )
     by_stars = dict(sorted(index.items(), key=lambda item: values[item[0]] or 0.0))
     return LabelMap(LabelKind.STARS, classes, by_stars, left, rows, spans)
@@ -288,14 +288,14 @@ def _fit_binary(rows: Mapping[str, int], spec: LabelSpec) -> LabelMap:
     if len(spec.classes) not in (0, 2):
         raise InputError(
             f"The labels are 0 and 1, but {len(spec.classes)} classes are named.",
-            where="field label.classes",
+            where="field labels.classes",
         )
     wrong = [raw for raw in rows if _fold(raw) not in _TRUTH]
     if wrong:
         raise InputError(
             f"These labels are not 0 or 1, true or false, yes or no: {_few(wrong)}.",
             where="the label column",
-            fix="Use label.kind=names, or stars, or correct the rows.",
+            fix="Use labels.kind=names, or stars, or correct the rows.",
         )
     index = {raw: _TRUTH[_fold(raw)] for raw in sorted(rows)}
     classes = spec.classes or ("negative", "positive")
@@ -313,7 +313,7 @@ def _fit_names(rows: Mapping[str, int], spec: LabelSpec) -> LabelMap:
     if absent:
         raise InputError(
             f"No row carries the label {_few(absent)}; there are {_few(rows)}.",
-            where="field label.classes",
+            where="field labels.classes",
         )
     numbers = {folded: number for number, folded in enumerate(names)}
     index = {raw: numbers[f] for f in names for raw in spelt[f]}
@@ -334,7 +334,7 @@ def _check_classes(fitted: LabelMap) -> None:
             f"All {there[0][1]:,} labelled rows are {there[0][0]!r}: with one class "
             f"there is nothing to learn. Labels found: {fitted.describe()}.",
             where="the label column",
-            fix="Check data.label and label.kind, or bring rows of another class.",
+            fix="Check data.label and labels.kind, or bring rows of another class.",
         )
     for name, n in zip(fitted.classes, rows, strict=True):
         if n < MIN_ROWS_PER_CLASS:
@@ -342,7 +342,7 @@ def _check_classes(fitted: LabelMap) -> None:
                 f"The class {name!r} has {n} row(s); every class needs "
                 f"{MIN_ROWS_PER_CLASS}, one to learn from and one to test on.",
                 where="the label column",
-                fix="Bring more rows, or leave the class out with label.classes.",
+                fix="Bring more rows, or leave the class out with labels.classes.",
             )
 
 

@@ -139,7 +139,7 @@ def prepare(
         index = DuplicateIndex(spec.duplicates)
         taken = _ingest(spec, tokenizer, run.prepared, log, index)
         labels = fit_labels(taken.label_counts(), spec.labels)
-        label_n = _encode(taken, labels, log)
+        label_n = _encode(taken, labels, spec.source.label, log)
         duplicates = index.finish()
         label_n, dropped = _drop_copies(taken, label_n, duplicates, spec, log)
         split_n = _split(taken, label_n, duplicates, labels, spec, log)
@@ -165,7 +165,7 @@ def prepare_for_scoring(
     run.prepared.mkdir(parents=True)
     with RejectionLog(run.rejected) as log:
         taken = _ingest(spec, tokenizer, run.prepared, log, None)
-        label_n = _encode(taken, labels, log)
+        label_n = _encode(taken, labels, spec.source.label, log)
         if not (label_n != NO_LABEL).any():
             raise InputError(
                 "No row carries a label that the model knows.",
@@ -204,7 +204,9 @@ def _ingest(
     return ingest(spec.source, spec.check, cleaner, tokenizer, folder, log, index)
 
 
-def _encode(taken: Taken, labels: LabelMap, log: RejectionLog) -> np.ndarray:
+def _encode(
+    taken: Taken, labels: LabelMap, column: str, log: RejectionLog
+) -> np.ndarray:
     """Class of every review; those without one are recorded with the reason."""
     class_of = np.array([labels.encode(raw) for raw in taken.raw_labels], np.int32)
     label_n = class_of[taken.raw_label_n]
@@ -212,7 +214,7 @@ def _encode(taken: Taken, labels: LabelMap, log: RejectionLog) -> np.ndarray:
     for i in np.flatnonzero(label_n == NO_LABEL).tolist():
         code = taken.raw_label_n[i]
         raw = taken.raw_labels[code]
-        taken.refuse(i, log, field="label", reason=reasons[code], value=raw)
+        taken.refuse(i, log, field=column, reason=reasons[code], value=raw)
     return label_n
 
 
@@ -233,18 +235,18 @@ def _drop_copies(
     exempt = np.zeros(len(label_n), bool)
     if spec.split.kind == SplitKind.GIVEN:
         exempt = _given_codes(taken) == TEST
-    frame = pd.DataFrame({"text": duplicates.exact_first_n, "label": label_n})
-    frame = frame[labelled & ~exempt]
-    ways = frame.groupby("text")["label"].transform("nunique")
-    torn = frame.index[ways > 1].to_numpy()
-    copies = frame.index[(ways == 1) & frame.duplicated("text")].to_numpy()
+    judged = np.flatnonzero(labelled & ~exempt)
+    text = pd.Series(duplicates.exact_first_n[judged])
+    ways = pd.Series(label_n[judged]).groupby(text).transform("nunique").to_numpy()
+    torn = judged[ways > 1]
+    copies = judged[(ways == 1) & text.duplicated().to_numpy()]
     label_n = label_n.copy()
     for chosen, reason in (
         (torn, "same text with different labels"),
         (copies, "same text as an earlier row"),
     ):
         for i in chosen.tolist():
-            taken.refuse(i, log, field="text", reason=reason)
+            taken.refuse(i, log, field=spec.source.text, reason=reason)
         label_n[chosen] = NO_LABEL
     cluster_n = duplicates.cluster_n[label_n != NO_LABEL]
     near = int((np.bincount(cluster_n) > 1)[cluster_n].sum()) if len(cluster_n) else 0

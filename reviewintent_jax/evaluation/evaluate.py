@@ -5,9 +5,8 @@ split, and the metrics computed from those tables alone.
 """
 
 import dataclasses
-import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -23,7 +22,10 @@ from reviewintent_jax.evaluation.baselines import (
     tfidf_logistic_regression,
 )
 from reviewintent_jax.evaluation.calibration import fit_temperature, probabilities
-from reviewintent_jax.evaluation.metrics import classification_metrics
+from reviewintent_jax.evaluation.metrics import (
+    classification_metrics,
+    paired_difference,
+)
 from reviewintent_jax.schema import InputError, PageBatch
 
 
@@ -159,29 +161,30 @@ def model_metrics(
     }
 
 
-def baseline_metrics(
-    prepared: Prepared, tested: Prepared, spec: EvaluationSpec
-) -> dict[str, dict[str, Any]]:
-    """Majority class and TF-IDF + logistic regression, same metrics as the model.
+class Baseline(NamedTuple):
+    """What a baseline answers.
 
-    They are fitted on the train split of ``prepared`` (TF-IDF's strength is chosen on
-    its validation split) and scored on the test split of ``tested``, which is the same
+    Attributes:
+      log_prob_ny: log probabilities of the test reviews.
+      facts: how it was fitted, for the record.
+    """
+
+    log_prob_ny: np.ndarray
+    facts: dict[str, Any]
+
+
+def fit_baselines(
+    prepared: Prepared, tested: Prepared, spec: EvaluationSpec
+) -> dict[str, Baseline]:
+    """Majority class and TF-IDF + logistic regression.
+
+    They are fitted on the train split of ``prepared`` (TF-IDF's settings are chosen on
+    its validation split) and answer the test split of ``tested``, which is the same
     unless other data are evaluated.
     """
     train, validation = prepared.reviews(TRAIN), prepared.reviews(VALIDATION)
     test = tested.reviews(TEST)
     label_n, classes = prepared.label_n, prepared.labels.classes
-
-    def metrics(log_prob: np.ndarray) -> dict[str, Any]:
-        return classification_metrics(
-            probabilities(log_prob, 1.0),
-            tested.label_n[test],
-            classes,
-            bootstrap_samples=spec.bootstrap_samples,
-            seed=spec.seed,
-        )
-
-    began = time.monotonic()
     fit_on = train
     if len(train) > spec.baseline_max_rows:
         rng = np.random.default_rng(spec.seed)
@@ -197,12 +200,46 @@ def baseline_metrics(
         seed=spec.seed,
     )
     majority = majority_log_probabilities(label_n[train], len(classes), len(test))
+    facts = {k: v for k, v in tfidf._asdict().items() if k != "log_prob"}
     return {
-        "majority": {"test": metrics(majority)},
-        "tfidf_logistic_regression": {
-            "test": metrics(tfidf.log_prob),
-            "C": tfidf.C,
-            "train_rows": len(fit_on),
-            "seconds": time.monotonic() - began,
-        },
+        "majority": Baseline(majority, {}),
+        "tfidf_logistic_regression": Baseline(tfidf.log_prob, facts),
     }
+
+
+def compare(
+    model: dict[str, Any],
+    table: pd.DataFrame,
+    baselines: dict[str, Baseline],
+    classes: Sequence[str],
+    *,
+    temperature: float,
+    spec: EvaluationSpec,
+) -> dict[str, Any]:
+    """The model's scores beside those of its baselines on the same reviews.
+
+    Returns ``systems`` (metrics of each) and ``differences`` (model minus baseline,
+    with the interval of the difference, which is what "better" must be judged by).
+    """
+    label_n = table["label"].to_numpy()
+    samples, seed = spec.bootstrap_samples, spec.seed
+    prob_ny = probabilities(logits_of(table), temperature)
+    systems, differences = {"model": model}, {}
+    for name, baseline in baselines.items():
+        baseline_ny = probabilities(baseline.log_prob_ny, 1.0)
+        test = classification_metrics(
+            baseline_ny, label_n, classes, bootstrap_samples=samples, seed=seed
+        )
+        systems[name] = {"test": test, **baseline.facts}
+        differences[name] = {
+            metric: paired_difference(
+                prob_ny,
+                baseline_ny,
+                label_n,
+                metric,
+                bootstrap_samples=samples,
+                seed=seed,
+            )
+            for metric in ("accuracy", "macro_f1", "auc")
+        }
+    return {"systems": systems, "differences": differences}

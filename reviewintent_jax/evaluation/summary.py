@@ -46,7 +46,7 @@ def _nearness(metrics: Mapping[str, Any], best: float) -> str:
     test = metrics["systems"]["model"]["test"]
     missing = best - test["accuracy"]["value"]
     return (
-        f"The model answers {missing * 100:.1f} in 100 reviews worse than a reader who"
+        f"The model errs on {missing * 100:.1f} more reviews in 100 than a reader who"
         " knows how the shop works."
         if missing > 0
         else "The model does as well as a reader who knows how the shop works."

@@ -61,17 +61,15 @@ class ReviewIntent(nn.Module):
           batch: pages; only tokens, segments, positions and slots are read.
           deterministic: True turns dropout off; otherwise the ``dropout`` key is used.
         """
+        tokens_bt = jnp.asarray(batch.token_ids_bt)
+        segments_bt = jnp.asarray(batch.segment_ids_bt)
+        positions_bt = jnp.asarray(batch.position_ids_bt)
+        slots = jnp.asarray(batch.slot_start_bk), jnp.asarray(batch.slot_length_bk)
         hidden_btd = self.encoder(
-            batch.token_ids_bt,
-            batch.segment_ids_bt,
-            batch.position_ids_bt,
-            deterministic=deterministic,
+            tokens_bt, segments_bt, positions_bt, deterministic=deterministic
         ).hidden_btd
         review_bkm = self.lstnet(
-            hidden_btd,
-            batch.slot_start_bk,
-            batch.slot_length_bk,
-            deterministic=deterministic,
+            hidden_btd, *slots, deterministic=deterministic
         ).summary_bkm
         return ModelOutput(
             hidden_btd=hidden_btd,

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import jax
 import orbax.checkpoint as ocp
-from etils import epath
 
 from reviewintent_jax.data.batches import Position
 from reviewintent_jax.schema import InputError, RunFolder
@@ -66,7 +65,7 @@ class Checkpoints:
     """
 
     def __init__(self, run: RunFolder, identity: dict[str, Any]) -> None:
-        root = epath.Path(run.checkpoints.absolute())
+        root = run.checkpoints.absolute()
         self._identity = identity
         self._where = str(run.checkpoints)
         self._latest = ocp.CheckpointManager(
@@ -122,6 +121,7 @@ class Checkpoints:
         step = self._latest.latest_step()
         if step is None:
             return fresh, FRESH
+        self.check()
         target = {"params": fresh.params, "moments": fresh.moments}
         restored = self._latest.restore(
             step,
@@ -130,21 +130,30 @@ class Checkpoints:
                 meta=ocp.args.JsonRestore(),
             ),
         )
-        self._check(restored.meta["identity"])
-        tensors = restored.tensors
+        tensors = restored["tensors"]
         state = TrainState(
             jax.numpy.asarray(step, jax.numpy.int32),
             tensors["params"],
             tensors["moments"],
         )
-        return state, Tracker(**restored.meta["tracker"])
+        return state, Tracker(**restored["meta"]["tracker"])
 
-    def _check(self, stored: dict[str, Any]) -> None:
-        now = json.loads(json.dumps(self._identity))
+    def check(self) -> None:
+        """Refuses to go on with a run whose settings were others.
+
+        Raises:
+          InputError: names every setting that differs.
+        """
+        step = self._latest.latest_step()
+        if step is None:
+            return
+        meta = ocp.args.Composite(meta=ocp.args.JsonRestore())
+        stored = self._latest.restore(step, args=meta)["meta"]["identity"]
+        then, now = _leaves(stored), _leaves(json.loads(json.dumps(self._identity)))
         changed = [
-            f"{name}: {stored.get(name)} then, {now.get(name)} now"
-            for name in sorted(stored | now)
-            if stored.get(name) != now.get(name)
+            f"{name}: {then.get(name)} then, {now.get(name)} now"
+            for name in sorted(then | now)
+            if then.get(name) != now.get(name)
         ]
         if changed:
             raise InputError(
@@ -153,6 +162,17 @@ class Checkpoints:
                 where=self._where,
                 fix="Use the same settings, or give --workdir a new folder.",
             )
+
+
+def _leaves(tree: dict[str, Any], path: str = "") -> dict[str, Any]:
+    """Nested settings as one flat dict of dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            flat |= _leaves(value, f"{path}{name}.")
+        else:
+            flat[f"{path}{name}"] = value
+    return flat
 
 
 def has_checkpoint(run: RunFolder) -> bool:
@@ -179,8 +199,7 @@ def restore_best(run: RunFolder, params: Any) -> tuple[Any, int]:
     if not folder.is_dir():
         raise missing
     options = ocp.CheckpointManagerOptions(read_only=True, step_format_fixed_length=8)
-    path = epath.Path(folder.absolute())
-    with ocp.CheckpointManager(path, options=options) as manager:
+    with ocp.CheckpointManager(folder.absolute(), options=options) as manager:
         step = manager.latest_step()
         if step is None:
             raise missing

@@ -166,7 +166,8 @@ class Experiment:
         refused = sum(summary["rejected"].values())
         return "\n".join(
             [
-                f"Data: {summary['rows']:,} rows; {splits}; {refused:,} set aside",
+                f"Data: {summary['rows']:,} rows; {splits}; {refused:,} set aside"
+                + (" (see rejected.jsonl)" if refused else ""),
                 f"Labels: {self.prepared.labels.describe()}",
                 f"Model: {model.encoder.family} of {model.encoder.num_layers} x "
                 f"{model.encoder.hidden_size}, LSTNet, {model.classes} classes",
@@ -191,6 +192,8 @@ class Experiment:
         """What must stay the same for a run to be resumed."""
         return {
             "seed": self.seed,
+            "model": dataclasses.asdict(self.model.spec),
+            "encoder_weights": "given" if self.encoder_params else "random",
             "pages": dataclasses.asdict(self.pages),
             "batch_pages": self.batch_pages(),
             "augment": dataclasses.asdict(self.augment),

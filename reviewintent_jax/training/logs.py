@@ -83,8 +83,12 @@ class RunLog:
 
     def _plain(self, kind: str, step: int, values: dict[str, Any]) -> str:
         left = (self._total - self.seen) / max(self.rate, 1e-9)
-        facts = [f"{kind} step {step}", f"{self.seen}/{self._total} reviews"]
-        facts += [f"{k} {v:.4g}" for k, v in values.items() if isinstance(v, float)]
+        shown = values
+        if kind == "train":
+            shown = {name: values[name] for name in ("loss", "accuracy")}
+        facts = [f"{kind} step {step}", f"{self.seen:,} of {self._total:,} reviews"]
+        facts += [f"{k} {v:.4g}" for k, v in shown.items() if isinstance(v, float)]
+        facts.append(f"{self.rate:.0f} reviews/s")
         clock = time.strftime("%H:%M:%S", time.gmtime(max(left, 0)))
         return ", ".join([*facts, f"{clock} left"])
 

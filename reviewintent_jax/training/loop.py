@@ -9,7 +9,6 @@ import math
 import time
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from reviewintent_jax.data.batches import Position, prefetch
@@ -25,7 +24,7 @@ from reviewintent_jax.schema import NO_LABEL, InputError, PageBatch, RunFolder
 from reviewintent_jax.training.checkpoints import Checkpoints, Tracker
 from reviewintent_jax.training.experiment import Experiment, StopMetric
 from reviewintent_jax.training.logs import RunLog
-from reviewintent_jax.training.optimizer import step_decay
+from reviewintent_jax.training.optimizer import rate_at
 from reviewintent_jax.training.state import TrainState, count_parameters
 from reviewintent_jax.training.step import StepMetrics, make_train_step
 
@@ -152,8 +151,8 @@ def _refuse_non_finite(update: _Update, experiment: Experiment) -> None:
     rows = experiment.prepared.row_n[review_bk[review_bk >= 0]]
     listed = ", ".join(str(row) for row in rows[:40]) + (" ..." * (len(rows) > 40))
     raise InputError(
-        f"The loss is {loss} and its gradient norm {norm} at step {update.step} "
-        f"(the batch before page {update.position.page} of epoch "
+        f"Training broke at step {update.step}: the loss is {loss} and the gradient "
+        f"norm {norm} (the batch before page {update.position.page} of epoch "
         f"{update.position.epoch}).",
         where=f"rows {listed} of the source (counted from 0)",
         fix="The last good checkpoint is intact. Lower optimizer.head_rate and "
@@ -171,8 +170,8 @@ def _facts(
         "loss": float(metrics.loss),
         "accuracy": float(metrics.accuracy),
         "gradient_norm": float(metrics.gradient_norm),
-        "learning_rate_encoder": float(step_decay(spec.encoder_rate, spec)(step - 1)),
-        "learning_rate_head": float(step_decay(spec.head_rate, spec)(step - 1)),
+        "learning_rate_encoder": rate_at(spec.encoder_rate, spec, step - 1),
+        "learning_rate_head": rate_at(spec.head_rate, spec, step - 1),
         "reviews_per_second": log.rate,
     }
 
@@ -213,16 +212,11 @@ def _judge(
     score = scores[metric.value]
     if score is None:
         raise InputError(
-            f"{metric} is not defined on the validation split (one class only).",
+            f"The score {metric.value!r} cannot be computed on the validation split, "
+            "which holds one class only.",
             fix="Choose another train.stop_metric or a larger validation split.",
         )
     score = -score if metric == StopMetric.LOSS else score
     if tracker.best_score is None or score > tracker.best_score:
         return tracker._replace(best_score=score, best_step=step, stale=0), True
     return tracker._replace(stale=tracker.stale + 1), False
-
-
-def device_name() -> str:
-    """Kind of the device the run computes on, for the record."""
-    device = jax.devices()[0]
-    return f"{device.platform}: {device.device_kind} x {jax.device_count()}"

@@ -8,6 +8,7 @@ its own.
 
 import dataclasses
 import math
+from collections.abc import Hashable
 from typing import Any
 
 import jax
@@ -23,7 +24,7 @@ class OptimizerSpec:
     Attributes:
       encoder_rate: peak learning rate of the encoder; 0 freezes it.
       head_rate: peak learning rate of everything else.
-      warmup_steps: updates over which both rates rise linearly from 0; 0 = none.
+      warmup_steps: updates over which both rates rise linearly; 0 = none.
       decay_every_steps: updates after which both rates are multiplied; 0 = never.
       decay_factor: what they are multiplied by, in (0, 1].
       weight_decay: decoupled decay of matrices; biases and norms are never decayed.
@@ -59,7 +60,7 @@ class OptimizerSpec:
 def step_decay(peak: float, spec: OptimizerSpec) -> optax.Schedule:
     """Rate by number of updates done: linear rise, then a staircase.
 
-    Example: peak 1, warm-up 2, times 0.5 every 3 -> 0, .5, 1, .5, .5, .5, .25 (the
+    Example: peak 1, warm-up 2, times 0.5 every 3 -> .5, 1, 1, .5, .5, .5, .25 (the
     staircase counts all updates, the warm-up included).
     """
     every = spec.decay_every_steps or 1
@@ -69,15 +70,20 @@ def step_decay(peak: float, spec: OptimizerSpec) -> optax.Schedule:
         return decayed
 
     def rate(count: Any) -> Any:
-        return decayed(count) * jax.numpy.minimum(1.0, count / spec.warmup_steps)
+        return decayed(count) * jax.numpy.minimum(1.0, (count + 1) / spec.warmup_steps)
 
     return rate
+
+
+def rate_at(peak: float, spec: OptimizerSpec, count: int) -> float:
+    """The rate of the update after ``count`` updates, as a plain number."""
+    return jax.numpy.asarray(step_decay(peak, spec)(count)).item()
 
 
 def make_optimizer(spec: OptimizerSpec) -> optax.GradientTransformation:
     """The whole chain: clip, Adam, decay of matrices, a rate for each part."""
     clip = optax.clip_by_global_norm(spec.clip_norm or math.inf)
-    rates = {
+    rates: dict[Hashable, optax.GradientTransformation] = {
         "encoder": optax.scale_by_learning_rate(step_decay(spec.encoder_rate, spec)),
         "head": optax.scale_by_learning_rate(step_decay(spec.head_rate, spec)),
     }

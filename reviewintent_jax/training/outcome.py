@@ -18,7 +18,8 @@ from reviewintent_jax.data.pages import PageSpec, ReviewFields, slot_lengths
 from reviewintent_jax.data.prepare import Prepared, prepare_for_scoring
 from reviewintent_jax.data.splits import SET_ASIDE, SPLIT_NAMES, TEST, VALIDATION
 from reviewintent_jax.evaluation.evaluate import (
-    baseline_metrics,
+    compare,
+    fit_baselines,
     make_score_step,
     model_metrics,
     predict_split,
@@ -74,8 +75,18 @@ def evaluate_own(
         tables[VALIDATION], tables[TEST], trained.labels.classes, spec
     )
     temperature = model.pop("temperature")
-    systems = {"model": model, **baseline_metrics(prepared, prepared, spec)}
-    metrics = context | _results(trained, prepared, systems, temperature)
+    compared = compare(
+        model,
+        tables[TEST],
+        fit_baselines(prepared, prepared, spec),
+        trained.labels.classes,
+        temperature=temperature,
+        spec=spec,
+    )
+    metrics = context | _results(trained, prepared, temperature) | compared
+    peer = context.get("systems", {}).get("pytorch_fine_tune")
+    if peer:  # scored on the same split by launch.compare; it does not change
+        metrics["systems"]["pytorch_fine_tune"] = peer
     facts = {"labels": trained.labels.to_dict(), "temperature": temperature}
     write_json(run.model, facts | {"step": trained.step})
     write_json(run.metrics, metrics)
@@ -107,16 +118,20 @@ def evaluate_other(
     def at(temperature: float) -> Facts:
         return table_metrics(table, classes, temperature=temperature, spec=spec)
 
-    model = {"test": at(trained.temperature), "uncalibrated": at(1.0)}
-    systems = {"model": model, **baseline_metrics(prepared, other, spec)}
-    metrics = context | _results(trained, other, systems, trained.temperature)
+    compared = compare(
+        {"test": at(trained.temperature), "uncalibrated": at(1.0)},
+        table,
+        fit_baselines(prepared, other, spec),
+        classes,
+        temperature=trained.temperature,
+        spec=spec,
+    )
+    metrics = context | _results(trained, other, trained.temperature) | compared
     write_json(folder.metrics, metrics)
     return metrics
 
 
-def _results(
-    trained: Trained, prepared: Prepared, systems: Facts, temperature: float
-) -> Facts:
+def _results(trained: Trained, prepared: Prepared, temperature: float) -> Facts:
     """The part of ``metrics.json`` that depends on data and predictions."""
     now = datetime.datetime.now(datetime.UTC)
     return {
@@ -125,7 +140,6 @@ def _results(
         "label_map": prepared.labels.describe(),
         "data": data_summary(prepared, trained.pages),
         "temperature": temperature,
-        "systems": systems,
         "best_possible": _best_achievable(prepared),
     }
 
@@ -156,7 +170,9 @@ def data_summary(prepared: Prepared, pages: PageSpec) -> Facts:
     # Lengths before the cut: what the histogram and the cap beside it are about.
     whole = counts + (lengths.slot_n - lengths.kept_n)
     top = int(np.percentile(whole, 99.5)) + 1
-    histogram, edges = np.histogram(np.minimum(whole, top), bins=40)
+    width = max(1, -(-top // 40))  # whole tokens, or the bars would look like a comb
+    edges = np.arange(0, top + width + 1, width)
+    histogram, edges = np.histogram(np.minimum(whole, top), bins=edges)
     return prepared.summary | {
         "tokens": {
             "mean": float(whole.mean()),

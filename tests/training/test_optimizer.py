@@ -36,7 +36,7 @@ def spec(**changes):
 def test_schedule_of_the_docstring():
     rate = step_decay(1.0, spec())
     rates = [float(rate(count)) for count in range(7)]
-    np.testing.assert_allclose(rates, [0, 0.5, 1, 0.5, 0.5, 0.5, 0.25], rtol=1e-6)
+    np.testing.assert_allclose(rates, [0.5, 1, 1, 0.5, 0.5, 0.5, 0.25], rtol=1e-6)
 
 
 def test_published_schedule_is_nine_tenths_every_thousand():
@@ -65,7 +65,7 @@ def numpy_adamw(params, gradients, s):
                 move = move + s.weight_decay * params[k]
             peak = s.encoder_rate if k[0] == "encoder" else s.head_rate
             rate = peak * s.decay_factor ** (count // s.decay_every_steps)
-            params[k] = params[k] - rate * min(1, count / s.warmup_steps) * move
+            params[k] = params[k] - rate * min(1, (count + 1) / s.warmup_steps) * move
     return params
 
 

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tqdm import tqdm
 
 from reviewintent_jax.data.checks import CheckSpec, RejectionLog, check_row
 from reviewintent_jax.data.clean import Cleaner
 from reviewintent_jax.data.duplicates import DuplicateIndex
+from reviewintent_jax.data.progress import Progress
 from reviewintent_jax.data.sources import SourceKind, SourceSpec, read_rows
 from reviewintent_jax.data.splits import NO_GROUP, NO_TIME
 from reviewintent_jax.data.tokens import ReviewTokenizer, TokenWriter
@@ -127,10 +127,10 @@ def _checked(
     source: SourceSpec, check: CheckSpec, log: RejectionLog
 ) -> Iterator[tuple[int, Review | None, float]]:
     """Yields (row, review or None, truth) for every row of the source."""
-    with tqdm(desc="Reading reviews", unit=" rows", disable=None) as bar:
+    with Progress("Reading reviews") as bar:
         for row, raw in enumerate(read_rows(source)):
             checked = check_row(raw, row, source, check)
-            bar.update()
+            bar.update(1)
             if isinstance(checked, Rejected):
                 log.add(checked)
                 yield row, None, np.nan

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from reviewintent_jax.data.batches import PageSource, eval_batches, prefetch
 from reviewintent_jax.data.checks import CheckSpec, check_row
 from reviewintent_jax.data.clean import Cleaner
 from reviewintent_jax.data.pages import PageSpec, ReviewFields, slot_lengths
+from reviewintent_jax.data.progress import Progress
 from reviewintent_jax.data.scored import ScoredWriter
 from reviewintent_jax.data.sources import SourceSpec
 from reviewintent_jax.data.tokens import ReviewTokenizer, TokenList
@@ -94,7 +94,7 @@ def score_table(
 ) -> Scored:
     """Scores all rows and writes one output row for each, in the order of input."""
     total = Scored(0, Counter(), 0, Counter())
-    with tqdm(desc="Scoring", unit=" rows", disable=None) as bar:
+    with Progress("Scoring") as bar:
         for chunk in prefetch(_chunks(scorer, rows), 2):
             added, cut = _answers(scorer, chunk)
             writer.write(chunk.rows, added)

@@ -150,6 +150,27 @@ def test_evaluating_again_gives_the_same_scores(trained):
     assert after["majority"] == before["majority"]
 
 
+def test_another_model_in_the_same_folder_is_refused_and_harms_nothing(
+    trained, table, tiny_encoder
+):
+    run, _ = trained
+    kept = run.config.read_bytes(), run.metrics.read_bytes()
+    done = launch(
+        "train",
+        "--config=configs/table.py",
+        f"--config.data.path={table}",
+        "--config.data.text=review",
+        "--config.data.label=rating",
+        f"--workdir={run.root}",
+        *small_flags(tiny_encoder),
+        "--config.lstnet.channels=4",
+        check=False,
+    )
+    assert done.returncode == 2
+    assert b"model.lstnet.channels: 5 then, 4 now" in done.stderr
+    assert (run.config.read_bytes(), run.metrics.read_bytes()) == kept
+
+
 def test_other_data_are_evaluated_beside_the_run(trained, table, tmp_path):
     run, _ = trained
     other = tmp_path / "other.jsonl"
@@ -157,7 +178,9 @@ def test_other_data_are_evaluated_beside_the_run(trained, table, tmp_path):
     rows = [{"review": r["text"], "rating": r["stars"]} for r in shop]
     other.write_text("".join(json.dumps(row) + "\n" for row in rows))
     launch("evaluate", f"--workdir={run.root}", f"--data={other}")
-    folder = RunFolder(run.root / "evaluation" / "other.jsonl")
+    (root,) = (run.root / "evaluation").iterdir()
+    assert "other.jsonl" in root.name
+    folder = RunFolder(root)
     metrics = json.loads(folder.metrics.read_text())
     wanted = sum(row["rating"] != 3 for row in rows)
     assert metrics["systems"]["model"]["test"]["n"] == wanted

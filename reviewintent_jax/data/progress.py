@@ -1,0 +1,54 @@
+"""A progress bar on a terminal, a plain line every few seconds anywhere else."""
+
+import logging
+import time
+from types import TracebackType
+from typing import Self
+
+from tqdm import tqdm
+
+log = logging.getLogger("reviewintent")
+
+_SECONDS = 10.0  # between plain lines
+
+
+class Progress:
+    """Counts rows as they pass; a context manager.
+
+    Args:
+      what: what is being done, for people.
+      unit: what is counted.
+    """
+
+    def __init__(self, what: str, unit: str = "rows") -> None:
+        self._what, self._unit, self._count = what, unit, 0
+        self._bar = tqdm(desc=what, unit=f" {unit}", disable=None, dynamic_ncols=True)
+        self._began = self._said = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+        if self._bar.disable and self._said > self._began:
+            self._say()
+
+    def update(self, count: int) -> None:
+        """Moves on by ``count``."""
+        self._count += count
+        self._bar.update(count)
+        now = time.monotonic()
+        if self._bar.disable and now - self._said >= _SECONDS:
+            self._said = now
+            self._say()
+
+    def _say(self) -> None:
+        rate = self._count / max(time.monotonic() - self._began, 1e-9)
+        log.info(
+            "%s: %s %s, %.0f a second", self._what, f"{self._count:,}", self._unit, rate
+        )

@@ -1,0 +1,24 @@
+"""Progress without a terminal: a line now and then, and a last one."""
+
+import logging
+
+from reviewintent_jax.data import progress
+
+
+def lines_of(caplog, monkeypatch, seconds):
+    monkeypatch.setattr(progress, "_SECONDS", seconds)
+    logging.getLogger("reviewintent").propagate = True
+    with caplog.at_level(logging.INFO), progress.Progress("Reading") as bar:
+        for _ in range(3):
+            bar.update(500)
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_a_slow_job_says_where_it_is(caplog, monkeypatch):
+    lines = lines_of(caplog, monkeypatch, 0.0)
+    assert lines[0].startswith("Reading: 500 rows")
+    assert lines[-1].startswith("Reading: 1,500 rows")
+
+
+def test_a_quick_job_says_nothing(caplog, monkeypatch):
+    assert lines_of(caplog, monkeypatch, 60.0) == []

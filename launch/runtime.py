@@ -39,7 +39,7 @@ def run(main: Callable[[list[str]], None]) -> None:
         main(argv)
 
     try:
-        app.run(guarded)
+        app.run(guarded, flags_parser=_parse_flags)
     except InputError as error:
         print(f"\nError: {error}", file=sys.stderr)
         sys.exit(INPUT_ERROR)
@@ -53,6 +53,19 @@ def run(main: Callable[[list[str]], None]) -> None:
             file=sys.stderr,
         )
         sys.exit(INTERRUPTED)
+
+
+def _parse_flags(argv: list[str]) -> list[str]:
+    """Parses flags; a misspelt setting or a missing config file becomes a sentence."""
+    try:
+        return app.parse_flags_with_usage(argv)
+    except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        # The config library wraps its hint in the repr of a KeyError.
+        said = str(error).replace("\\n", " ").replace("\\'", "'").strip("'\"")
+        raise InputError(
+            f"The command line could not be understood. {said}",
+            fix="All settings, with their meaning, are in configs/base.py.",
+        ) from None
 
 
 def environment() -> dict[str, Any]:

@@ -40,7 +40,14 @@ def main(argv: list[str]) -> None:
         raise InputError(
             "No config was named.", fix="Example: --config=configs/demo.py"
         )
-    values = plain_values(_CONFIG.value)
+    try:
+        values = plain_values(_CONFIG.value)
+    except OSError as error:
+        raise InputError(
+            "The config file cannot be read.",
+            where=str(error).splitlines()[-1].strip(),
+            fix="The files there are: configs/*.py; run from the repository's root.",
+        ) from None
     run = RunFolder(Path(_WORKDIR.value or Path("runs") / read_config(values).name))
     run.root.mkdir(parents=True, exist_ok=True)
     experiment = build_experiment(values, run)

@@ -253,6 +253,7 @@ def test_predictions_pass_through_a_pipe(trained, table):
             ["--config=configs/table.py", "--config.train.epoch=3"],
             'epoch.*Did you mean "epochs"',
         ),
+        ("train", ["--config=configs/nope.py"], "config file cannot be read.*nope.py"),
         ("evaluate", ["--workdir={nowhere}"], "holds no finished run"),
         ("predict", ["--workdir={run}", "--input={table}"], "--output is missing"),
         (

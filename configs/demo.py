@@ -23,6 +23,9 @@ def get_config() -> ConfigDict:
     config.encoder.sha256 = (
         "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
     )
-    config.train.epochs = 1
-    config.train.validate_every_steps = 50
+    config.optimizer.warmup_steps = 20
+    config.train.epochs = 2
+    config.train.max_steps = 380  # about one and a half epochs: the time allowed
+    config.train.batch_reviews = 16
+    config.train.validate_every_steps = 95
     return config

@@ -82,7 +82,7 @@ class RunLog:
             log.info("%s", self._plain(kind, step, values))
 
     def _plain(self, kind: str, step: int, values: dict[str, Any]) -> str:
-        left = (self._total - self.seen) / max(self.rate, 1e-9)
+        left = max(self._total - self.seen, 0) / max(self.rate, 1e-9)
         shown = values
         if kind == "train":
             shown = {name: values[name] for name in ("loss", "accuracy")}

@@ -36,14 +36,11 @@ class TrainResult(NamedTuple):
       state: the last state.
       tracker: the last tracker.
       parameters: numbers of parameters of each part.
-      steps_per_second, reviews_per_second: of this process; 0 if nothing was left.
     """
 
     state: TrainState
     tracker: Tracker
     parameters: dict[str, int]
-    steps_per_second: float
-    reviews_per_second: float
 
 
 def due(step: int, every: int) -> bool:
@@ -70,6 +67,9 @@ def train(experiment: Experiment, run: RunFolder) -> TrainResult:
     )
     validate = _make_validation(experiment)
     total = spec.epochs * len(batches.reviews)
+    if spec.max_steps:
+        share = spec.max_steps / batches.steps(epoch=0)
+        total = min(total, round(share * len(batches.reviews)))
     with Checkpoints(run, experiment.identity()) as checkpoints:
         state, tracker = checkpoints.restore(experiment.init_state(optimizer))
         parameters = count_parameters(state.params)
@@ -110,14 +110,7 @@ def train(experiment: Experiment, run: RunFolder) -> TrainResult:
                 if validating or due(step, spec.checkpoint_every_steps):
                     checkpoints.save(state, tracker)
             stream.close()  # type: ignore[attr-defined]
-            reviews_per_second = log.rate
-    return TrainResult(
-        state,
-        tracker,
-        parameters,
-        (step - first) / max(time.monotonic() - began, 1e-9),
-        reviews_per_second,
-    )
+    return TrainResult(state, tracker, parameters)
 
 
 def _ended(spec: Any, tracker: Tracker, step: int) -> bool:

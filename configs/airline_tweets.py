@@ -22,4 +22,6 @@ def get_config() -> ConfigDict:
     config.data.label = "airline_sentiment"
     config.labels.kind = "names"
     config.labels.classes = ("negative", "neutral", "positive")
+    config.pages.page_tokens = config.pages.max_tokens = 128  # no tweet is longer
+    config.lstnet.highway_window = 32
     return config

@@ -74,10 +74,10 @@ def get_config() -> ConfigDict:
     )
     config.pages = ConfigDict(
         {
-            "page_tokens": 128,  # a multiple of chunk_tokens
+            "page_tokens": 512,  # a multiple of chunk_tokens
             "chunk_tokens": 128,  # what attention spans; at most the encoder's limit
-            "max_tokens": 128,  # longest review kept; cuts are counted and reported
-            "slots": 32,  # most reviews on a page
+            "max_tokens": 512,  # longest review kept; cuts are counted and reported
+            "slots": 96,  # most reviews on a page
         }
     )
     config.encoder = ConfigDict(
@@ -101,7 +101,7 @@ def get_config() -> ConfigDict:
             "skip_period": 8,  # tokens; 0 = no skip layer
             "skip_features": 16,
             "fusion": "skip",
-            "highway_window": 32,  # tokens; 0 = no highway
+            "highway_window": 128,  # tokens; 0 = no highway
             "summary_features": 128,
             "dropout": 0.1,
             "gate_fusion": "separate",  # speed only

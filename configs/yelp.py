@@ -23,8 +23,6 @@ def get_config() -> ConfigDict:
     config.labels.kind = "binary"
     config.labels.classes = ("negative", "positive")
     config.split.kind = "given"
-    config.pages.page_tokens = 512
-    config.pages.max_tokens = 512
     config.encoder.source = "bert-base-uncased"
     config.optimizer.encoder_rate = 2e-5
     config.optimizer.warmup_steps = 500

@@ -21,10 +21,6 @@ def get_config() -> ConfigDict:
     config.data.label = "stars"
     config.data.path = "yelp10k/yelp.csv.gz"
     config.labels.kind = "stars"
-    # Read long reviews whole: what is cut here, the TF-IDF baseline still knows.
-    config.pages.page_tokens = 512
-    config.pages.max_tokens = 512
-    config.pages.slots = 64
     config.lstnet.highway_window = 512  # a straight way from every chunk
     config.optimizer.head_rate = 5e-4
     config.optimizer.decay_every_steps = 50

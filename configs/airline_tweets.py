@@ -24,4 +24,7 @@ def get_config() -> ConfigDict:
     config.labels.classes = ("negative", "neutral", "positive")
     config.pages.page_tokens = config.pages.max_tokens = 128  # no tweet is longer
     config.lstnet.highway_window = 32
+    config.optimizer.head_rate = 5e-4
+    config.optimizer.decay_every_steps = 80  # a small set: the rates fall within it
+    config.optimizer.decay_factor = 0.8
     return config

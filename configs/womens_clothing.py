@@ -24,4 +24,7 @@ def get_config() -> ConfigDict:
     config.labels.kind = "binary"
     config.labels.classes = ("not recommended", "recommended")
     config.train.epochs = 1
+    config.optimizer.head_rate = 5e-4
+    config.optimizer.decay_every_steps = 60  # a small set: the rates fall within it
+    config.optimizer.decay_factor = 0.8
     return config

@@ -23,6 +23,6 @@ def get_config() -> ConfigDict:
     config.labels.kind = "stars"
     config.lstnet.highway_window = 512  # a straight way from every chunk
     config.optimizer.head_rate = 5e-4
-    config.optimizer.decay_every_steps = 50
+    config.optimizer.decay_every_steps = 50  # a small set: the rates fall within it
     config.optimizer.decay_factor = 0.8
     return config

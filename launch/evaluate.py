@@ -2,7 +2,7 @@
 
 Without ``--data`` the run's own test split is scored again from its checkpoint. With
 ``--data=other.csv`` every labelled row of another table is scored, with the run's
-column names, labels and temperature; results go to ``evaluation/NAME`` in the run's
+column names, labels and temperature; results go to a folder in ``evaluation/`` in the run's
 folder.
 """
 

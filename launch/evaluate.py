@@ -2,8 +2,8 @@
 
 Without ``--data`` the run's own test split is scored again from its checkpoint. With
 ``--data=other.csv`` every labelled row of another table is scored, with the run's
-column names, labels and temperature; results go to a folder in ``evaluation/`` in the run's
-folder.
+column names, labels and temperature; results go to a folder in ``evaluation/`` in the
+run's folder.
 """
 
 import dataclasses

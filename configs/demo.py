@@ -24,8 +24,11 @@ def get_config() -> ConfigDict:
         "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
     )
     config.optimizer.warmup_steps = 20
+    config.optimizer.head_rate = 5e-4
+    config.optimizer.decay_factor = 0.8
+    config.optimizer.decay_every_steps = 30
     config.train.epochs = 2
-    config.train.max_steps = 380  # about one and a half epochs: the time allowed
+    config.train.max_steps = 240  # about one epoch: the time allowed
     config.train.batch_reviews = 16
-    config.train.validate_every_steps = 95
+    config.train.validate_every_steps = 120
     return config

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from reviewintent_jax.allocator import keep_freed_memory
 from reviewintent_jax.build import load_trained, read_config
 from reviewintent_jax.data.bazaar import BazaarSpec, write_shop
 from reviewintent_jax.data.prepare import prepare
@@ -69,6 +70,7 @@ def _score(rows: int, run: str, folder: Path) -> float:
 
 
 def _main(job: str, rows: str, argument: str) -> None:
+    keep_freed_memory()  # as every command does
     with tempfile.TemporaryDirectory() as folder:
         work = {"prepare": _prepare, "score": _score}[job]
         seconds = work(int(rows), argument, Path(folder))

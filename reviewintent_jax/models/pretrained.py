@@ -178,7 +178,11 @@ def _package_folder(name: str) -> Path:
 def _hub_folder(name: str) -> Path:
     # Imported here: slow, and needed by nobody who has the files.
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+    )
 
     try:
         for weights in ("model*.safetensors*", "pytorch_model*.bin*"):
@@ -191,9 +195,11 @@ def _hub_folder(name: str) -> Path:
             if any(folder.glob(weights)):
                 return folder
     except (OSError, HfHubHTTPError, HFValidationError) as error:
+        reason = f"the hub did not give it ({type(error).__name__})"
+        if isinstance(error, LocalEntryNotFoundError):
+            reason = "the hub cannot be reached, and no copy of it is on this machine"
         raise InputError(
-            f"{name!r} is no folder here, and the hub did not give it: "
-            f"{type(error).__name__}.",
+            f"{name!r} is no folder here, and {reason}.",
             fix="Download the model on a machine that is online, then give the path of "
             "the folder that holds config.json, model.safetensors and the tokenizer.",
         ) from error

@@ -82,15 +82,16 @@ class RunLog:
             log.info("%s", self._plain(kind, step, values))
 
     def _plain(self, kind: str, step: int, values: dict[str, Any]) -> str:
-        left = max(self._total - self.seen, 0) / max(self.rate, 1e-9)
         shown = values
         if kind == "train":
             shown = {name: values[name] for name in ("loss", "accuracy")}
         facts = [f"{kind} step {step}", f"{self.seen:,} of {self._total:,} reviews"]
         facts += [f"{k} {v:.4g}" for k, v in shown.items() if isinstance(v, float)]
         facts.append(f"{self.rate:.0f} reviews/s")
-        clock = time.strftime("%H:%M:%S", time.gmtime(max(left, 0)))
-        return ", ".join([*facts, f"{clock} left"])
+        if self.seen < self._total:
+            left = (self._total - self.seen) / max(self.rate, 1e-9)
+            facts.append(f"{time.strftime('%H:%M:%S', time.gmtime(left))} left")
+        return ", ".join(facts)
 
 
 def _keep_until(path: Path, step: int) -> None:

@@ -1,0 +1,28 @@
+"""The C library's allocator, set for programs that free and ask much at every step."""
+
+import ctypes
+import platform
+
+# From glibc's malloc.h: one arena, which maps no block by itself, gives nothing back
+# and grows by 256 MiB.
+_GLIBC_OPTIONS = (
+    (-8, 1),  # M_ARENA_MAX
+    (-4, 0),  # M_MMAP_MAX
+    (-1, 2**31 - 1),  # M_TRIM_THRESHOLD
+    (-2, 2**28),  # M_TOP_PAD
+)
+
+
+def keep_freed_memory() -> bool:
+    """Makes this process keep the memory that XLA frees after each step for the next.
+
+    By default glibc gives several hundred megabytes back after every step, and the
+    system hands them out again page by page: 15 % of a training step on two CPU cores.
+
+    Returns:
+      Whether it was done; elsewhere than on Linux with glibc nothing is changed.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    library = ctypes.CDLL(None)
+    return all([library.mallopt(*option) == 1 for option in _GLIBC_OPTIONS])

@@ -1,0 +1,45 @@
+"""Memory that a process frees stays with it."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import ctypes, resource
+from reviewintent_jax.allocator import keep_freed_memory
+
+library = ctypes.CDLL(None)
+library.malloc.restype = ctypes.c_void_p
+library.free.argtypes = [ctypes.c_void_p]
+SIZE = 64 * 2**20
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    block = library.malloc(SIZE)
+    ctypes.memset(block, 1, SIZE)
+    library.free(block)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+if {keep}:
+    assert keep_freed_memory()
+faults()
+print(faults())
+"""
+
+
+def faults_of_second_use(*, keep: bool) -> int:
+    program = PROGRAM.format(keep=keep)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's own options")
+def test_a_block_asked_for_again_is_not_faulted_in_again():
+    kept = faults_of_second_use(keep=True)
+    given_back = faults_of_second_use(keep=False)
+    assert kept < 16
+    assert given_back >= 32  # 64 MiB, even where a page is 2 MiB

@@ -6,7 +6,9 @@ In: a file written by ``torch.save(model.state_dict(), path)``, as a zip archive
 Such a file is a pickle, and a pickle can call anything. This reader allows seven names
 (an ordered dict, two functions that rebuild tensors, the storage types), checks every
 opcode before any is run, and takes no memory that the file itself does not hold: arrays
-are views of the file's own bytes, and no view may have more elements than its storage.
+are views of the file's own bytes, no view may have more elements than its storage, and
+nothing but text is hashed or shown (a few bytes can describe a tuple of tuples whose
+hash would take years).
 """
 
 import collections
@@ -19,7 +21,7 @@ import struct
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -37,6 +39,17 @@ _DTYPES = {
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 _MAX_PICKLE = 1 << 26  # names and shapes only; a BERT-large needs 60 kB
+_SHOWN = 80  # characters of a name in an error
+# What torch.save writes, in both formats; a pickle knows many more.
+_OPCODES = frozenset(
+    """
+    PROTO STOP MARK GLOBAL REDUCE BUILD BINPERSID
+    PUT BINPUT LONG_BINPUT GET BINGET LONG_BINGET
+    NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINUNICODE
+    EMPTY_DICT SETITEM SETITEMS EMPTY_LIST APPEND APPENDS
+    EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3
+    """.split()
+)
 
 
 class _Storage(NamedTuple):
@@ -128,28 +141,67 @@ class _RebuildParameter:
         return tensor
 
 
+class _OrderedDict:
+    """Stands for ``collections.OrderedDict``, which is always made empty."""
+
+    __slots__ = ()
+
+    def __call__(self, *items: Any) -> collections.OrderedDict:
+        _require(not items, "a mapping that is not filled entry by entry")
+        return collections.OrderedDict()
+
+
 _ALLOWED: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("collections", "OrderedDict"): _OrderedDict(),
     ("torch._utils", "_rebuild_tensor_v2"): _RebuildTensor(),
     ("torch._utils", "_rebuild_parameter"): _RebuildParameter(),
     **{("torch", name): name for name in _DTYPES},
 }
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(pickle._Unpickler):
+    """The unpickler in Python: the one in C lets nobody see a key before it is hashed.
+
+    It reads names and shapes only, so its speed does not matter.
+    """
+
+    dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(
+        pickle._Unpickler.dispatch  # pyright: ignore[reportAttributeAccessIssue]
+    )
+    stack: list[Any]
+    pop_mark: Callable[[], list[Any]]
+
     def find_class(self, module: str, name: str) -> Any:
         allowed = (module, name) in _ALLOWED
-        _require(allowed, f"it asks for {module}.{name}, which is refused")
+        _require(allowed, f"it asks for {f'{module}.{name}'[:_SHOWN]}, which is refused")
         return _ALLOWED[module, name]
 
     def persistent_load(self, pid: Any) -> _Storage:
         tag, kind, key, _, count, *view = pid
-        _require(tag == "storage" and kind in _DTYPES, "an unknown object")
+        known = tag == "storage" and type(kind) is str and kind in _DTYPES
+        _require(known, "an unknown object")
         _require(
             type(key) is str and type(count) is int and count >= 0, "a bad storage"
         )
         _require(not view or view == [None], "a view of a storage")
         return _Storage(key, _DTYPES[kind], count)
+
+    def _set(self, items: list[Any]) -> None:
+        mapping = self.stack[-1]
+        _require(isinstance(mapping, dict), "an entry of something that is no mapping")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            _require(type(key) is str, "an entry whose name is no text")
+            mapping[key] = value
+
+    def _load_setitem(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self._set([key, value])
+
+    def _load_setitems(self) -> None:
+        self._set(self.pop_mark())
+
+    dispatch[pickle.SETITEM[0]] = _load_setitem
+    dispatch[pickle.SETITEMS[0]] = _load_setitems
 
 
 def _unpickle(stream: Any) -> Any:
@@ -157,6 +209,8 @@ def _unpickle(stream: Any) -> Any:
     start = stream.tell()
     for step, (opcode, argument, position) in enumerate(pickletools.genops(stream)):
         _require((position or 0) - start < _MAX_PICKLE, "a pickle far too large")
+        known = opcode.name in _OPCODES
+        _require(known, f"opcode {opcode.name}, which PyTorch does not write")
         if "PUT" in opcode.name:  # the memo grows to the index that is asked for
             _require(int(argument or 0) <= 2 * step, "a memo index out of range")
     stream.seek(start)
@@ -166,8 +220,8 @@ def _unpickle(stream: Any) -> Any:
 def _entries(loaded: Any) -> dict[str, _Tensor]:
     _require(isinstance(loaded, dict), "no mapping of names to tensors")
     for name, value in dict.items(loaded):
-        fine = isinstance(name, str) and isinstance(value, _Tensor)
-        _require(fine, f"the entry {name!r} is no named tensor")
+        fine = isinstance(value, _Tensor)
+        _require(fine, f"the entry {name[:_SHOWN]!r} is no named tensor")
     return loaded
 
 
@@ -232,6 +286,8 @@ def _legacy_places(
     data: mmap.mmap, keys: list[str], entries: Mapping[str, _Tensor]
 ) -> dict[str, int]:
     """Byte at which every storage starts; each is preceded by its count (int64)."""
+    named = isinstance(keys, list) and all(type(key) is str for key in keys)
+    _require(named, "a list of storages that is none")
     storages = {tensor.storage.key: tensor.storage for tensor in entries.values()}
     _require(
         set(keys) == set(storages), "storages and tensors that do not belong together"

@@ -176,8 +176,8 @@ def _leaves(tree: dict[str, Any], path: str = "") -> dict[str, Any]:
 
 
 def has_checkpoint(run: RunFolder) -> bool:
-    """Whether a run can be resumed."""
-    return any((run.checkpoints / "latest").glob("[0-9]*"))
+    """Whether a run can be resumed; a folder that was not finished does not count."""
+    return any(each.name.isdigit() for each in (run.checkpoints / "latest").glob("*"))
 
 
 def restore_best(run: RunFolder, params: Any) -> tuple[Any, int]:

@@ -204,6 +204,7 @@ class Experiment:
             "accumulate": self.train.accumulate,
             "class_weights": self.train.class_weights,
             "label_smoothing": self.train.label_smoothing,
+            "stop_metric": self.train.stop_metric,
             "classes": list(self.classes),
         }
 

@@ -5,6 +5,7 @@ import io
 import os
 import pickle
 import struct
+import time
 import zipfile
 from pathlib import Path
 
@@ -239,6 +240,42 @@ def test_a_memo_index_of_four_billion_is_refused_before_it_is_run(path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", bomb)
     with pytest.raises(InputError, match="memo index"):
+        read_torch(path)
+
+
+def doubled(levels: int) -> bytes:
+    """Opcodes of a tuple of two equal tuples of two ..., from the memo."""
+    steps = [b"h" + bytes([n, 0x68, n, 0x86, 0x71, n + 1]) for n in range(1, levels)]
+    return b")q\x01" + b"".join(steps)
+
+
+@pytest.mark.parametrize(
+    ("name", "around"),
+    [
+        ("setitem", (b"}", b"K\x01s")),
+        ("setitems", (b"}(", b"K\x01u")),
+        ("reduce", (b"ccollections\nOrderedDict\n]]", b"aK\x01aa\x85R")),
+        ("key list", (b"]", b"a")),
+        ("storage", (b"}X\x01\0\0\0w(X\x07\0\0\0storage", b"NNNtQs")),
+    ],
+)
+def test_a_small_file_of_doubled_tuples_is_refused_at_once(path, name, around):
+    before, after = around
+    bomb = b"\x80\x02" + before + doubled(60) + after + b"."
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", bomb)
+    began = time.monotonic()
+    with pytest.raises(InputError) as error:
+        read_torch(path)
+    assert len(str(error.value)) < 1_000
+    assert time.monotonic() - began < 5  # 2 ** 60 steps would take centuries
+
+
+@pytest.mark.parametrize("code", [b"}N2ss.", b"(ds.", b"\x8f(K\x01\x90."])
+def test_opcodes_that_pytorch_does_not_write_are_refused(path, code):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02" + code)
+    with pytest.raises(InputError, match="PyTorch does not write"):
         read_torch(path)
 
 

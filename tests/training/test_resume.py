@@ -84,6 +84,8 @@ def test_killed_at_three_places_the_run_ends_bitwise_the_same(values, tmp_path):
     assert start(values, unbroken).wait(180) == 0
     for at_step in (1, 4, 7):  # before the first save, between saves, after validation
         start_and_kill(values, broken, at_step)
+    # What the last start goes on from is neither nothing nor the end.
+    assert 0 < last_state(values, broken)[0].step < 9
     assert start(values, broken).wait(180) == 0
     run = RunFolder(broken)
     (state, tracker), (wanted, wanted_tracker) = (
@@ -109,6 +111,15 @@ def test_another_seed_is_not_the_same_run(values, tmp_path):
     train(build_experiment(values, run), run)
     with pytest.raises(InputError, match="seed: 42 then, 43 now"):
         train(build_experiment(values | {"seed": 43}, run), run)
+
+
+def test_another_meaning_of_best_is_not_the_same_run(values, tmp_path):
+    run = RunFolder(tmp_path)
+    values["train"]["max_steps"] = 2
+    train(build_experiment(values, run), run)
+    values["train"]["stop_metric"] = "loss"
+    with pytest.raises(InputError, match="stop_metric: macro_f1 then, loss now"):
+        train(build_experiment(values, run), run)
 
 
 def test_changed_data_are_refused_once_training_began(values, tmp_path):

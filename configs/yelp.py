@@ -1,4 +1,7 @@
-"""Yelp polarity through TFDS, as the BERT-LSTNet-Softmax paper trains it.
+"""Yelp polarity through TFDS: the BERT-LSTNet-Softmax paper's data, our defaults.
+
+The paper trains for 10,000 updates with augmentation and one rate of 1e-3; these are
+two epochs with none and separate rates, because 1e-3 destroys a pre-trained BERT.
 
 Data: ``yelp_polarity_reviews``, 560,000 + 38,000 reviews, official test split.
 Command: ``python -m launch.train --config=configs/yelp.py``.

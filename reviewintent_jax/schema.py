@@ -32,6 +32,10 @@ NO_LABEL = -1
 """Label of an empty slot, or of a review whose answer is unknown."""
 
 
+RAW_CHARACTERS = 1000
+"""Most characters that are kept of a row that could not be read."""
+
+
 class InputError(ValueError):
     """A mistake in what the user gave us; launchers print it without a traceback.
 
@@ -47,19 +51,40 @@ class InputError(ValueError):
         super().__init__("\n".join(part for part in parts if part))
 
 
+def check_seed(seed: int, field: str) -> None:
+    """Refuses a seed that the random generators do not take.
+
+    Args:
+      seed: 0 to 2**32 - 1.
+      field: of the config, without ``config.``, for the message.
+
+    Raises:
+      InputError: it is out of range.
+    """
+    if not 0 <= seed < 1 << 32:
+        raise InputError(
+            f"{field} is {seed}.",
+            where=f"field {field}",
+            fix="Give a whole number from 0 to 4294967295.",
+        )
+
+
 class RawRow(NamedTuple):
     """One row as the source gave it (stage 1, raw).
 
     ``fields`` maps column name to value. ``problem`` is empty for a well-formed row;
     otherwise it says why the row could not be read, and ``fields`` holds what could.
     ``line`` counts from 1 and is the physical line of the file on which the row
-    starts (for Parquet and TFDS, which have no lines, the row number from 1).
+    starts (for Parquet and TFDS, which have no lines, the row number from 1). ``raw``
+    is a row with a problem as it was written, at most 1,000 characters of it, where it
+    was text; else empty.
     """
 
     file: str
     line: int
     fields: Mapping[str, Any]
     problem: str = ""
+    raw: str = ""
 
 
 class Review(NamedTuple):

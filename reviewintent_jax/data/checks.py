@@ -14,7 +14,13 @@ import numpy as np
 
 from reviewintent_jax.data.sources import SourceSpec
 from reviewintent_jax.data.times import utc_seconds
-from reviewintent_jax.schema import InputError, RawRow, Rejected, Review
+from reviewintent_jax.schema import (
+    RAW_CHARACTERS,
+    InputError,
+    RawRow,
+    Rejected,
+    Review,
+)
 
 _BLANK = re.compile(r"[\s\x00\u00ad\u200b-\u200f\u2060\ufeff]*")
 _WHOLE = re.compile(r"[+-]?\d{1,18}\.0*")
@@ -56,6 +62,8 @@ def check_row(
         return Rejected(row, raw.file, raw.line, column, reason, _shown(value))
 
     if raw.problem:
+        if raw.raw:
+            return Rejected(row, raw.file, raw.line, "", raw.problem, raw.raw)
         return rejected("", raw.problem, dict(raw.fields))
     written = raw.fields.get(source.text)
     if isinstance(written, list | dict | tuple | np.ndarray):
@@ -206,10 +214,11 @@ class RejectionLog:
             self._file = None
 
     def add(self, rejected: Rejected) -> None:
-        """Write one row; its value is cut to 200 characters."""
+        """Write one row; its value is cut to 200 characters, a whole row to 1,000."""
         if self._file is None:
             raise ValueError("the log is not open; use it in a with statement")
-        cut = rejected._replace(value=rejected.value[:_SHOWN_CHARACTERS])
+        most = _SHOWN_CHARACTERS if rejected.field else RAW_CHARACTERS
+        cut = rejected._replace(value=rejected.value[:most])
         line = json.dumps(cut._asdict(), ensure_ascii=False) + "\n"
         self._file.write(line.encode("utf-8", "backslashreplace"))
         self.counts[rejected.reason.split(": ")[0]] += 1

@@ -13,7 +13,7 @@ import csv
 import itertools
 from collections.abc import Iterator, Sequence
 
-from reviewintent_jax.data.opening import MAX_CHARACTERS, Lines
+from reviewintent_jax.data.opening import MAX_CHARACTERS, Lines, as_written
 from reviewintent_jax.schema import InputError, RawRow
 
 _SAMPLE_LINES = 20
@@ -147,4 +147,6 @@ def _rows(
             kind = "few" if len(fields) < width else "many"
             problem = f"too {kind} fields: {len(fields)}, the header has {width}"
         read = dict(zip(columns, fields, strict=False))
-        yield RawRow(lines.name, start, read, problem)
+        # What is surplus has no column; it stays to be seen in the raw row.
+        raw = as_written("".join(lines.record)) if problem else ""
+        yield RawRow(lines.name, start, read, problem, raw)

@@ -18,7 +18,7 @@ from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue]  (Rust
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from reviewintent_jax.schema import InputError
+from reviewintent_jax.schema import InputError, check_seed
 
 SHINGLE_WORDS = 3
 _SHINGLE_LETTERS = 8  # for writing without spaces between words
@@ -59,6 +59,7 @@ class DuplicateSpec:
                 where="field duplicates.permutations",
                 fix="Give a number from 16 to 1024; 64 is plenty for most data.",
             )
+        check_seed(self.seed, "duplicates.seed")
 
 
 class Duplicates(NamedTuple):

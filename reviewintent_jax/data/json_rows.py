@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from reviewintent_jax.data.opening import MAX_CHARACTERS, Lines
+from reviewintent_jax.data.opening import MAX_CHARACTERS, Lines, as_written
 from reviewintent_jax.schema import InputError, RawRow
 
 _LOOK_AHEAD = 100  # rows whose keys make the columns
@@ -41,7 +41,8 @@ def _rows(lines: Lines) -> Iterator[RawRow]:
                 fix="Convert it: jq -c '.[]' reviews.json > reviews.jsonl",
             )
         fields, problem = _parsed(line)
-        yield RawRow(lines.name, lines.number, fields, problem)
+        raw = as_written(line) if problem else ""
+        yield RawRow(lines.name, lines.number, fields, problem, raw)
 
 
 def _parsed(line: str) -> tuple[dict[str, Any], str]:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import charset_normalizer
 import zstandard
 
-from reviewintent_jax.schema import InputError
+from reviewintent_jax.schema import RAW_CHARACTERS, InputError
 
 MAX_CHARACTERS = 1 << 24
 """Longest field or line that is read, in characters; a longer one is a problem row."""
@@ -119,6 +119,16 @@ def decompressed(stream: BinaryIO) -> BinaryIO:
     if head.startswith(_ZSTD):
         return io.BufferedReader(_Unzstd(stream), 1 << 16)
     return stream
+
+
+def as_written(record: str) -> str:
+    """A record as evidence: without its line end, cut at 1,000 characters.
+
+    Where it was cut, it ends in ``...``.
+    """
+    record = record.rstrip("\r\n")
+    whole = len(record) <= RAW_CHARACTERS
+    return record if whole else record[: RAW_CHARACTERS - 3] + "..."
 
 
 def detect_encoding(head: bytes) -> str:

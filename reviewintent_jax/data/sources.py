@@ -9,12 +9,13 @@ import enum
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import reviewintent_jax
 from reviewintent_jax.data.bazaar import BazaarSpec, simulate_shop
 from reviewintent_jax.data.tables import expand_paths, read_tables, table_layout
-from reviewintent_jax.schema import InputError, RawRow
+from reviewintent_jax.schema import InputError, RawRow, check_seed
 
 
 class SourceKind(enum.StrEnum):
@@ -69,6 +70,7 @@ class SourceSpec:
             raise InputError(
                 "The table to read is not named.", fix="Set --config.data.path=FILE."
             )
+        check_seed(self.shop_seed, "data.shop_seed")
         if self.kind == SourceKind.TFDS and not self.tfds_name.strip():
             raise InputError(
                 "The TensorFlow dataset is not named.",
@@ -154,6 +156,19 @@ def _nearest(column: str, columns: Sequence[str]) -> str:
         return by_plain[close[0]]
     parts = [name for name in columns if plain(column) and plain(column) in plain(name)]
     return parts[0] if parts else ""
+
+
+def source_places(spec: SourceSpec) -> list[Path]:
+    """Files and folders that are read, which nothing may be written over.
+
+    Raises:
+      InputError: a table does not exist.
+    """
+    if spec.kind == SourceKind.TABLE:
+        return expand_paths(spec.path)
+    if spec.kind == SourceKind.TFDS and spec.tfds_folder:
+        return [Path(spec.tfds_folder).expanduser()]
+    return []
 
 
 def source_fingerprint(spec: SourceSpec) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from reviewintent_jax.data.stratify import cut_units
-from reviewintent_jax.schema import NO_LABEL, InputError
+from reviewintent_jax.schema import NO_LABEL, InputError, check_seed
 
 TRAIN, VALIDATION, TEST, SET_ASIDE = 0, 1, 2, -1
 SPLIT_NAMES = ("train", "validation", "test")
@@ -105,8 +105,7 @@ class SplitSpec:
                     where=f"field split.{name}",
                     fix="Give a share above 0 and below 1.",
                 )
-        if self.seed < 0:
-            raise InputError(f"seed is {self.seed}.", where="field split.seed")
+        check_seed(self.seed, "split.seed")
         if self.folds < 0 or self.folds == 1 or not 0 <= self.fold < (self.folds or 1):
             raise InputError(
                 f"folds is {self.folds} and fold is {self.fold}.",

@@ -227,3 +227,15 @@ def test_killed_run_leaves_whole_lines(tmp_path):
     rows = [json.loads(line)["row"] for line in content.splitlines()]
     assert rows == list(range(len(rows)))
     assert len(rows) > 100
+
+
+def test_a_row_that_could_not_be_read_is_kept_as_it_was_written(tmp_path):
+    line = "a,b," + "c" * 996
+    raw = RawRow("r.csv", 2, {"text": "a"}, "too many fields: 3", line)
+    rejected = check_row(raw, 0, source(), CheckSpec(max_characters=0))
+    assert rejected.value == line
+    with RejectionLog(tmp_path / "rejected.jsonl") as log:
+        log.add(rejected)
+        log.add(rejected._replace(field="text"))
+    lines = (tmp_path / "rejected.jsonl").read_text().splitlines()
+    assert [json.loads(each)["value"] for each in lines] == [line, line[:200]]

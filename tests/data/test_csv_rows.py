@@ -92,6 +92,19 @@ def test_rows_of_another_width(tmp_path, line, problem, fields):
     assert (row.problem, row.fields) == (problem, fields)
 
 
+def test_surplus_fields_of_a_malformed_row_stay_in_its_raw_line(tmp_path):
+    content = "text,stars\na,b,the rest, of it\r\nok,3\n"
+    rows = rows_of(tmp_path, "r.csv", content)
+    assert [row.raw for row in rows] == ["a,b,the rest, of it", ""]
+
+
+def test_raw_lines_are_kept_up_to_a_thousand_characters(tmp_path):
+    content = f'text,stars\n"one\ntwo",{"x" * 3000},3\n{"y" * 990},2,{"z" * 7}\n'
+    rows = rows_of(tmp_path, "r.csv", content)
+    assert rows[0].raw == '"one\ntwo",' + "x" * 987 + "..."
+    assert rows[1].raw == "y" * 990 + ",2,zzzzzzz"
+
+
 def test_field_beyond_the_limit_is_a_problem_and_the_next_row_is_read(
     tmp_path, monkeypatch
 ):

@@ -27,6 +27,7 @@ def test_jsonl_rows_and_their_problems(tmp_path):
         *("", "not valid JSON", "not a JSON object", ""),
     ]
     assert rows[0].fields == {"text": "good", "stars": 5}
+    assert [row.raw for row in rows] == ["", '{"text": ', "[1, 2]", ""]
 
 
 def test_json_nested_beyond_reason_is_a_problem(tmp_path):

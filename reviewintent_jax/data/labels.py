@@ -99,7 +99,7 @@ class LabelMap:
 
         classes  ("negative", "positive")
         index    {"1": 0, "5": 1}
-        left_out {"3": "stars 3 belong to no class"}
+        left_out {"3": "stars belong to no class"}
 
     Attributes:
       kind: STARS, BINARY or NAMES, never AUTO.
@@ -136,7 +136,7 @@ class LabelMap:
         return self._folded.get(folded, NO_LABEL)
 
     def reason(self, raw: str) -> str:
-        """Why ``raw`` has no class; empty when it has one."""
+        """Why ``raw`` has no class, the same for many labels; empty when it has one."""
         if self.encode(raw) != NO_LABEL:
             return ""
         if raw in self.left_out:
@@ -148,7 +148,7 @@ class LabelMap:
         known = "0 or 1, true or false, yes or no"
         if self.kind is LabelKind.NAMES:
             known = "one of " + ", ".join(self.classes)
-        return f"label {_short(raw)} is not {known}"
+        return f"label is not {known}"
 
     def describe(self) -> str:
         """One line for people: what became what, and what was left out.
@@ -317,9 +317,8 @@ def _fit_names(rows: Mapping[str, int], spec: LabelSpec) -> LabelMap:
         )
     numbers = {folded: number for number, folded in enumerate(names)}
     index = {raw: numbers[f] for f in names for raw in spelt[f]}
-    known = ", ".join(names.values())
-    why = "label {} is not one of " + known
-    left = {raw: why.format(_short(raw)) for raw in rows if raw not in index}
+    why = "label is not one of " + ", ".join(names.values())
+    left = {raw: why for raw in rows if raw not in index}
     return LabelMap(LabelKind.NAMES, tuple(names.values()), index, left, rows, ())
 
 
@@ -371,8 +370,8 @@ def _star_reason(value: float | None, spans: tuple[tuple[float, float], ...]) ->
     if value is None:
         return "label is not a number of stars"
     if _between(value, spans):
-        return f"stars {value:g} belong to no class"
-    return f"stars {value:g} lie outside the star lists"
+        return "stars belong to no class"
+    return "stars lie outside the star lists"
 
 
 def _fold(raw: str) -> str:

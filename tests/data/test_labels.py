@@ -32,7 +32,7 @@ def test_stars_become_sentiments_and_the_middle_is_left_out():
     assert fitted.kind is LabelKind.STARS
     assert fitted.classes == ("negative", "positive")
     assert fitted.index == {"1": 0, "5": 1}
-    assert fitted.left_out == {"3": "stars 3 belong to no class"}
+    assert fitted.left_out == {"3": "stars belong to no class"}
 
 
 def test_describe_says_what_became_what():
@@ -91,7 +91,7 @@ def test_stray_stars_are_left_out_with_a_reason():
     counts = {"1": 5, "5": 9, "0": 1, "n/a": 1}
     fitted = fit_labels(counts, spec(kind=LabelKind.STARS))
     assert fitted.left_out == {
-        "0": "stars 0 lie outside the star lists",
+        "0": "stars lie outside the star lists",
         "n/a": "label is not a number of stars",
     }
 
@@ -149,7 +149,7 @@ def test_listed_classes_give_the_order_and_leave_out_the_rest():
     fitted = fit_labels(counts, spec(classes=("sad", "HAPPY")))
     assert fitted.classes == ("sad", "HAPPY")
     assert (fitted.encode("happy"), fitted.encode("Angry")) == (1, NO_LABEL)
-    assert fitted.left_out == {"Angry": "label 'Angry' is not one of sad, HAPPY"}
+    assert fitted.left_out == {"Angry": "label is not one of sad, HAPPY"}
     assert fitted.describe().endswith("Angry left out (3 rows)")
 
 
@@ -212,7 +212,7 @@ def test_contradictory_settings_are_refused(changes):
 @pytest.mark.parametrize(
     ("counts", "unknown", "reason"),
     [
-        ({"1": 2, "5": 2}, "3.5", "stars 3.5 belong to no class"),
+        ({"1": 2, "5": 2}, "3.5", "stars belong to no class"),
         ({"1": 2, "5": 2}, "9", "outside"),
         ({"0": 2, "1": 2}, "2", "not 0 or 1"),
         ({"good": 2, "bad": 2}, "ugly", "not one of bad, good"),
@@ -258,3 +258,23 @@ def test_real_label_columns(shared_data, file, column, classes):
     raw = pd.read_csv(shared_data / file, dtype=str, usecols=[column])[column]
     counts = {str(k): int(v) for k, v in raw.dropna().value_counts().items()}
     assert len(fit_labels(counts, spec()).classes) == classes
+
+
+@pytest.mark.parametrize(
+    ("counts", "stray"),
+    [
+        ({"good": 5, "bad": 5}, [f"odd {i}" for i in range(1000)]),
+        ({"0": 5, "1": 5}, [f"odd {i}" for i in range(1000)]),
+        ({"1": 5, "5": 5}, [str(6 + i / 8) for i in range(1000)]),
+        ({"1": 5, "5": 5}, [str(2.5 + i / 1e4) for i in range(1000)]),
+    ],
+    ids=["names", "binary", "off the scale", "in no class"],
+)
+def test_a_thousand_stray_labels_have_one_reason(counts, stray):
+    fitted = fit_labels(counts, spec())
+    assert len({fitted.reason(raw) for raw in stray}) == 1
+    if fitted.kind is LabelKind.NAMES:
+        many = counts | dict.fromkeys(stray, 1)
+        named = fit_labels(many, spec(kind=LabelKind.NAMES, classes=("good", "bad")))
+        assert len(named.left_out) == 1000
+        assert len(set(named.left_out.values())) == 1

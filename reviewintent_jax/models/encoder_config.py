@@ -174,6 +174,19 @@ def _family(config: dict[str, Any], path: Path) -> EncoderFamily:
     return EncoderFamily(config["model_type"])
 
 
+def _check_number(name: str, value: Any, where: str) -> None:
+    """Refuses a size that is no whole number, and a rate that is no number."""
+    kind = EncoderSpec.__annotations__[name]
+    if kind not in (int, float):
+        return
+    allowed = (int,) if kind is int else (int, float)
+    if not isinstance(value, allowed) or isinstance(value, bool):
+        wanted = "whole number" if kind is int else "number"
+        raise InputError(
+            f"A field has the wrong type: {value!r} is no {wanted}.", where=where
+        )
+
+
 def _spec(family: EncoderFamily, config: dict[str, Any], path: Path) -> EncoderSpec:
     fields = _FIELDS[family]
     missing = [theirs for theirs in fields.values() if theirs not in config]
@@ -187,6 +200,8 @@ def _spec(family: EncoderFamily, config: dict[str, Any], path: Path) -> EncoderS
             fix=f"Supported: {', '.join(_ACTIVATIONS)}.",
         )
     values["activation"] = _ACTIVATIONS[values["activation"]]
+    for ours, theirs in fields.items():
+        _check_number(ours, values[ours], f"{path}, {theirs}")
     distilbert = family == EncoderFamily.DISTILBERT
     if distilbert:
         values |= {"type_vocab_size": 0, "norm_eps": _DISTILBERT_EPS}

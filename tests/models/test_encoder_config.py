@@ -68,6 +68,11 @@ def test_fields_left_out_take_the_values_transformers_assumes(tmp_path):
         ({"hidden_act": "swish"}, "'swish'"),
         ({"num_attention_heads": 5}, "heads"),
         ({"hidden_size": "many"}, "wrong type"),
+        ({"num_hidden_layers": 1.5}, "wrong type: 1.5 is no whole number"),
+        ({"vocab_size": 99.0}, "wrong type: 99.0 is no whole number"),
+        ({"num_attention_heads": True}, "wrong type: True is no whole number"),
+        ({"pad_token_id": None}, "wrong type: None is no whole number"),
+        ({"layer_norm_eps": "small"}, "wrong type: 'small' is no number"),
     ],
 )
 def test_an_unsupported_config_is_refused(tmp_path, change, message):

@@ -26,8 +26,15 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C."""
 
 
-def run(main: Callable[[list[str]], None]) -> None:
-    """Runs a command: parses flags, sets up, and turns user errors into sentences."""
+def run(
+    main: Callable[[list[str]], None],
+    *,
+    after_stop: str = "The same command begins again from the start.",
+) -> None:
+    """Runs a command: parses flags, sets up, and turns user errors into sentences.
+
+    ``after_stop`` says, after Ctrl-C, what the same command would do.
+    """
 
     def guarded(argv: list[str]) -> None:
         _set_up_logging()
@@ -50,10 +57,7 @@ def run(main: Callable[[list[str]], None]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except KeyboardInterrupt:
-        print(
-            "\nStopped. The same command goes on from the last checkpoint.",
-            file=sys.stderr,
-        )
+        print(f"\nStopped. {after_stop}", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 

@@ -61,4 +61,6 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    runtime.run(
+        main, after_stop="The same command goes on from the last checkpoint, if any."
+    )

@@ -162,6 +162,7 @@ def add_training(config: ConfigDict) -> None:
     config.evaluation = ConfigDict(
         {
             "batch_pages": 16,
+            "threshold": "argmax",  # or validation: chosen there, for two classes
             "bootstrap_samples": 1_000,
             "baseline_max_rows": 200_000,
             "seed": 0,

@@ -44,6 +44,9 @@ from reviewintent_jax.training.outcome import write_json
 
 S = TypeVar("S")
 
+_LATER = {"evaluation": {"threshold": "argmax"}}
+"""Settings younger than the first runs, and what runs did before there were any."""
+
 
 class Weights(enum.StrEnum):
     """Where the encoder's first weights come from."""
@@ -136,6 +139,18 @@ def read_config(values: Mapping[str, Any]) -> Config:
     return _build(Config, values, "config")
 
 
+def read_stored_config(values: Mapping[str, Any]) -> Config:
+    """Reads the config that a run kept; settings younger than the run are filled in.
+
+    Raises:
+      InputError: see :func:`read_config`.
+    """
+    filled = dict(values)
+    for group, settings in _LATER.items():
+        filled[group] = settings | filled[group]
+    return read_config(filled)
+
+
 def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
     """Prepares data and weights and puts the experiment together.
 
@@ -147,6 +162,7 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
     read_spec(folder)  # an unsupported encoder fails before the data are read
     tokenizer = ReviewTokenizer(folder)
     prepared = prepare(config.data_spec(), tokenizer, run, frozen=has_checkpoint(run))
+    config.evaluation.check_classes(prepared.labels.classes)
     if config.encoder.weights == Weights.PRETRAINED:
         pretrained = load_encoder(config.encoder.source, sha256=config.encoder.sha256)
         params = {k: v for k, v in pretrained.params.items() if k != "pooler"}
@@ -195,7 +211,7 @@ def load_trained(run: RunFolder) -> Trained:
             where=str(run.root),
             fix="Train one: python -m launch.train --config=... --workdir=...",
         )
-    config = read_config(json.loads(run.config.read_text("utf-8")))
+    config = read_stored_config(json.loads(run.config.read_text("utf-8")))
     facts = json.loads(run.model.read_text("utf-8"))
     labels = LabelMap.from_dict(facts["labels"])
     tokenizer = ReviewTokenizer(run.encoder)
@@ -214,6 +230,7 @@ def load_trained(run: RunFolder) -> Trained:
         pages=config.pages,
         labels=labels,
         temperature=facts["temperature"],
+        threshold=facts.get("threshold"),  # absent from runs of earlier versions
         data=config.data_spec(),
         evaluation=config.evaluation,
     )

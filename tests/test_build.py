@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 
 from configs import base
-from reviewintent_jax.build import Config, build_experiment, plain_values, read_config
+from reviewintent_jax.build import (
+    Config,
+    build_experiment,
+    plain_values,
+    read_config,
+    read_stored_config,
+)
 from reviewintent_jax.models.pretrained import load_encoder
 from reviewintent_jax.schema import InputError, RunFolder
 
@@ -64,6 +70,7 @@ def test_the_tree_has_no_field_that_no_dataclass_reads():
         ("train.epochs", 0, "train.epochs must be 1 or more"),
         ("train.stop_metric", "f1", "stop_metric cannot be 'f1'.*macro_f1, accuracy"),
         ("lstnet.kernel_sizes", 3, "config.lstnet.kernel_sizes must be a list"),
+        ("evaluation.threshold", 0.3, "threshold cannot be 0.3.*argmax, validation"),
         ("split.kind", "random", "split.kind cannot be 'random'.*stratified"),
         ("pages.page_tokens", 100, "page_tokens"),
         ("train", 3, "config.train must be a group"),
@@ -86,6 +93,27 @@ def test_a_missing_setting_is_named():
     del tree["optimizer"]["beta1"]
     with pytest.raises(InputError, match=r"config\.optimizer\.beta1"):
         read_config(tree)
+
+
+def test_a_run_may_be_older_than_a_setting():
+    tree = values()
+    del tree["evaluation"]["threshold"]
+    assert read_stored_config(tree).evaluation.threshold == "argmax"
+    del tree["optimizer"]["beta1"]
+    with pytest.raises(InputError, match=r"config\.optimizer\.beta1"):
+        read_stored_config(tree)
+
+
+def test_a_threshold_between_three_classes_is_refused(tiny_config, tmp_path):
+    tiny_config.evaluation.threshold = "validation"
+    tiny_config.labels.update(
+        kind="stars",
+        negative_stars=(1.0, 2.0),
+        neutral_stars=(3.0,),
+        positive_stars=(4.0, 5.0),
+    )
+    with pytest.raises(InputError, match=r"two classes only, but there are 3: neg"):
+        build_experiment(plain_values(tiny_config), RunFolder(tmp_path))
 
 
 def test_whole_numbers_serve_as_fractions():

@@ -1,23 +1,28 @@
 """A plain PyTorch fine-tune of the same weights on the same split as a run of ours.
 
-In: the folder of a finished run. Out: the scores of ``transformers``' own sequence
-classifier (pooler and one dense layer) trained with PyTorch on the very same texts,
-with the same number of epochs, batch size, learning rates and schedule, padded
-dynamically as its users do. PyTorch is imported here alone, and only when a comparison
-is asked for.
+In: the prepared data of a finished run. Out: the answers of ``transformers``' own
+sequence classifier (pooler and one dense layer) trained with PyTorch on the very same
+texts, on as many of them as the run saw, with the same batch size, learning rates and
+schedule, padded dynamically as its users do. PyTorch is imported here alone, and only
+when a comparison is asked for.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import log_softmax
 from tqdm import tqdm
 
 from reviewintent_jax.data.prepare import Prepared
 from reviewintent_jax.data.splits import TEST, TRAIN, VALIDATION
-from reviewintent_jax.evaluation.calibration import fit_temperature, probabilities
-from reviewintent_jax.evaluation.evaluate import EvaluationSpec
+from reviewintent_jax.evaluation.calibration import (
+    best_threshold,
+    fit_temperature,
+    probabilities,
+)
+from reviewintent_jax.evaluation.evaluate import Baseline, EvaluationSpec, Threshold
 from reviewintent_jax.evaluation.metrics import classification_metrics
 from reviewintent_jax.schema import InputError
 from reviewintent_jax.training.optimizer import OptimizerSpec
@@ -29,30 +34,32 @@ class PeerSpec(NamedTuple):
     Attributes:
       folder: Hugging Face folder of the encoder.
       max_tokens: longer reviews are cut here.
-      epochs: passes over the training reviews.
+      reviews: training reviews seen in all, 1 or more, counted again in every pass;
+        the last pass ends where they do.
       batch_reviews: reviews in an update.
       optimizer: rates, schedule, decay and clipping.
-      evaluation: bootstrap and its seed.
+      evaluation: how probabilities become an answer.
       seed: of order, dropout and the head's first weights.
     """
 
     folder: str
     max_tokens: int
-    epochs: int
+    reviews: int
     batch_reviews: int
     optimizer: OptimizerSpec
     evaluation: EvaluationSpec
     seed: int
 
 
-def finetune_with_torch(prepared: Prepared, spec: PeerSpec) -> dict[str, Any]:
-    """Trains and scores the PyTorch classifier.
+def finetune_with_torch(prepared: Prepared, spec: PeerSpec) -> Baseline:
+    """Trains the PyTorch classifier and lets it answer the test split.
 
     After every epoch it is scored on validation; the best epoch by macro-F1 is tested,
     as in our runs.
 
     Returns:
-      ``test`` (metrics after temperature), ``seconds`` of training, versions.
+      Its calibrated answers; facts are ``temperature``, ``seconds`` of training,
+      ``reviews`` seen, passes (``epochs``, the last one whole or not) and versions.
 
     Raises:
       InputError: PyTorch is not installed.
@@ -72,30 +79,29 @@ def finetune_with_torch(prepared: Prepared, spec: PeerSpec) -> dict[str, Any]:
         spec.folder, num_labels=len(classes)
     )
     trainer = _Trainer(torch, model, tokenizer, prepared, spec)
-    best, best_f1, began, training = None, -1.0, time.monotonic(), 0.0
-    for epoch in range(spec.epochs):
+    best, best_f1, training, seen, epoch = None, -1.0, 0.0, 0, 0
+    while seen < spec.reviews:
         began = time.monotonic()
-        trainer.train_epoch(epoch)
+        seen += trainer.train_epoch(epoch, spec.reviews - seen)
         training += time.monotonic() - began
+        epoch += 1
         logits = trainer.logits(prepared.reviews(VALIDATION))
-        score = _metrics(prepared, VALIDATION, logits, 1.0, spec)["macro_f1"]["value"]
+        score = _macro_f1(prepared, logits)
         if score > best_f1:
             best_f1, best = score, (logits, trainer.logits(prepared.reviews(TEST)))
     assert best is not None
-    validation, test = best
-    labels = prepared.label_n[prepared.reviews(VALIDATION)]
-    temperature = fit_temperature(validation, labels)
-    return {
-        "test": _metrics(prepared, TEST, test, temperature, spec),
-        "temperature": temperature,
+    answers = _calibrated(prepared, *best, spec.evaluation)
+    facts = answers.facts | {
         "seconds": training,
-        "reviews_per_second": spec.epochs * len(prepared.reviews(TRAIN)) / training,
-        "epochs": spec.epochs,
+        "reviews": seen,
+        "reviews_per_second": seen / training,
+        "epochs": epoch,
         "batch_reviews": spec.batch_reviews,
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "threads": torch.get_num_threads(),
     }
+    return answers._replace(facts=facts)
 
 
 class _Trainer:
@@ -110,12 +116,13 @@ class _Trainer:
         self._texts = dict(zip(used.tolist(), prepared.texts(used), strict=True))
         self._optimizer, self._schedule = _optimizer(torch, model, spec.optimizer)
 
-    def train_epoch(self, epoch: int) -> None:
+    def train_epoch(self, epoch: int, most: int) -> int:
+        """Trains on ``most`` reviews, or all there are; returns how many they were."""
         torch, spec = self._torch, self._spec
         self._model.train()
         order = np.random.default_rng([spec.seed, epoch]).permutation(
             self._prepared.reviews(TRAIN)
-        )
+        )[:most]
         for batch in tqdm(list(_pieces(order, spec.batch_reviews)), disable=None):
             labels = torch.tensor(self._prepared.label_n[batch].astype(np.int64))
             loss = self._model(**self._inputs(batch), labels=labels).loss
@@ -126,6 +133,7 @@ class _Trainer:
             )
             self._optimizer.step()
             self._schedule.step()
+        return len(order)
 
     def logits(self, reviews: np.ndarray) -> np.ndarray:
         """Logits of some reviews, scored in order of length to pad little."""
@@ -178,19 +186,29 @@ def _pieces(items: np.ndarray, size: int) -> Iterator[np.ndarray]:
         yield items[begin : begin + size]
 
 
-def _metrics(
-    prepared: Prepared,
-    split: int,
-    logits: np.ndarray,
-    temperature: float,
-    spec: PeerSpec,
-) -> dict[str, Any]:
-    classes: Sequence[str] = prepared.labels.classes
-    samples = spec.evaluation.bootstrap_samples if split == TEST else 0
-    return classification_metrics(
-        probabilities(logits, temperature),
-        prepared.label_n[prepared.reviews(split)],
-        classes,
-        bootstrap_samples=samples,
-        seed=spec.evaluation.seed,
+def _macro_f1(prepared: Prepared, logits: np.ndarray) -> float:
+    """Macro-F1 of the validation split."""
+    scores = classification_metrics(
+        probabilities(logits, 1.0),
+        prepared.label_n[prepared.reviews(VALIDATION)],
+        prepared.labels.classes,
+        bootstrap_samples=0,
+        seed=0,
     )
+    return scores["macro_f1"]["value"]
+
+
+def _calibrated(
+    prepared: Prepared,
+    validation: np.ndarray,
+    test: np.ndarray,
+    spec: EvaluationSpec,
+) -> Baseline:
+    """Answers to the test split; temperature and threshold come from validation."""
+    labels = prepared.label_n[prepared.reviews(VALIDATION)]
+    temperature = fit_temperature(validation, labels)
+    facts: dict[str, Any] = {"temperature": temperature}
+    if spec.threshold == Threshold.VALIDATION:
+        prob_ny = probabilities(validation, temperature)
+        facts["threshold"] = best_threshold(prob_ny[:, 1], labels)
+    return Baseline(log_softmax(test / temperature, axis=1), facts)

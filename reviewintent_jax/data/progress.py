@@ -18,11 +18,18 @@ class Progress:
     Args:
       what: what is being done, for people.
       unit: what is counted.
+      total: how many there are, if that is known; the plain lines then come at the
+        quarters of the way, so that they are four at most.
     """
 
-    def __init__(self, what: str, unit: str = "rows") -> None:
+    def __init__(
+        self, what: str, unit: str = "rows", *, total: int | None = None
+    ) -> None:
         self._what, self._unit, self._count = what, unit, 0
-        self._bar = tqdm(desc=what, unit=f" {unit}", disable=None, dynamic_ncols=True)
+        self._total = total
+        self._bar = tqdm(
+            desc=what, total=total, unit=f" {unit}", disable=None, dynamic_ncols=True
+        )
         self._began = self._said = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -35,13 +42,18 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         self._bar.close()
-        if self._bar.disable and self._said > self._began:
+        if self._bar.disable and self._said > self._began and not self._total:
             self._say()
 
     def update(self, count: int) -> None:
         """Moves on by ``count``."""
-        self._count += count
+        before, self._count = self._count, self._count + count
         self._bar.update(count)
+        if self._total:
+            quarters = [4 * n // self._total for n in (before, self._count)]
+            if self._bar.disable and quarters[1] > quarters[0]:
+                self._say()
+            return
         now = time.monotonic()
         if self._bar.disable and now - self._said >= _SECONDS:
             self._said = now
@@ -49,6 +61,5 @@ class Progress:
 
     def _say(self) -> None:
         rate = self._count / max(time.monotonic() - self._began, 1e-9)
-        log.info(
-            "%s: %s %s, %.0f a second", self._what, f"{self._count:,}", self._unit, rate
-        )
+        count = f"{self._count:,}" + (f" of {self._total:,}" if self._total else "")
+        log.info("%s: %s %s, %.0f a second", self._what, count, self._unit, rate)

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from reviewintent_jax.evaluation.calibration import fit_temperature
+from reviewintent_jax.evaluation.calibration import best_threshold, fit_temperature
 from reviewintent_jax.evaluation.metrics import classification_metrics
 from reviewintent_jax.schema import NO_LABEL, InputError
 
@@ -56,6 +56,8 @@ class TfidfResult(NamedTuple):
       log_prob: [n, y], natural log-probabilities of the texts asked for, in their
         order, calibrated on validation as the model's are.
       temperature: what its log-probabilities were divided by.
+      threshold: the probability of class 1 from which macro-F1 is best on validation;
+        None unless there are two classes.
       C: inverse strength of the L2 penalty, the best of the grid on validation.
       class_weight: ``"balanced"`` or None, likewise.
       letters: whether n-grams of letters stand beside those of words, likewise.
@@ -68,6 +70,7 @@ class TfidfResult(NamedTuple):
 
     log_prob: np.ndarray
     temperature: float
+    threshold: float | None
     C: float
     class_weight: str | None
     letters: bool
@@ -151,16 +154,15 @@ def tfidf_logistic_regression(
         log_prob_ny = majority_log_probabilities(label_n, classes, len(test_texts))
         seconds = time.perf_counter() - start
         return TfidfResult(
-            log_prob_ny, 1.0, 1.0, None, False, np.nan, 0, len(texts), seconds
+            log_prob_ny, 1.0, None, 1.0, None, False, np.nan, 0, len(texts), seconds
         )
     chosen = _choose(texts, label_n, choice_texts, choice_n, classes)
-    temperature = fit_temperature(
-        _log_probabilities(chosen, choice_texts, classes), choice_n
-    )
+    temperature, threshold = _calibrate(chosen, choice_texts, choice_n, classes)
     log_prob_ny = _log_probabilities(chosen, test_texts, classes) / temperature
     return TfidfResult(
         log_prob=log_softmax(log_prob_ny, axis=1),
         temperature=temperature,
+        threshold=threshold,
         C=chosen.setting.c,
         class_weight=chosen.setting.class_weight,
         letters=chosen.setting.letters,
@@ -223,6 +225,18 @@ def _choose(
             winner = _Chosen(setting, score, vectorizers[:used], model)
     assert winner is not None
     return winner
+
+
+def _calibrate(
+    chosen: _Chosen, texts: Sequence[str], label_n: np.ndarray, classes: int
+) -> tuple[float, float | None]:
+    """Choose temperature and, between two classes, threshold on validation."""
+    logits_ny = _log_probabilities(chosen, texts, classes)
+    temperature = fit_temperature(logits_ny, label_n)
+    if classes != 2:
+        return temperature, None
+    prob_ny = softmax(logits_ny / temperature, axis=1)
+    return temperature, best_threshold(prob_ny[:, 1], label_n)
 
 
 def _score(prob_ny: np.ndarray, label_n: np.ndarray) -> float:

@@ -49,6 +49,22 @@ def probabilities(logits: np.ndarray, temperature: float) -> np.ndarray:
     return softmax(np.asarray(logits, np.float64) / temperature, axis=-1)
 
 
+def answers(prob_ny: np.ndarray, threshold: float | None) -> np.ndarray:
+    """Return the answered classes [n].
+
+    Example: probabilities ``[[0.6, 0.4], [0.8, 0.2]]`` are answered ``[0, 0]`` without
+    a threshold and ``[1, 0]`` with 0.4.
+
+    Args:
+      prob_ny: [n, y], probabilities.
+      threshold: the probability from which class 1 of two is answered; None = the most
+        probable class.
+    """
+    if threshold is None:
+        return np.asarray(prob_ny).argmax(axis=-1)
+    return (np.asarray(prob_ny)[:, 1] >= threshold).astype(np.int64)
+
+
 def fit_temperature(logits_ny: np.ndarray, label_n: np.ndarray) -> float:
     """Find the temperature that minimises the log-loss (Guo et al., ICML 2017).
 

@@ -5,7 +5,9 @@ split, and the metrics computed from those tables alone.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+import enum
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -16,17 +18,32 @@ from flax import linen as nn
 from reviewintent_jax.data.batches import PageSource, eval_batches, prefetch
 from reviewintent_jax.data.pages import slot_lengths
 from reviewintent_jax.data.prepare import Prepared
+from reviewintent_jax.data.progress import Progress
 from reviewintent_jax.data.splits import TEST, TRAIN, VALIDATION
 from reviewintent_jax.evaluation.baselines import (
     majority_log_probabilities,
     tfidf_logistic_regression,
 )
-from reviewintent_jax.evaluation.calibration import fit_temperature, probabilities
+from reviewintent_jax.evaluation.calibration import (
+    answers,
+    best_threshold,
+    fit_temperature,
+    probabilities,
+)
 from reviewintent_jax.evaluation.metrics import (
     classification_metrics,
     paired_difference,
 )
 from reviewintent_jax.schema import InputError, PageBatch
+
+log = logging.getLogger("reviewintent")
+
+
+class Threshold(enum.StrEnum):
+    """How probabilities become an answer; never chosen on test."""
+
+    ARGMAX = "argmax"  # the most probable class
+    VALIDATION = "validation"  # class 1 of two from where macro-F1 is best there
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,12 +52,14 @@ class EvaluationSpec:
 
     Attributes:
       batch_pages: pages scored at a time, 1 or more.
+      threshold: how probabilities become an answer.
       bootstrap_samples: resamples behind every interval; 0 = no intervals.
       baseline_max_rows: most training reviews the TF-IDF baseline is fitted on.
       seed: of the bootstrap and of the baseline's subsample.
     """
 
     batch_pages: int
+    threshold: Threshold
     bootstrap_samples: int
     baseline_max_rows: int
     seed: int
@@ -49,6 +68,19 @@ class EvaluationSpec:
         if min(self.batch_pages, self.baseline_max_rows) < 1:
             raise InputError(
                 "evaluation.batch_pages and baseline_max_rows must be 1 or more."
+            )
+
+    def check_classes(self, classes: Sequence[str]) -> None:
+        """Refuses a threshold where there is not one boundary but several.
+
+        Raises:
+          InputError: the threshold is to be chosen for more than two classes.
+        """
+        if self.threshold == Threshold.VALIDATION and len(classes) != 2:
+            raise InputError(
+                "A threshold can be chosen between two classes only, but there are "
+                f"{len(classes)}: {', '.join(classes)}.",
+                fix="Set --config.evaluation.threshold=argmax.",
             )
 
 
@@ -103,9 +135,15 @@ def predict_split(
     reviews: np.ndarray,
     *,
     batch_pages: int,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """The table of predictions of some reviews, without their texts."""
+    """The table of predictions of some reviews, without their texts.
+
+    ``progress`` is moved on by the reviews of each batch.
+    """
     batches = prefetch(eval_batches(source, reviews, batch_pages=batch_pages), 4)
+    if progress is not None:
+        batches = _counted(batches, progress)
     logits = score_reviews(score, params, batches, reviews)
     ids = prepared.store.lengths()[reviews]
     table = {
@@ -118,9 +156,39 @@ def predict_split(
     return pd.DataFrame(table | columns)
 
 
+def _counted(batches: Iterable[PageBatch], progress: Progress) -> Iterator[PageBatch]:
+    """The same batches; each moves the bar on when the next is asked for."""
+    for batch in batches:
+        yield batch
+        progress.update(int((np.asarray(batch.review_bk) >= 0).sum()))
+
+
 def logits_of(table: pd.DataFrame) -> np.ndarray:
     """Logits ``[n, y]`` of a table of predictions."""
     columns = [name for name in table.columns if str(name).startswith("logit_")]
+    return table[columns].to_numpy(np.float64)
+
+
+def _column(system: str, y: int) -> str:
+    return f"{system}_log_probability_{y}"
+
+
+def add_system(table: pd.DataFrame, system: str, log_prob_ny: np.ndarray) -> None:
+    """Writes a system's log-probabilities ``[n, y]`` into columns of its own."""
+    for y in range(log_prob_ny.shape[1]):
+        table[_column(system, y)] = log_prob_ny[:, y]
+
+
+def has_system(table: pd.DataFrame, system: str) -> bool:
+    """Whether the table holds a system's answers."""
+    return _column(system, 0) in table.columns
+
+
+def log_probabilities_of(
+    table: pd.DataFrame, system: str, classes: Sequence[str]
+) -> np.ndarray:
+    """A system's log-probabilities ``[n, y]`` as the table has them."""
+    columns = [_column(system, y) for y in range(len(classes))]
     return table[columns].to_numpy(np.float64)
 
 
@@ -129,15 +197,26 @@ def table_metrics(
     classes: Sequence[str],
     *,
     temperature: float,
+    threshold: float | None,
     spec: EvaluationSpec,
 ) -> dict[str, Any]:
-    """All metrics of one table of predictions at a temperature."""
+    """All metrics of the model in one table of predictions.
+
+    Args:
+      table: from :func:`predict_split`.
+      classes: their names.
+      temperature: what logits are divided by.
+      threshold: see :func:`~reviewintent_jax.evaluation.calibration.answers`.
+      spec: bootstrap and its seed.
+    """
+    prob_ny = probabilities(logits_of(table), temperature)
     return classification_metrics(
-        probabilities(logits_of(table), temperature),
+        prob_ny,
         table["label"].to_numpy(),
         classes,
         bootstrap_samples=spec.bootstrap_samples,
         seed=spec.seed,
+        predicted_n=answers(prob_ny, threshold),
     )
 
 
@@ -147,26 +226,33 @@ def model_metrics(
     classes: Sequence[str],
     spec: EvaluationSpec,
 ) -> dict[str, Any]:
-    """Scores of the model: temperature from validation, everything else on test."""
-    temperature = fit_temperature(logits_of(validation), validation["label"].to_numpy())
-    calibrated = table_metrics(test, classes, temperature=temperature, spec=spec)
+    """Scores of the model: temperature and threshold from validation, the rest on test.
+
+    ``uncalibrated`` is at temperature 1 and answers with the most probable class.
+    """
+    label_n, logits_ny = validation["label"].to_numpy(), logits_of(validation)
+    temperature = fit_temperature(logits_ny, label_n)
+    threshold = None
+    if spec.threshold == Threshold.VALIDATION:
+        prob_ny = probabilities(logits_ny, temperature)
+        threshold = best_threshold(prob_ny[:, 1], label_n)
+    chosen: dict[str, Any] = {"temperature": temperature, "threshold": threshold}
+    before: dict[str, Any] = {"temperature": 1.0, "threshold": None}
     plain = dataclasses.replace(spec, bootstrap_samples=0)
-    return {
-        "temperature": temperature,
-        "test": calibrated,
-        "uncalibrated": table_metrics(test, classes, temperature=1.0, spec=spec),
-        "validation": table_metrics(
-            validation, classes, temperature=temperature, spec=plain
-        ),
+    return chosen | {
+        "test": table_metrics(test, classes, **chosen, spec=spec),
+        "uncalibrated": table_metrics(test, classes, **before, spec=spec),
+        "validation": table_metrics(validation, classes, **chosen, spec=plain),
     }
 
 
 class Baseline(NamedTuple):
-    """What a baseline answers.
+    """What a system beside the model answers.
 
     Attributes:
       log_prob_ny: log probabilities of the test reviews.
-      facts: how it was fitted, for the record.
+      facts: how it was fitted, for the record; ``threshold`` among them, chosen on
+        validation, where the model has one.
     """
 
     log_prob_ny: np.ndarray
@@ -185,10 +271,16 @@ def fit_baselines(
     train, validation = prepared.reviews(TRAIN), prepared.reviews(VALIDATION)
     test = tested.reviews(TEST)
     label_n, classes = prepared.label_n, prepared.labels.classes
+    log.info("Baseline: majority class")
+    majority = majority_log_probabilities(label_n[train], len(classes), len(test))
     fit_on = train
     if len(train) > spec.baseline_max_rows:
         rng = np.random.default_rng(spec.seed)
         fit_on = np.sort(rng.choice(train, spec.baseline_max_rows, replace=False))
+    log.info(
+        "Baseline: TF-IDF + logistic regression, fitted on %s reviews",
+        f"{len(fit_on):,}",
+    )
     tfidf = tfidf_logistic_regression(
         prepared.texts(fit_on),
         label_n[fit_on],
@@ -199,8 +291,9 @@ def fit_baselines(
         max_rows=spec.baseline_max_rows,
         seed=spec.seed,
     )
-    majority = majority_log_probabilities(label_n[train], len(classes), len(test))
     facts = {k: v for k, v in tfidf._asdict().items() if k != "log_prob"}
+    if spec.threshold == Threshold.ARGMAX:
+        del facts["threshold"]
     return {
         "majority": Baseline(majority, {}),
         "tfidf_logistic_regression": Baseline(tfidf.log_prob, facts),
@@ -210,35 +303,53 @@ def fit_baselines(
 def compare(
     model: dict[str, Any],
     table: pd.DataFrame,
-    baselines: dict[str, Baseline],
+    others: Mapping[str, dict[str, Any]],
     classes: Sequence[str],
     *,
     temperature: float,
+    threshold: float | None,
     spec: EvaluationSpec,
 ) -> dict[str, Any]:
-    """The model's scores beside those of its baselines on the same reviews.
+    """The model's scores beside those of other systems, all from one table.
 
-    Returns ``systems`` (metrics of each) and ``differences`` (model minus baseline,
-    with the interval of the difference, which is what "better" must be judged by).
+    Args:
+      model: the model's own scores.
+      table: of test predictions, with the columns of every system
+        (:func:`add_system`).
+      others: system -> how it was fitted; its ``threshold``, if any, decides its
+        answers.
+      classes: their names.
+      temperature: of the model.
+      threshold: of the model.
+      spec: bootstrap and its seed.
+
+    Returns:
+      ``systems`` (metrics of each) and ``differences`` (model minus the other, with
+      the interval of the difference, which is what "better" must be judged by).
     """
     label_n = table["label"].to_numpy()
-    samples, seed = spec.bootstrap_samples, spec.seed
+    drawn: dict[str, Any] = {
+        "bootstrap_samples": spec.bootstrap_samples,
+        "seed": spec.seed,
+    }
     prob_ny = probabilities(logits_of(table), temperature)
     systems, differences = {"model": model}, {}
-    for name, baseline in baselines.items():
-        baseline_ny = probabilities(baseline.log_prob_ny, 1.0)
+    for name, facts in others.items():
+        other_ny = probabilities(log_probabilities_of(table, name, classes), 1.0)
+        other_n = answers(other_ny, facts.get("threshold"))
         test = classification_metrics(
-            baseline_ny, label_n, classes, bootstrap_samples=samples, seed=seed
+            other_ny, label_n, classes, predicted_n=other_n, **drawn
         )
-        systems[name] = {"test": test, **baseline.facts}
+        systems[name] = {"test": test} | facts
         differences[name] = {
             metric: paired_difference(
                 prob_ny,
-                baseline_ny,
+                other_ny,
                 label_n,
                 metric,
-                bootstrap_samples=samples,
-                seed=seed,
+                predicted_a_n=answers(prob_ny, threshold),
+                predicted_b_n=other_n,
+                **drawn,
             )
             for metric in ("accuracy", "macro_f1", "auc")
         }

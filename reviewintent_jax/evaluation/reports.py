@@ -21,7 +21,11 @@ import pyarrow.parquet
 from markupsafe import Markup
 
 from reviewintent_jax.evaluation import plots
-from reviewintent_jax.evaluation.calibration import probabilities, reliability_curve
+from reviewintent_jax.evaluation.calibration import (
+    answers,
+    probabilities,
+    reliability_curve,
+)
 from reviewintent_jax.evaluation.metrics import METRICS
 from reviewintent_jax.schema import NO_LABEL, InputError, RunFolder
 
@@ -168,11 +172,6 @@ def _read_predictions(run: RunFolder, metrics: Mapping[str, Any]) -> Predictions
     if not len(logits_ny):
         return None
     prob_ny = probabilities(logits_ny, metrics.get("temperature", 1.0))
-    threshold = metrics.get("threshold")
-    if threshold is None or prob_ny.shape[1] != 2:
-        answer_n = prob_ny.argmax(axis=1)
-    else:
-        answer_n = (prob_ny[:, 1] >= threshold).astype(int)
     name = "row" if "row" in table else "review"
     return Predictions(
         position_n=np.flatnonzero(known_n),
@@ -180,7 +179,7 @@ def _read_predictions(run: RunFolder, metrics: Mapping[str, Any]) -> Predictions
         logits_ny=logits_ny,
         prob_ny=prob_ny,
         label_n=label_n[known_n],
-        answer_n=answer_n,
+        answer_n=answers(prob_ny, metrics.get("threshold")),
     )
 
 

@@ -20,7 +20,7 @@ from reviewintent_jax.data.progress import Progress
 from reviewintent_jax.data.scored import ScoredWriter
 from reviewintent_jax.data.sources import SourceSpec
 from reviewintent_jax.data.tokens import ReviewTokenizer, TokenList
-from reviewintent_jax.evaluation.calibration import probabilities
+from reviewintent_jax.evaluation.calibration import answers, probabilities
 from reviewintent_jax.evaluation.evaluate import ScoreStep, score_reviews
 from reviewintent_jax.schema import NO_LABEL, RawRow, Rejected
 
@@ -39,6 +39,8 @@ class TableScorer(NamedTuple):
       batch_pages: pages scored at a time.
       classes: names of the classes.
       temperature: calibrates the logits.
+      threshold: the probability from which class 1 of two is answered; None = the most
+        probable class.
       source: which columns hold title and text; its other columns are not needed.
       check: what makes a row unusable.
     """
@@ -51,6 +53,7 @@ class TableScorer(NamedTuple):
     batch_pages: int
     classes: tuple[str, ...]
     temperature: float
+    threshold: float | None
     source: SourceSpec
     check: CheckSpec
 
@@ -140,9 +143,10 @@ def _answers(scorer: TableScorer, chunk: _Chunk) -> tuple[dict[str, list], int]:
     batches = eval_batches(source, reviews, batch_pages=scorer.batch_pages)
     logits = score_reviews(scorer.score, scorer.params, batches, reviews)
     prob_ny = probabilities(logits.astype(np.float64), scorer.temperature)
+    answer_n = answers(prob_ny, scorer.threshold)
     lengths, most = store.lengths(), slot_lengths(store.lengths(), scorer.pages).kept_n
     for i, at in enumerate(chunk.answered.tolist()):
-        columns["predicted"][at] = scorer.classes[int(prob_ny[i].argmax())]
+        columns["predicted"][at] = scorer.classes[answer_n[i]]
         for y, name in enumerate(scorer.classes):
             columns[f"probability_{name}"][at] = float(prob_ny[i, y])
         if lengths[i] > most[i]:

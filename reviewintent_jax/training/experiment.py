@@ -219,6 +219,8 @@ class Trained(NamedTuple):
       pages: sizes of a page.
       labels: how raw labels became classes.
       temperature: what its logits are divided by for calibrated probabilities.
+      threshold: the probability from which class 1 of two is answered; None = the most
+        probable class.
       data: what its training data were.
       evaluation: what is measured.
     """
@@ -230,6 +232,7 @@ class Trained(NamedTuple):
     pages: PageSpec
     labels: LabelMap
     temperature: float
+    threshold: float | None
     data: DataSpec
     evaluation: EvaluationSpec
 
@@ -245,6 +248,7 @@ def make_scorer(trained: Trained, source: SourceSpec) -> TableScorer:
         batch_pages=trained.evaluation.batch_pages,
         classes=trained.labels.classes,
         temperature=trained.temperature,
+        threshold=trained.threshold,
         source=source,
         check=trained.data.check,
     )

@@ -6,6 +6,8 @@ report is written and the model can score on its own.
 
 import datetime
 import json
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +18,33 @@ from reviewintent_jax.data.batches import PageSource
 from reviewintent_jax.data.bazaar import best_possible
 from reviewintent_jax.data.pages import PageSpec, ReviewFields, slot_lengths
 from reviewintent_jax.data.prepare import Prepared, prepare_for_scoring
+from reviewintent_jax.data.progress import Progress
 from reviewintent_jax.data.splits import SET_ASIDE, SPLIT_NAMES, TEST, VALIDATION
 from reviewintent_jax.evaluation.evaluate import (
+    Baseline,
+    EvaluationSpec,
+    add_system,
     compare,
     fit_baselines,
+    has_system,
+    log_probabilities_of,
     make_score_step,
     model_metrics,
     predict_split,
     table_metrics,
 )
-from reviewintent_jax.schema import RunFolder
+from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training.checkpoints import restore_best
 from reviewintent_jax.training.experiment import Experiment, Trained
 from reviewintent_jax.training.loop import TrainResult
 
 Facts = dict[str, Any]
 """Part of ``metrics.json``: plain JSON values."""
+
+PEER = "pytorch_fine_tune"
+"""The system that ``launch.compare`` trains, by its name in the results."""
+
+log = logging.getLogger("reviewintent")
 
 
 def write_outcome(
@@ -47,6 +60,7 @@ def write_outcome(
         pages=experiment.pages,
         labels=experiment.prepared.labels,
         temperature=1.0,
+        threshold=None,
         data=experiment.data,
         evaluation=experiment.evaluation,
     )
@@ -65,32 +79,92 @@ def evaluate_own(
     """Scores the test split of a run, chooses its temperature, writes all of it.
 
     ``context`` holds what does not depend on the predictions (name, training, config).
+    A peer that ``launch.compare`` scored on the same split stays beside the model.
     """
+    classes, spec = trained.labels.classes, trained.evaluation
     tables = {split: _table(trained, prepared, split) for split in (VALIDATION, TEST)}
     tables[TEST]["text"] = prepared.texts(prepared.reviews(TEST))
+    others = _add_baselines(tables[TEST], fit_baselines(prepared, prepared, spec))
+    peer = context.get("systems", {}).get(PEER)
+    if peer and _keep_peer(tables[TEST], run, classes):
+        others[PEER] = {k: v for k, v in peer.items() if k != "test"}
     for split, table in tables.items():
-        table.to_parquet(run.predictions(SPLIT_NAMES[split]), index=False)
-    spec = trained.evaluation
-    model = model_metrics(
-        tables[VALIDATION], tables[TEST], trained.labels.classes, spec
-    )
-    temperature = model.pop("temperature")
-    compared = compare(
-        model,
-        tables[TEST],
-        fit_baselines(prepared, prepared, spec),
-        trained.labels.classes,
-        temperature=temperature,
-        spec=spec,
-    )
-    metrics = context | _results(trained, prepared, temperature) | compared
-    peer = context.get("systems", {}).get("pytorch_fine_tune")
-    if peer:  # scored on the same split by launch.compare; it does not change
-        metrics["systems"]["pytorch_fine_tune"] = peer
-    facts = {"labels": trained.labels.to_dict(), "temperature": temperature}
-    write_json(run.model, facts | {"step": trained.step})
+        write_table(run.predictions(SPLIT_NAMES[split]), table)
+    model = model_metrics(tables[VALIDATION], tables[TEST], classes, spec)
+    chosen = {name: model.pop(name) for name in ("temperature", "threshold")}
+    compared = compare(model, tables[TEST], others, classes, **chosen, spec=spec)
+    if peer and PEER not in others:
+        log.warning(
+            "The answers of %s are not in the table of predictions, so its scores are "
+            "kept as they were; launch.compare measures it again.",
+            PEER,
+        )
+        compared["systems"][PEER] = peer
+    metrics = context | _results(trained, prepared) | chosen | compared
+    facts = {"labels": trained.labels.to_dict(), "step": trained.step}
+    write_json(run.model, facts | chosen)
     write_json(run.metrics, metrics)
     return metrics
+
+
+def add_peer(
+    run: RunFolder, reviews: np.ndarray, peer: Baseline, spec: EvaluationSpec
+) -> Facts:
+    """Sets one more system beside the model of an evaluated run; returns all metrics.
+
+    Its answers become columns of the table of test predictions, its scores are
+    computed from there.
+
+    Args:
+      run: the run's folder.
+      reviews: the reviews that the peer answered, in its order.
+      peer: its answers, and how it was fitted.
+      spec: of the run.
+
+    Raises:
+      InputError: the table holds other reviews than the peer answered.
+    """
+    metrics = json.loads(run.metrics.read_text("utf-8"))
+    table = pd.read_parquet(run.predictions("test"))
+    if not np.array_equal(table["review"], reviews):
+        raise InputError(
+            "The table of predictions holds other reviews than the test split.",
+            where=str(run.predictions("test")),
+            fix=f"Evaluate the run again: python -m launch.evaluate "
+            f"--workdir={run.root}",
+        )
+    add_system(table, PEER, peer.log_prob_ny)
+    compared = compare(
+        metrics["systems"]["model"],
+        table,
+        {PEER: peer.facts},
+        metrics["classes"],
+        temperature=metrics["temperature"],
+        threshold=metrics.get("threshold"),  # absent from runs of earlier versions
+        spec=spec,
+    )
+    write_table(run.predictions("test"), table)
+    for part, found in compared.items():
+        metrics[part] |= found
+    write_json(run.metrics, metrics)
+    return metrics
+
+
+def _add_baselines(table: pd.DataFrame, baselines: dict[str, Baseline]) -> Facts:
+    """Writes the answers of baselines into the table; returns their facts."""
+    for name, baseline in baselines.items():
+        add_system(table, name, baseline.log_prob_ny)
+    return {name: baseline.facts for name, baseline in baselines.items()}
+
+
+def _keep_peer(table: pd.DataFrame, run: RunFolder, classes: Sequence[str]) -> bool:
+    """Takes the peer's answers over from the run's last table, if it has them."""
+    path = run.predictions("test")
+    last = pd.read_parquet(path) if path.is_file() else table
+    if not has_system(last, PEER) or not last["review"].equals(table["review"]):
+        return False
+    add_system(table, PEER, log_probabilities_of(last, PEER, classes))
+    return True
 
 
 def evaluate_other(
@@ -103,7 +177,7 @@ def evaluate_other(
     """Scores another labelled source; writes to ``folder`` and leaves the run as it is.
 
     Args:
-      trained: the model; its temperature and labels are kept.
+      trained: the model; its temperature, threshold and labels are kept.
       prepared: the run's own data, on which the baselines are fitted.
       data: :class:`~reviewintent_jax.data.prepare.DataSpec` of the other source.
       folder: where results go.
@@ -112,40 +186,39 @@ def evaluate_other(
     other = prepare_for_scoring(data, trained.tokenizer, trained.labels, folder)
     table = _table(trained, other, TEST)
     table["text"] = other.texts(other.reviews(TEST))
-    table.to_parquet(folder.predictions("test"), index=False)
     spec, classes = trained.evaluation, trained.labels.classes
-
-    def at(temperature: float) -> Facts:
-        return table_metrics(table, classes, temperature=temperature, spec=spec)
-
-    compared = compare(
-        {"test": at(trained.temperature), "uncalibrated": at(1.0)},
-        table,
-        fit_baselines(prepared, other, spec),
-        classes,
-        temperature=trained.temperature,
-        spec=spec,
-    )
-    metrics = context | _results(trained, other, trained.temperature) | compared
+    others = _add_baselines(table, fit_baselines(prepared, other, spec))
+    write_table(folder.predictions("test"), table)
+    chosen: Facts = {
+        "temperature": trained.temperature,
+        "threshold": trained.threshold,
+    }
+    before: Facts = {"temperature": 1.0, "threshold": None}
+    model = {
+        "test": table_metrics(table, classes, **chosen, spec=spec),
+        "uncalibrated": table_metrics(table, classes, **before, spec=spec),
+    }
+    compared = compare(model, table, others, classes, **chosen, spec=spec)
+    metrics = context | _results(trained, other) | chosen | compared
     write_json(folder.metrics, metrics)
     return metrics
 
 
-def _results(trained: Trained, prepared: Prepared, temperature: float) -> Facts:
-    """The part of ``metrics.json`` that depends on data and predictions."""
+def _results(trained: Trained, prepared: Prepared) -> Facts:
+    """The part of ``metrics.json`` that depends on the data."""
     now = datetime.datetime.now(datetime.UTC)
     return {
         "classes": list(trained.labels.classes),
         "created": now.isoformat(timespec="seconds"),
         "label_map": prepared.labels.describe(),
         "data": data_summary(prepared, trained.pages),
-        "temperature": temperature,
         "best_possible": _best_achievable(prepared),
     }
 
 
 def _table(trained: Trained, prepared: Prepared, split: int) -> pd.DataFrame:
-    """Predictions of one split."""
+    """Predictions of one split, with a bar on a terminal and a few lines elsewhere."""
+    reviews = prepared.reviews(split)
     weight_n = np.ones(len(prepared.label_n), np.float32)
     source = PageSource(
         prepared.store,
@@ -153,14 +226,17 @@ def _table(trained: Trained, prepared: Prepared, split: int) -> pd.DataFrame:
         trained.tokenizer.special,
         trained.pages,
     )
-    return predict_split(
-        make_score_step(trained.model),
-        trained.params,
-        prepared,
-        source,
-        prepared.reviews(split),
-        batch_pages=trained.evaluation.batch_pages,
-    )
+    what = f"Scoring {SPLIT_NAMES[split]}"
+    with Progress(what, "reviews", total=len(reviews)) as bar:
+        return predict_split(
+            make_score_step(trained.model),
+            trained.params,
+            prepared,
+            source,
+            reviews,
+            batch_pages=trained.evaluation.batch_pages,
+            progress=bar,
+        )
 
 
 def data_summary(prepared: Prepared, pages: PageSpec) -> Facts:
@@ -207,6 +283,13 @@ def _training(result: TrainResult, best_step: int) -> Facts:
         "reviews_per_second": tracker.reviews / max(tracker.seconds, 1e-9),
         "parameters": result.parameters,
     }
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Writes Parquet as :func:`write_json` writes JSON: whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    table.to_parquet(part, index=False)
+    part.replace(path)
 
 
 def write_json(path: Path, values: Any) -> None:

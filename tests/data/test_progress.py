@@ -22,3 +22,24 @@ def test_a_slow_job_says_where_it_is(caplog, monkeypatch):
 
 def test_a_quick_job_says_nothing(caplog, monkeypatch):
     assert lines_of(caplog, monkeypatch, 60.0) == []
+
+
+def test_with_a_total_there_are_four_lines_at_most(caplog):
+    logging.getLogger("reviewintent").propagate = True
+    with (
+        caplog.at_level(logging.INFO),
+        progress.Progress("Scoring", "reviews", total=1003) as bar,
+    ):
+        for _ in range(1003):
+            bar.update(1)
+    said = [record.getMessage().split(",")[0] for record in caplog.records]
+    assert len(said) == 4
+    assert caplog.records[-1].getMessage().startswith("Scoring: 1,003 of 1,003 reviews")
+    assert said[0] == "Scoring: 251 of 1"
+
+
+def test_a_total_of_nothing_says_nothing(caplog):
+    logging.getLogger("reviewintent").propagate = True
+    with caplog.at_level(logging.INFO), progress.Progress("Scoring", total=0):
+        pass
+    assert caplog.records == []

@@ -8,6 +8,7 @@ from sklearn.metrics import f1_score
 
 from reviewintent_jax.evaluation.calibration import (
     TEMPERATURE_RANGE,
+    answers,
     best_threshold,
     confidence_bins,
     expected_calibration_error,
@@ -164,3 +165,9 @@ def test_best_threshold_prefers_the_middle_among_equals():
 @pytest.mark.parametrize("labels", [[1, 1, 1], [0, 0, 0], [NO_LABEL] * 3])
 def test_best_threshold_is_one_half_unless_both_classes_occur(labels):
     assert best_threshold(np.array([0.2, 0.7, 0.9]), np.array(labels)) == 0.5
+
+
+def test_answers_are_the_picture_in_the_docstring():
+    prob_ny = np.array([[0.6, 0.4], [0.8, 0.2]])
+    np.testing.assert_array_equal(answers(prob_ny, None), [0, 0])
+    np.testing.assert_array_equal(answers(prob_ny, 0.4), [1, 0])

@@ -32,7 +32,11 @@ SMALL = {
         "summary_features": 9,
     },
     "train": {"epochs": 1, "max_steps": 4, "log_every_steps": 2},
-    "evaluation": {"batch_pages": 4, "bootstrap_samples": 20},
+    "evaluation": {
+        "batch_pages": 4,
+        "bootstrap_samples": 20,
+        "threshold": "validation",
+    },
 }
 
 
@@ -103,6 +107,8 @@ def test_training_says_how_labels_were_read_and_ends_with_score_and_report(train
     assert said.rstrip().endswith(f"Report: {run.report}")
     # No terminal: plain lines instead of a bar.
     assert re.search(r"train step 2, .*loss \d", done.stderr.decode())
+    assert re.search(r"Scoring test: \d+ of \d+ reviews", done.stderr.decode())
+    assert done.stderr.decode().count("\nBaseline: ") == 2
 
 
 def test_a_run_leaves_all_its_files(trained, table):
@@ -119,9 +125,9 @@ def test_a_run_leaves_all_its_files(trained, table):
     assert list(run.tensorboard.iterdir())
     predictions = pd.read_parquet(run.predictions("test"))
     assert len(predictions) == metrics["data"]["splits"]["test"]["rows"]
-    accuracy = (
-        predictions[["logit_0", "logit_1"]].to_numpy().argmax(1) == predictions["label"]
-    ).mean()
+    gap = predictions["logit_1"] - predictions["logit_0"]
+    positive = 1 / (1 + np.exp(-gap / metrics["temperature"]))
+    accuracy = ((positive >= metrics["threshold"]) == predictions["label"]).mean()
     said = metrics["systems"]["model"]["test"]["accuracy"]["value"]
     assert accuracy == pytest.approx(said)
 
@@ -148,6 +154,8 @@ def test_evaluating_again_gives_the_same_scores(trained):
     after = json.loads(run.metrics.read_text())["systems"]
     assert after["model"] == before["model"]
     assert after["majority"] == before["majority"]
+    metrics, model = (json.loads(f.read_text()) for f in (run.metrics, run.model))
+    assert metrics["threshold"] == model["threshold"]
 
 
 def test_another_model_in_the_same_folder_is_refused_and_harms_nothing(
@@ -214,10 +222,14 @@ def test_predictions_equal_those_of_the_evaluation(trained, table, tmp_path):
     launch("predict", f"--workdir={run.root}", f"--input={table}", f"--output={out}")
     scored = pd.read_parquet(out)
     test = pd.read_parquet(run.predictions("test"))
-    temperature = json.loads(run.model.read_text())["temperature"]
-    gap = (test["logit_1"] - test["logit_0"]) / temperature
+    chosen = json.loads(run.model.read_text())
+    gap = (test["logit_1"] - test["logit_0"]) / chosen["temperature"]
     ours = scored["probability_positive"].iloc[test["row"]]
     np.testing.assert_allclose(ours, 1 / (1 + np.exp(-gap)), atol=1e-5)
+    answered = scored[scored["predicted"].notna()]
+    positive = answered["probability_positive"] >= chosen["threshold"]
+    wanted = np.where(positive, "positive", "negative")
+    np.testing.assert_array_equal(answered["predicted"], wanted)
 
 
 def test_predictions_pass_through_a_pipe(trained, table):

@@ -1,15 +1,21 @@
 """Keeps the results of runs: ``python -m launch.results --runs=runs/a,runs/b``.
 
-Writes one JSON file for each run and ``sentiment.md`` with every score beside its
-baselines into ``docs/results/``.
+Writes one JSON file for each run and ``sentiment.md``, with every score beside its
+baselines and the command that made it, into ``docs/results/``.
 """
 
+import importlib
+import shlex
+from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
 from launch import runtime
-from reviewintent_jax.evaluation.results import collect_results
+from reviewintent_jax.build import plain_values
+from reviewintent_jax.evaluation.results import collect_results, without_paths
 from reviewintent_jax.schema import RunFolder
 from reviewintent_jax.training.logs import say
 
@@ -21,7 +27,67 @@ def main(argv: list[str]) -> None:
     """Run folders in, result files out."""
     del argv
     runs = [RunFolder(Path(run)) for run in _RUNS.value]
-    say(f"Results: {collect_results(runs, Path(_OUTPUT.value), 'sentiment.md')}")
+    output = Path(_OUTPUT.value)
+    page = collect_results(runs, output, "sentiment.md", training_command)
+    say(f"Results: {page}")
+
+
+def training_command(config: Mapping[str, Any]) -> str:
+    """The command that trains with ``config`` today, whatever the files say by now.
+
+    Args:
+      config: plain values of a run's config, paths shortened to file names.
+    """
+    name = _file_of(config)
+    words = ["python -m launch.train", f"--config=configs/{name}.py"]
+    words += [
+        f"--config.{setting}={_quoted(str(value))}"
+        for setting, value in overrides(config, name).items()
+    ]
+    return " ".join(words)
+
+
+def overrides(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Settings in which a run's config differs from the file ``configs/NAME.py``.
+
+    Paths are compared by their last part, since the rest of them belongs to a machine.
+    A setting that the run does not know is younger than the run and no difference: its
+    default is what runs did before.
+
+    Returns:
+      Dotted setting -> the run's value, as it is written on a command line.
+    """
+    file = plain_values(importlib.import_module(f"configs.{name}").get_config())
+    now = _leaves(without_paths({"config": file})["config"])
+    return {
+        setting: tuple(value) if isinstance(value, list) else value
+        for setting, value in _leaves(config).items()
+        if setting not in now or now[setting] != value
+    }
+
+
+def _quoted(text: str) -> str:
+    """The text as one word of a shell; ``"('no', 'yes')"`` stays readable."""
+    plain = "'" in text and not set(text) & set('"$`\\!')
+    return f'"{text}"' if plain else shlex.quote(text)
+
+
+def _file_of(config: Mapping[str, Any]) -> str:
+    """The config file that a run's name speaks of; the base where there is none."""
+    name = config["name"]
+    known = name.isidentifier() and find_spec(f"configs.{name}") is not None
+    return name if known else "base"
+
+
+def _leaves(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Nested settings as one flat dict of dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= _leaves(value, f"{path}{name}.")
+        else:
+            flat[f"{path}{name}"] = value
+    return flat
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ this machine) and a Markdown page with every score beside its baselines.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,21 @@ _SYSTEMS = {
 _SCORES = {"accuracy": "accuracy", "macro_f1": "macro F1", "auc": "AUC"}
 
 
-def collect_results(runs: Sequence[RunFolder], folder: Path, page: str) -> Path:
+def collect_results(
+    runs: Sequence[RunFolder],
+    folder: Path,
+    page: str,
+    command_of: Callable[[dict[str, Any]], str],
+) -> Path:
     """Writes the JSON files and the page ``page`` into ``folder``; returns the page.
 
     What stands above the page's line ``<!-- results -->`` is kept.
+
+    Args:
+      runs: folders of evaluated runs.
+      folder: where to write.
+      page: name of the page.
+      command_of: a run's config, without paths -> the command that made the run.
 
     Raises:
       InputError: a run has not been evaluated.
@@ -36,7 +47,7 @@ def collect_results(runs: Sequence[RunFolder], folder: Path, page: str) -> Path:
         metrics = without_paths(json.loads(run.metrics.read_text("utf-8")))
         text = json.dumps(metrics, indent=1, ensure_ascii=False) + "\n"
         (folder / f"{metrics['name']}.json").write_text(text, "utf-8")
-        sections.append(section(metrics))
+        sections.append(section(metrics, command_of(metrics["config"])))
     path, mark = folder / page, "<!-- results -->"
     above = path.read_text("utf-8").split(mark)[0] if path.is_file() else ""
     path.write_text(above + mark + "\n\n" + "\n".join(sections), "utf-8")
@@ -57,8 +68,8 @@ def without_paths(metrics: dict[str, Any]) -> dict[str, Any]:
     return metrics
 
 
-def section(metrics: dict[str, Any]) -> str:
-    """One run as Markdown: how it was made, then a table of all systems."""
+def section(metrics: dict[str, Any], command: str) -> str:
+    """One run as Markdown: the command that made it, then a table of all systems."""
     training, splits = metrics["training"], metrics["data"]["splits"]
     machine = metrics["environment"]
     rows = ", ".join(f"{splits[name]['rows']:,} {name}" for name in splits)
@@ -66,8 +77,7 @@ def section(metrics: dict[str, Any]) -> str:
     lines = [
         f"## {metrics['name']}",
         "",
-        f"`python -m launch.train --config=configs/{metrics['name']}.py`, {source}: "
-        f"{rows}; {metrics['label_map']}.",
+        f"`{command}`, {source}: {rows}; {metrics['label_map']}.",
         "",
         f"{training['epochs']} epochs, {training['steps']:,} updates, best at "
         f"{training['best_step']:,}; {training['seconds']:,.0f} s of training on "

@@ -41,6 +41,10 @@ def metrics():
     }
 
 
+def command(config):
+    return f"train --path={config['data']['path']}"
+
+
 @pytest.fixture
 def run(tmp_path):
     folder = RunFolder(tmp_path / "run")
@@ -50,15 +54,16 @@ def run(tmp_path):
 
 
 def test_the_page_shows_every_system_and_names_what_is_missing(run, tmp_path):
-    page = collect_results([run], tmp_path / "out", "page.md").read_text()
+    page = collect_results([run], tmp_path / "out", "page.md", command).read_text()
     scores = "0.9000 (0.8800 to 0.9200) | 0.8000 | not defined | 61 s"
     assert f"| BERT-LSTNet-Softmax | {scores} |" in page
     assert "| PyTorch fine-tune, same weights | not measured" in page
     assert "1,200 train, 300 test" in page
+    assert "`train --path=reviews.csv`, reviews.csv:" in page
 
 
 def test_no_path_of_this_machine_is_kept(run, tmp_path):
-    collect_results([run], tmp_path / "out", "page.md")
+    collect_results([run], tmp_path / "out", "page.md", command)
     for file in (tmp_path / "out").iterdir():
         assert "/home/me" not in file.read_text()
     kept = json.loads((tmp_path / "out" / "mine.json").read_text())
@@ -66,13 +71,13 @@ def test_no_path_of_this_machine_is_kept(run, tmp_path):
 
 
 def test_what_a_person_wrote_above_the_results_stays(run, tmp_path):
-    page = collect_results([run], tmp_path / "out", "page.md")
+    page = collect_results([run], tmp_path / "out", "page.md", command)
     page.write_text("# Said by a person\n\n" + page.read_text())
-    again = collect_results([run], tmp_path / "out", "page.md").read_text()
+    again = collect_results([run], tmp_path / "out", "page.md", command).read_text()
     assert again.startswith("# Said by a person")
     assert again.count("## mine") == 1
 
 
 def test_a_run_that_was_not_evaluated_is_refused(tmp_path):
     with pytest.raises(InputError, match="not been evaluated"):
-        collect_results([RunFolder(tmp_path)], tmp_path / "out", "page.md")
+        collect_results([RunFolder(tmp_path)], tmp_path / "out", "page.md", command)

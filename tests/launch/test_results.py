@@ -1,0 +1,72 @@
+"""The command beside a kept result is the one that makes it."""
+
+import importlib
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from absl.flags import FlagValues
+from ml_collections import config_flags
+
+from launch.results import overrides, training_command
+from reviewintent_jax.build import plain_values
+from reviewintent_jax.evaluation.results import without_paths
+
+KEPT = [
+    path
+    for path in sorted(Path(__file__).parents[2].glob("docs/results/*.json"))
+    if "config" in json.loads(path.read_text("utf-8"))
+]
+
+
+def values(file, **changes):
+    config = importlib.import_module(f"configs.{file}").get_config()
+    config.update_from_flattened_dict(changes)
+    return without_paths({"config": plain_values(config)})["config"]
+
+
+@pytest.mark.parametrize("path", KEPT, ids=[path.stem for path in KEPT])
+def test_a_kept_result_was_made_with_its_config_file(path):
+    config = json.loads(path.read_text("utf-8"))["config"]
+    assert overrides(config, path.stem) == {}
+
+
+def test_without_changes_the_command_names_the_file_alone():
+    command = training_command(values("imdb"))
+    assert command == "python -m launch.train --config=configs/imdb.py"
+
+
+def test_the_command_makes_the_same_config_again():
+    changes = {
+        "data.path": "/home/me/my reviews.csv",
+        "lstnet.kernel_sizes": (2, 3),
+        "labels.classes": ("no", "yes"),
+        "optimizer.head_rate": 2e-4,
+        "clean.html": False,
+        "train.epochs": 5,
+    }
+    config = values("table", **changes)
+    words = shlex.split(training_command(config))
+    assert words[:3] == ["python", "-m", "launch.train"]
+    assert len(words) == 4 + len(changes)
+    assert """--config.labels.classes="('no', 'yes')\"""" in training_command(config)
+    flags = FlagValues()
+    holder = config_flags.DEFINE_config_file(
+        "config", flag_values=flags, sys_argv=words[2:]
+    )
+    flags(words[2:])
+    assert plain_values(holder.value) == config
+
+
+def test_a_setting_younger_than_the_run_is_no_difference():
+    config = values("demo")
+    del config["evaluation"]["threshold"]
+    assert overrides(config, "demo") == {}
+
+
+def test_a_name_without_a_file_stands_on_the_base():
+    command = training_command(values("table", name="mine"))
+    assert command == (
+        "python -m launch.train --config=configs/base.py --config.name=mine"
+    )

@@ -12,6 +12,7 @@ import enum
 import json
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
@@ -32,17 +33,21 @@ from reviewintent_jax.models.encoder import ComputeDtype, EncoderSpec
 from reviewintent_jax.models.lstnet import LSTNetSpec
 from reviewintent_jax.models.pretrained import load_encoder, read_spec, resolve_folder
 from reviewintent_jax.models.review_intent import ReviewIntent, ReviewIntentSpec
-from reviewintent_jax.schema import InputError, RunFolder
+from reviewintent_jax.schema import InputError, RunFolder, check_seed
 from reviewintent_jax.training.checkpoints import (
     Checkpoints,
     has_checkpoint,
     restore_best,
+    stored_identity,
 )
 from reviewintent_jax.training.experiment import Experiment, Trained, TrainSpec
 from reviewintent_jax.training.optimizer import OptimizerSpec
 from reviewintent_jax.training.outcome import write_json
 
 S = TypeVar("S")
+
+_RUN_GROUPS = {"name", "data", "encoder", "lstnet", "train"}
+"""Settings that the config of every run has had; no other config.json has them all."""
 
 _LATER = {"evaluation": {"threshold": "argmax"}}
 """Settings younger than the first runs, and what runs did before there were any."""
@@ -90,7 +95,8 @@ class Config:
 
     Attributes:
       name: of the experiment; names the run's folder when --workdir is not given.
-      seed: decides splits' order, augmentation, dropout and first random weights.
+      seed: decides splits' order, augmentation, dropout and first random weights;
+        0 to 2**32 - 1.
       data, check, clean, duplicates, labels, split: what the data are (see
         :class:`~reviewintent_jax.data.prepare.DataSpec`).
       augment: what is done to training texts.
@@ -116,6 +122,9 @@ class Config:
     optimizer: OptimizerSpec
     train: TrainSpec
     evaluation: EvaluationSpec
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed, "seed")
 
     def data_spec(self) -> DataSpec:
         """The part that decides what the prepared data are."""
@@ -154,14 +163,29 @@ def read_stored_config(values: Mapping[str, Any]) -> Config:
 def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
     """Prepares data and weights and puts the experiment together.
 
-    Of the run's folder only the data are touched, and those only while the run has no
-    checkpoint; see :func:`begin_run`.
+    Of the run's folder only the data are touched; once the run has a checkpoint they
+    may be made again if they are lost, but not changed; see :func:`begin_run`.
+
+    Raises:
+      InputError: a mistake in the config, the encoder or the data, or a folder that is
+        in use for something else; nothing in it has been touched then.
     """
     config = read_config(values)
+    refuse_foreign_folder(run)
     folder = resolve_folder(config.encoder.source)
-    read_spec(folder)  # an unsupported encoder fails before the data are read
+    encoder = read_spec(folder)  # one that is unsupported fails before data are read
     tokenizer = ReviewTokenizer(folder)
-    prepared = prepare(config.data_spec(), tokenizer, run, frozen=has_checkpoint(run))
+    _check_vocabulary(tokenizer, encoder)
+    identity = stored_identity(run)
+    if identity is not None and "data" not in identity:
+        raise InputError(
+            "This run was begun by an earlier version, which did not keep what data it "
+            "was trained on, so it cannot go on.",
+            where=str(run.root),
+            fix="Give --workdir a new folder; the old one can still be scored with.",
+        )
+    began_with = None if identity is None else identity["data"]
+    prepared = prepare(config.data_spec(), tokenizer, run, began_with=began_with)
     config.evaluation.check_classes(prepared.labels.classes)
     if config.encoder.weights == Weights.PRETRAINED:
         pretrained = load_encoder(config.encoder.source, sha256=config.encoder.sha256)
@@ -177,7 +201,7 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
         tokenizer=tokenizer,
         pages=config.pages,
         augment=config.augment,
-        model=_model(config, read_spec(folder), len(prepared.labels.classes)),
+        model=_model(config, encoder, len(prepared.labels.classes)),
         encoder_params=params,
         optimizer=config.optimizer,
         train=config.train,
@@ -189,14 +213,50 @@ def begin_run(experiment: Experiment, run: RunFolder) -> None:
     """Writes what the run needs to score on its own: config, encoder config, tokenizer.
 
     Raises:
-      InputError: the folder holds a run with other settings; nothing is written then.
+      InputError: the folder holds a run with other settings, or files of others in
+        the places of ours; nothing is written then.
     """
+    refuse_foreign_folder(run)
     with Checkpoints(run, experiment.identity()) as checkpoints:
         checkpoints.check()
     write_json(run.config, experiment.config)
     experiment.tokenizer.save(run.encoder)
     encoder = experiment.tokenizer.folder / "config.json"
     (run.encoder / "config.json").write_bytes(encoder.read_bytes())
+
+
+def refuse_foreign_folder(run: RunFolder) -> None:
+    """Refuses a folder in which a run would write over files that are not a run's.
+
+    Raises:
+      InputError: names them; nothing has been touched.
+    """
+    if run.config.exists():
+        foreign = [] if _is_config(run.config) else [run.config]
+    elif has_checkpoint(run):
+        foreign = []
+    else:
+        places = (run.encoder, run.model, run.metrics, run.report)
+        foreign = [place for place in places if place.exists()]
+    if foreign:
+        names = ", ".join(place.name for place in foreign)
+        raise InputError(
+            f"The folder is no run's, but holds {names}, which a run would write over.",
+            where=str(run.root),
+            fix="Give --workdir a folder of its own, such as --workdir=runs/mine.",
+        )
+
+
+def _is_config(path: Path) -> bool:
+    """Whether a file is the config that a run wrote, of this version or an older one.
+
+    Encoders have a ``config.json`` too, and so has many a project.
+    """
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(values, dict) and values.keys() >= _RUN_GROUPS
 
 
 def load_trained(run: RunFolder) -> Trained:
@@ -215,7 +275,9 @@ def load_trained(run: RunFolder) -> Trained:
     facts = json.loads(run.model.read_text("utf-8"))
     labels = LabelMap.from_dict(facts["labels"])
     tokenizer = ReviewTokenizer(run.encoder)
-    model = _model(config, read_spec(run.encoder), len(labels.classes))
+    encoder = read_spec(run.encoder)
+    _check_vocabulary(tokenizer, encoder)
+    model = _model(config, encoder, len(labels.classes))
     page = empty_pages(1, tokenizer.special, config.pages)
 
     def init() -> Any:
@@ -234,6 +296,17 @@ def load_trained(run: RunFolder) -> Trained:
         data=config.data_spec(),
         evaluation=config.evaluation,
     )
+
+
+def _check_vocabulary(tokenizer: ReviewTokenizer, encoder: EncoderSpec) -> None:
+    """Refuses ids without an embedding, which would be read as NaN."""
+    if tokenizer.vocab_size > encoder.vocab_size:
+        raise InputError(
+            f"The tokenizer has {tokenizer.vocab_size:,} entries, but the encoder "
+            f"embeds only {encoder.vocab_size:,}.",
+            where=str(tokenizer.folder),
+            fix="Use the tokenizer that belongs to this encoder.",
+        )
 
 
 def _model(config: Config, encoder: EncoderSpec, classes: int) -> ReviewIntent:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import shutil
 from pathlib import Path
 
 import chex
@@ -12,6 +13,7 @@ import pytest
 from configs import base
 from reviewintent_jax.build import (
     Config,
+    begin_run,
     build_experiment,
     plain_values,
     read_config,
@@ -75,6 +77,11 @@ def test_the_tree_has_no_field_that_no_dataclass_reads():
         ("pages.page_tokens", 100, "page_tokens"),
         ("train", 3, "config.train must be a group"),
         ("data.path", "", "table to read is not named"),
+        ("seed", -1, r"^seed is -1\..*from 0 to 4294967295"),
+        ("seed", 1 << 32, r"^seed is 4294967296\."),
+        ("split.seed", -1, r"^split\.seed is -1\."),
+        ("data.shop_seed", -1, r"^data\.shop_seed is -1\."),
+        ("duplicates.seed", -1, r"^duplicates\.seed is -1\."),
     ],
 )
 def test_mistakes_are_named(path, value, said):
@@ -153,3 +160,50 @@ def test_chunks_longer_than_the_encoder_reads_are_refused(tiny_config, tmp_path)
     tiny_config.pages.update(page_tokens=128, chunk_tokens=128, max_tokens=128)
     with pytest.raises(InputError, match=r"chunk_tokens \(128\).*at once \(70\)"):
         build_experiment(plain_values(tiny_config), RunFolder(tmp_path))
+
+
+def test_a_tokenizer_larger_than_the_embedding_table_is_refused(
+    tiny_config, tiny_encoder, tmp_path
+):
+    folder = tmp_path / "encoder"
+    shutil.copytree(tiny_encoder, folder)
+    with (folder / "vocab.txt").open("a") as vocabulary:
+        vocabulary.write("oneword\nanother\n")
+    size = len((tiny_encoder / "vocab.txt").read_text().splitlines())
+    tiny_config.encoder.source = str(folder)
+    run = RunFolder(tmp_path / "run")
+    with pytest.raises(InputError, match=rf"has {size + 2} entries.*only {size}\."):
+        build_experiment(plain_values(tiny_config), run)
+    assert not run.root.exists()
+
+
+def files_of(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "encoder/weights.bin", "data/reviews.csv", "report.html"]
+)
+def test_a_folder_in_use_for_something_else_is_not_touched(tiny_config, tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text('{"model_type": "bert"}')
+    before = files_of(tmp_path)
+    with pytest.raises(InputError, match=name.split("/")[-1] + "|encoder"):
+        build_experiment(plain_values(tiny_config), RunFolder(tmp_path))
+    assert files_of(tmp_path) == before
+
+
+def test_a_run_begins_in_an_empty_folder_or_its_own_and_in_no_other(
+    tiny_config, tmp_path
+):
+    values, run = plain_values(tiny_config), RunFolder(tmp_path / "run")
+    experiment = build_experiment(values, run)
+    begin_run(experiment, run)
+    begin_run(build_experiment(values, run), run)
+    other = RunFolder(tmp_path / "project")
+    other.root.mkdir()
+    other.config.write_text("my own")
+    with pytest.raises(InputError, match=r"no run's, but holds config\.json"):
+        begin_run(experiment, other)
+    assert [path.name for path in other.root.iterdir()] == ["config.json"]
+    assert other.config.read_text() == "my own"

@@ -52,7 +52,7 @@ def _prepare(rows: int, config: str, folder: Path) -> float:
     read = read_config(values)
     tokenizer = ReviewTokenizer(resolve_folder(read.encoder.source))
     began = time.monotonic()
-    prepare(read.data_spec(), tokenizer, RunFolder(folder), frozen=False)
+    prepare(read.data_spec(), tokenizer, RunFolder(folder), began_with=None)
     return time.monotonic() - began
 
 

@@ -47,7 +47,7 @@ def augment_ids(
     spec: AugmentSpec,
     *,
     key: tuple[int, int, int],
-    replacement_ids: tuple[int, int],
+    replacement_ids: np.ndarray,
 ) -> np.ndarray:
     """Augments one review.
 
@@ -58,7 +58,7 @@ def augment_ids(
       ids: int32 [l], token ids without special tokens.
       spec: rates; with all three zero ``ids`` itself is returned.
       key: seed (0 to 2**64 - 1), epoch (0 to 2**24 - 1), review (0 to 2**40 - 1).
-      replacement_ids: lowest id that may be inserted, and one past the highest.
+      replacement_ids: int32, the ids that may be inserted, at least one.
 
     Returns:
       int32 [at most l], at least one token unless ``ids`` is empty. ``ids`` itself is
@@ -97,11 +97,11 @@ def _replace(
     ids: np.ndarray,
     rate: float,
     random: np.random.Generator,
-    replacement_ids: tuple[int, int],
+    replacement_ids: np.ndarray,
 ) -> np.ndarray:
     """Puts random vocabulary entries in the place of tokens."""
     draw_l = random.random(len(ids), dtype=np.float32)
-    new_l = random.integers(*replacement_ids, size=len(ids), dtype=np.int32)
+    new_l = replacement_ids[random.integers(len(replacement_ids), size=len(ids))]
     return np.where(draw_l < rate, new_l, ids)
 
 

@@ -10,7 +10,7 @@ are unchanged.
 import dataclasses
 import hashlib
 import json
-import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,17 @@ from reviewintent_jax.data.clean import Cleaner, CleanSpec
 from reviewintent_jax.data.duplicates import DuplicateIndex, Duplicates, DuplicateSpec
 from reviewintent_jax.data.ingest import Taken, ingest
 from reviewintent_jax.data.labels import LabelMap, LabelSpec, fit_labels
-from reviewintent_jax.data.sources import SourceSpec, source_fingerprint
+from reviewintent_jax.data.prepared_folder import (
+    MANIFEST,
+    read_manifest,
+    refuse_sources_inside,
+    replacing,
+)
+from reviewintent_jax.data.sources import (
+    SourceSpec,
+    source_fingerprint,
+    source_places,
+)
 from reviewintent_jax.data.splits import (
     SET_ASIDE,
     SPLIT_NAMES,
@@ -75,6 +85,8 @@ class Prepared:
         is the built-in shop, which knows it; else NaN.
       labels: how raw labels became classes.
       summary: counts for the report (JSON-able).
+      fingerprint: what the data depend on, as JSON values; equal fingerprints mean
+        equal data.
     """
 
     folder: Path
@@ -85,6 +97,7 @@ class Prepared:
     truth_n: np.ndarray
     labels: LabelMap
     summary: dict[str, Any]
+    fingerprint: dict[str, Any]
 
     def reviews(self, split: int) -> np.ndarray:
         """Indices of the reviews of a split, ascending."""
@@ -107,7 +120,11 @@ class Prepared:
 
 
 def prepare(
-    spec: DataSpec, tokenizer: ReviewTokenizer, run: RunFolder, *, frozen: bool
+    spec: DataSpec,
+    tokenizer: ReviewTokenizer,
+    run: RunFolder,
+    *,
+    began_with: Mapping[str, Any] | None,
 ) -> Prepared:
     """Prepares the data of a run, or opens them where they are ready and unchanged.
 
@@ -115,29 +132,29 @@ def prepare(
       spec: what to prepare.
       tokenizer: its files are part of the fingerprint.
       run: the run's folder; data go to ``run.prepared``, refusals to ``run.rejected``.
-      frozen: the run already has checkpoints, so its data must not change any more.
+      began_with: fingerprint of the data that the run's checkpoints were trained on,
+        which must not change any more; None while there is no checkpoint.
 
     Raises:
-      InputError: nothing usable in the source, or ``frozen`` and the data changed.
+      InputError: nothing usable in the source; the data are not those that the run
+        began with; or ``run.prepared`` holds files of others, or the source itself.
     """
+    _refuse_sources_of_ours(spec, run)
     fingerprint = _fingerprint(spec, tokenizer)
-    manifest = run.prepared / "manifest.json"
-    if manifest.is_file():
-        stored = json.loads(manifest.read_text("utf-8"))["fingerprint"]
-        if stored == fingerprint:
-            return open_prepared(run.prepared)
-        if frozen:
-            raise InputError(
-                "The data or their settings changed since this run began: "
-                + ", ".join(k for k in fingerprint if stored.get(k) != fingerprint[k]),
-                where=str(run.prepared),
-                fix="Give --workdir a new folder, or put the data back as they were.",
-            )
-    shutil.rmtree(run.prepared, ignore_errors=True)
-    run.prepared.mkdir(parents=True)
-    with RejectionLog(run.rejected) as log:
+    if began_with is not None and dict(began_with) != fingerprint:
+        changed = [k for k in fingerprint if began_with.get(k) != fingerprint[k]]
+        raise InputError(
+            "The data or their settings changed since this run began: "
+            + ", ".join(changed),
+            where=str(run.prepared),
+            fix="Give --workdir a new folder, or put the data back as they were.",
+        )
+    stored = read_manifest(run.prepared)
+    if stored is not None and stored["fingerprint"] == fingerprint:
+        return open_prepared(run.prepared)
+    with replacing(run.prepared) as folder, RejectionLog(run.rejected) as log:
         index = DuplicateIndex(spec.duplicates)
-        taken = _ingest(spec, tokenizer, run.prepared, log, index)
+        taken = _ingest(spec, tokenizer, folder, log, index)
         labels = fit_labels(taken.label_counts(), spec.labels)
         label_n = _encode(taken, labels, spec.source.label, log)
         duplicates = index.finish()
@@ -145,8 +162,8 @@ def prepare(
         split_n = _split(taken, label_n, duplicates, labels, spec, log)
         summary = _summary(taken, label_n, split_n, labels, log)
         summary["duplicates"] = dropped
-    _save(run.prepared, taken, label_n, split_n)
-    _write_manifest(manifest, fingerprint, labels, summary)
+        _save(folder, taken, label_n, split_n)
+        _write_manifest(folder, fingerprint, labels, summary)
     return open_prepared(run.prepared)
 
 
@@ -159,12 +176,12 @@ def prepare_for_scoring(
     set aside and counted.
 
     Raises:
-      InputError: no row carries a label that the model knows.
+      InputError: no row carries a label that the model knows; or ``run.prepared``
+        holds files of others, or the source itself.
     """
-    shutil.rmtree(run.prepared, ignore_errors=True)
-    run.prepared.mkdir(parents=True)
-    with RejectionLog(run.rejected) as log:
-        taken = _ingest(spec, tokenizer, run.prepared, log, None)
+    _refuse_sources_of_ours(spec, run)
+    with replacing(run.prepared) as folder, RejectionLog(run.rejected) as log:
+        taken = _ingest(spec, tokenizer, folder, log, None)
         label_n = _encode(taken, labels, spec.source.label, log)
         if not (label_n != NO_LABEL).any():
             raise InputError(
@@ -174,14 +191,14 @@ def prepare_for_scoring(
             )
         split_n = np.where(label_n == NO_LABEL, SET_ASIDE, TEST).astype(np.int8)
         summary = _summary(taken, label_n, split_n, labels, log)
-    _save(run.prepared, taken, label_n, split_n)
-    _write_manifest(run.prepared / "manifest.json", {}, labels, summary)
+        _save(folder, taken, label_n, split_n)
+        _write_manifest(folder, {}, labels, summary)
     return open_prepared(run.prepared)
 
 
 def open_prepared(folder: Path) -> Prepared:
     """Opens what :func:`prepare` wrote."""
-    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
     with np.load(folder / "index.npz") as index:
         arrays = {name: index[name] for name in index.files}
     return Prepared(
@@ -189,8 +206,21 @@ def open_prepared(folder: Path) -> Prepared:
         store=TokenStore(folder),
         labels=LabelMap.from_dict(manifest["labels"]),
         summary=manifest["summary"],
+        fingerprint=manifest["fingerprint"],
         **arrays,
     )
+
+
+def _refuse_sources_of_ours(spec: DataSpec, run: RunFolder) -> None:
+    """Refuses, before anything is touched, to write over what is to be read."""
+    sources = source_places(spec.source)
+    refuse_sources_inside(run.prepared, sources)
+    if any(source.resolve() == run.rejected.resolve() for source in sources):
+        raise InputError(
+            "The source lies where this run would write the rows it sets aside.",
+            where=str(run.rejected),
+            fix="Give --workdir a new folder.",
+        )
 
 
 def _ingest(
@@ -315,9 +345,10 @@ def _save(folder: Path, taken: Taken, label_n: np.ndarray, split_n: np.ndarray) 
 
 
 def _write_manifest(
-    path: Path, fingerprint: dict[str, Any], labels: LabelMap, summary: dict[str, Any]
+    folder: Path, fingerprint: dict[str, Any], labels: LabelMap, summary: dict[str, Any]
 ) -> None:
     """Written last and renamed into place: a folder that has it is complete."""
+    path = folder / MANIFEST
     stored = {
         "fingerprint": fingerprint,
         "labels": labels.to_dict(),

@@ -6,6 +6,7 @@ from the tokenizer's own files.
 """
 
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,12 @@ TOKENIZER_FILES = (
     "sentencepiece.bpe.model",
 )
 _PAD_NAMES = ("[PAD]", "<pad>")
+_NO_PIECE = re.compile(
+    r"\[(?:PAD|UNK|CLS|SEP|MASK|BOS|EOS|unused\d+)\]"
+    r"|<(?:pad|unk|mask|s|/s|cls|sep|unused\d+|\|endoftext\|)>"
+    r"|<?madeupword\d+>?"
+)
+"""Entries that stand for no piece of text; vocab.txt does not mark them as special."""
 
 
 class SpecialIds(NamedTuple):
@@ -39,6 +46,11 @@ class SpecialIds(NamedTuple):
 class ReviewTokenizer:
     """Sub-word tokenizer of a Hugging Face folder, with no truncation and no padding.
 
+    Attributes:
+      folder: where its files lie.
+      special: ids that frame every chunk.
+      vocab_size: one past the highest id.
+
     Raises:
       InputError: the folder holds no tokenizer, does not say whether it is cased, or
         its tokenizer does not frame a text with exactly two special tokens.
@@ -51,7 +63,8 @@ class ReviewTokenizer:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self.special = _special_ids(self._tokenizer, self.folder)
-        self.vocab_size = self._tokenizer.get_vocab_size()
+        self._vocabulary = self._tokenizer.get_vocab()
+        self.vocab_size = max(self._vocabulary.values()) + 1
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Returns one int32 array of ids for each text, special tokens left out."""
@@ -60,13 +73,21 @@ class ReviewTokenizer:
         )
         return [np.asarray(encoding.ids, np.int32) for encoding in encodings]
 
-    def replacement_range(self) -> tuple[int, int]:
-        """Lowest and one past the highest id that augmentation may put into a text.
+    def replacement_ids(self) -> np.ndarray:
+        """Ids that augmentation may put into a text, int32, ascending.
 
-        Vocabularies keep their special and unused entries in front; everything from
-        the largest special id on is a real piece.
+        Pieces of real text alone: no special tokens, wherever in the vocabulary they
+        lie, no mask, no unknown and no places kept free such as ``[unused7]``.
         """
-        return max(self.special) + 1, self.vocab_size
+        added = self._tokenizer.get_added_tokens_decoder()
+        barred = {number for number, token in added.items() if token.special}
+        barred |= set(self.special)
+        real = [
+            number
+            for name, number in self._vocabulary.items()
+            if number not in barred and not _NO_PIECE.fullmatch(name)
+        ]
+        return np.array(sorted(real), np.int32)
 
     def save(self, folder: Path) -> None:
         """Copies the tokenizer's files, so that a run can score without its origin."""

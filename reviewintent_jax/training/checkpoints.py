@@ -180,6 +180,20 @@ def has_checkpoint(run: RunFolder) -> bool:
     return any(each.name.isdigit() for each in (run.checkpoints / "latest").glob("*"))
 
 
+def stored_identity(run: RunFolder) -> dict[str, Any] | None:
+    """What the run began with, as its newest checkpoint keeps it; None without one."""
+    if not has_checkpoint(run):
+        return None
+    folder = (run.checkpoints / "latest").absolute()
+    options = ocp.CheckpointManagerOptions(read_only=True, step_format_fixed_length=8)
+    with ocp.CheckpointManager(folder, options=options) as manager:
+        step = manager.latest_step()
+        if step is None:
+            return None
+        args = ocp.args.Composite(meta=ocp.args.JsonRestore())
+        return manager.restore(step, args=args)["meta"]["identity"]
+
+
 def restore_best(run: RunFolder, params: Any) -> tuple[Any, int]:
     """Parameters that scored best, and their step.
 

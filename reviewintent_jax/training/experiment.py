@@ -158,7 +158,7 @@ class Experiment:
             self.prepared.reviews(TRAIN),
             batch_pages=self.batch_pages(),
             augment=self.augment,
-            replacement_ids=self.tokenizer.replacement_range(),
+            replacement_ids=self.tokenizer.replacement_ids(),
             seed=self.seed,
         )
 
@@ -206,6 +206,7 @@ class Experiment:
             "label_smoothing": self.train.label_smoothing,
             "stop_metric": self.train.stop_metric,
             "classes": list(self.classes),
+            "data": self.prepared.fingerprint,
         }
 
 

@@ -7,7 +7,7 @@ from reviewintent_jax.data.augment import SHUFFLE_WINDOW, AugmentSpec, augment_i
 from reviewintent_jax.schema import InputError
 
 KEY = (17, 3, 12345)
-INSERTABLE = (1000, 1010)
+INSERTABLE = np.array([1000, 1003, 1009], np.int32)
 
 
 def ids_of(length: int) -> np.ndarray:
@@ -39,7 +39,7 @@ def test_never_longer_never_empty_never_a_foreign_id(length, d, r, s, key):
     out = augment(ids, d, r, s, key)
     assert 1 <= len(out) <= length
     assert out.dtype == np.int32
-    assert set(out) <= {*range(length), *range(*INSERTABLE)}
+    assert set(out) <= {*range(length), *INSERTABLE.tolist()}
     assert (ids == ids_of(length)).all()
     assert (out == augment(ids, d, r, s, key)).all()
 
@@ -66,7 +66,12 @@ def test_rates_are_the_share_of_tokens():
     assert len(augment(ids, delete=0.3)) == pytest.approx(14_000, abs=300)
     replaced = augment(np.zeros(20_000, np.int32), replace=0.25)
     assert (replaced > 0).sum() == pytest.approx(5000, abs=300)
-    assert set(np.unique(replaced)) == {0, *range(*INSERTABLE)}
+    assert set(np.unique(replaced)) == {0, *INSERTABLE.tolist()}
+
+
+def test_ids_between_the_insertable_ones_are_not_inserted():
+    replaced = augment(ids_of(5000), replace=1.0)
+    assert set(replaced.tolist()) == set(INSERTABLE.tolist())
 
 
 def test_deletion_keeps_the_order():

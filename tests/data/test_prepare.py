@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -44,8 +45,8 @@ def prepared_from(tiny_config, tiny_encoder, tmp_path):
     spec = read_config(plain_values(tiny_config)).data_spec()
     tokenizer = ReviewTokenizer(tiny_encoder)
 
-    def run(rows, *, frozen=False, folder="run", source=None, **changes):
-        path = tmp_path / "reviews.csv"
+    def run(rows, *, began_with=None, folder="run", path=None, source=None, **changes):
+        path = path or tmp_path / "reviews.csv"
         with path.open("w", newline="") as file:
             writer = csv.DictWriter(file, rows[0].keys())
             writer.writeheader()
@@ -58,9 +59,8 @@ def prepared_from(tiny_config, tiny_encoder, tmp_path):
         for name, values in changes.items():
             part = dataclasses.replace(getattr(changed, name), **values)
             changed = dataclasses.replace(changed, **{name: part})
-        return prepare(
-            changed, tokenizer, RunFolder(tmp_path / folder), frozen=frozen
-        ), changed
+        folder = RunFolder(tmp_path / folder)
+        return prepare(changed, tokenizer, folder, began_with=began_with), changed
 
     run.tokenizer, run.folder = tokenizer, tmp_path
     return run
@@ -113,7 +113,7 @@ def test_texts_tokens_and_labels_belong_together(prepared_from):
 def test_the_second_call_opens_what_the_first_wrote(prepared_from):
     first, _ = prepared_from(rows_of())
     written = (first.folder / "manifest.json").stat().st_mtime_ns
-    second, _ = prepared_from(rows_of(), frozen=False, folder="run")
+    second, _ = prepared_from(rows_of())
     # The source file was written anew, so its time differs: prepared again.
     assert (first.folder / "manifest.json").stat().st_mtime_ns != written
     third = open_prepared(first.folder)
@@ -133,10 +133,103 @@ def test_an_interrupted_preparation_is_begun_again(prepared_from):
     )
 
 
-def test_changed_settings_are_refused_once_the_run_has_checkpoints(prepared_from):
+def test_a_preparation_that_fails_or_is_killed_leaves_the_older_data_whole(
+    prepared_from, tmp_path
+):
+    first, _ = prepared_from(rows_of())
+    before = {each.name: each.read_bytes() for each in first.folder.iterdir()}
+    with pytest.raises(InputError, match="None of the 4 rows"):
+        prepared_from([row | {"text": " "} for row in rows_of(4)])
+    after = {each.name: each.read_bytes() for each in first.folder.iterdir()}
+    assert after == before
+    part = tmp_path / "run" / "data.part"
+    assert not part.exists()
+    part.mkdir()
+    (part / "tokens.bin").write_bytes(b"torn")
+    prepared_from(rows_of(48))
+    assert not part.exists()
+    assert open_prepared(first.folder).summary["rows"] == 48
+
+
+def everything_in(folder):
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("theirs", ["photos.zip", "reviews.parquet", "sub/tokens.bin"])
+@pytest.mark.parametrize("name", ["data", "data.part"])
+def test_a_folder_with_files_of_others_is_refused_and_not_touched(
+    prepared_from, tmp_path, name, theirs
+):
+    path = tmp_path / "run" / name / theirs
+    path.parent.mkdir(parents=True)
+    path.write_text("cannot be fetched again")
+    with pytest.raises(InputError, match=r"holds other files: (photos|reviews|sub)"):
+        prepared_from(rows_of())
+    assert everything_in(tmp_path / "run") == {path: b"cannot be fetched again"}
+
+
+def test_prepared_data_with_a_file_of_others_are_opened_but_not_replaced(
+    prepared_from, tmp_path
+):
+    prepared, changed = prepared_from(rows_of())
+    (prepared.folder / "notes.txt").write_text("mine")
+    run = RunFolder(tmp_path / "run")
+    prepare(changed, prepared_from.tokenizer, run, began_with=None)
+    before = everything_in(run.prepared)
+    with pytest.raises(InputError, match=r"other files: notes\.txt"):
+        prepared_from(rows_of(48))
+    assert everything_in(run.prepared) == before
+
+
+def test_a_source_within_the_folder_to_be_replaced_is_refused(prepared_from, tmp_path):
+    (tmp_path / "data").mkdir()
+    path = tmp_path / "data" / "reviews.csv"
+    with pytest.raises(InputError, match="source lies in the folder"):
+        prepared_from(rows_of(), folder=".", path=path)
+    assert path.is_file()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["data"]
+
+
+def test_a_source_in_the_place_of_rejected_rows_is_refused(prepared_from, tmp_path):
+    _, changed = prepared_from(rows_of(), folder="other")
+    path = tmp_path / "rejected.jsonl"
+    path.write_text('{"text": "good", "stars": 5}\n')
+    source = dataclasses.replace(changed.source, path=str(path))
+    spec = dataclasses.replace(changed, source=source)
+    run, tokenizer = RunFolder(tmp_path), prepared_from.tokenizer
+    with pytest.raises(InputError, match="rows it sets aside"):
+        prepare(spec, tokenizer, run, began_with=None)
+    assert path.read_text() == '{"text": "good", "stars": 5}\n'
+
+
+def test_a_linked_data_folder_stays_a_link(prepared_from, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "large_disk").mkdir()
+    (tmp_path / "run" / "data").symlink_to(tmp_path / "large_disk")
     prepared_from(rows_of())
+    prepared_from(rows_of(48))
+    assert (tmp_path / "run" / "data").is_symlink()
+    assert open_prepared(tmp_path / "large_disk").summary["rows"] == 48
+
+
+def test_lost_data_are_made_again_only_if_they_are_those_the_run_began_with(
+    prepared_from, tmp_path
+):
+    first, changed = prepared_from(rows_of())
+    shutil.rmtree(first.folder)
+    run, tokenizer = RunFolder(tmp_path / "run"), prepared_from.tokenizer
+    again = prepare(changed, tokenizer, run, began_with=first.fingerprint)
+    assert again.texts(np.arange(60)) == [row["text"] for row in rows_of()]
+    shutil.rmtree(first.folder)
+    with pytest.raises(InputError, match="changed since this run began: files"):
+        prepared_from(rows_of(48), began_with=first.fingerprint)
+    assert not first.folder.exists()
+
+
+def test_changed_settings_are_refused_once_the_run_has_checkpoints(prepared_from):
+    began_with = prepared_from(rows_of())[0].fingerprint
     with pytest.raises(InputError, match=r"changed since this run began.*split"):
-        prepared_from(rows_of(), frozen=True, split={"seed": 77})
+        prepared_from(rows_of(), began_with=began_with, split={"seed": 77})
 
 
 def test_users_do_not_cross_splits(prepared_from):
@@ -202,7 +295,8 @@ def test_other_data_are_scored_whole_with_the_labels_of_training(prepared_from):
     assert scored.row_n[scored.reviews(TEST)].tolist() == [
         i for i in range(50) if i != 4
     ]
-    assert "stars 3" in refused(folder.root)[0]["reason"]
+    (line,) = refused(folder.root)
+    assert (line["reason"], line["value"]) == ("stars belong to no class", "3")
     assert scored.labels == prepared.labels
 
 
@@ -224,7 +318,7 @@ def test_other_data_without_a_known_label_are_refused(prepared_from):
 def test_the_shop_brings_its_truth_along(tiny_config, tiny_encoder, tmp_path):
     spec = read_config(plain_values(tiny_config)).data_spec()
     prepared = prepare(
-        spec, ReviewTokenizer(tiny_encoder), RunFolder(tmp_path), frozen=False
+        spec, ReviewTokenizer(tiny_encoder), RunFolder(tmp_path), began_with=None
     )
     used = prepared.split_n != SET_ASIDE
     truth = prepared.truth_n[used]

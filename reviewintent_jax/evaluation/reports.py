@@ -224,8 +224,8 @@ def _verdict(metrics: Mapping[str, Any], metric: str) -> str:
     if ours["value"] is None or theirs["value"] is None:
         return ""
     difference = ours["value"] - theirs["value"]
-    side = "above" if difference >= 0 else "below"
-    sentence = f"{abs(difference):.3f} {side} TF-IDF"
+    side = "above" if difference > 0 else "below"
+    sentence = f"{abs(difference):.3f} {side} TF-IDF" if difference else "as TF-IDF"
     paired = metrics.get("differences", {}).get(rival, {}).get(metric)
     if paired and paired["low"] is not None:
         sure = paired["low"] > 0 or paired["high"] < 0
@@ -366,7 +366,7 @@ def _environment() -> jinja2.Environment:
         number=lambda value: _formatted(value, "{:,.0f}"),
         percent=lambda value: _formatted(value, "{:.1%}"),
         duration=_duration,
-        moment=lambda value: str(value)[:16].replace("T", " "),
+        moment=lambda value: str(value)[:16].replace("T", " ") + " UTC",
         text_shown=lambda value: _shorten(value, TEXT_SHOWN),
         value_shown=lambda value: _shorten(value, VALUE_SHOWN),
     )

@@ -14,7 +14,9 @@ _COLUMNS = {"accuracy": "accuracy", "macro_f1": "macro F1", "auc": "AUC"}
 
 def summarise(metrics: Mapping[str, Any]) -> str:
     """The score beside its baselines, 95 % intervals in brackets, as a small table."""
-    rows = [["Test split", *_COLUMNS.values()]]
+    other = metrics.get("evaluated")
+    what = f"{other['reviews']:,} reviews" if other else "Test split"
+    rows = [[what, *_COLUMNS.values()]]
     for key, name in _NAMES.items():
         test = metrics["systems"].get(key, {}).get("test")
         if test:
@@ -30,6 +32,12 @@ def summarise(metrics: Mapping[str, Any]) -> str:
     ]
     if best:
         lines.append(_nearness(metrics, best["accuracy"]))
+    if other and other["seen"]:
+        lines.append(
+            f"Beware: {other['seen']:,} of these {other['reviews']:,} reviews are among "
+            "those that the model was trained or tuned on; its scores, and those of "
+            "TF-IDF, are better here than they would be on new reviews."
+        )
     return "\n".join(line.rstrip() for line in lines)
 
 

@@ -173,7 +173,9 @@ class _Unpickler(pickle._Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         allowed = (module, name) in _ALLOWED
-        _require(allowed, f"it asks for {f'{module}.{name}'[:_SHOWN]}, which is refused")
+        _require(
+            allowed, f"it asks for {f'{module}.{name}'[:_SHOWN]}, which is refused"
+        )
         return _ALLOWED[module, name]
 
     def persistent_load(self, pid: Any) -> _Storage:

@@ -66,10 +66,7 @@ def train(experiment: Experiment, run: RunFolder) -> TrainResult:
         label_smoothing=spec.label_smoothing,
     )
     validate = _make_validation(experiment)
-    total = spec.epochs * len(batches.reviews)
-    if spec.max_steps:
-        share = spec.max_steps / batches.steps(epoch=0)
-        total = min(total, round(share * len(batches.reviews)))
+    total = batches.reviews_within(spec.epochs, spec.max_steps)
     with Checkpoints(run, experiment.identity()) as checkpoints:
         state, tracker = checkpoints.restore(experiment.init_state(optimizer))
         parameters = count_parameters(state.params)

@@ -5,9 +5,10 @@ report is written and the model can score on its own.
 """
 
 import datetime
+import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,17 @@ import pandas as pd
 
 from reviewintent_jax.data.batches import PageSource
 from reviewintent_jax.data.bazaar import best_possible
+from reviewintent_jax.data.duplicates import fold
 from reviewintent_jax.data.pages import PageSpec, ReviewFields, slot_lengths
 from reviewintent_jax.data.prepare import Prepared, prepare_for_scoring
 from reviewintent_jax.data.progress import Progress
-from reviewintent_jax.data.splits import SET_ASIDE, SPLIT_NAMES, TEST, VALIDATION
+from reviewintent_jax.data.splits import (
+    SET_ASIDE,
+    SPLIT_NAMES,
+    TEST,
+    TRAIN,
+    VALIDATION,
+)
 from reviewintent_jax.evaluation.evaluate import (
     Baseline,
     EvaluationSpec,
@@ -44,6 +52,8 @@ Facts = dict[str, Any]
 PEER = "pytorch_fine_tune"
 """The system that ``launch.compare`` trains, by its name in the results."""
 
+_CHUNK = 10_000  # texts read at a time
+
 log = logging.getLogger("reviewintent")
 
 
@@ -66,7 +76,7 @@ def write_outcome(
     )
     context = {
         "name": experiment.name,
-        "training": _training(result, step),
+        "training": _training(result, step, len(experiment.prepared.reviews(TRAIN))),
         "environment": environment,
         "config": experiment.config,
     }
@@ -200,8 +210,31 @@ def evaluate_other(
     }
     compared = compare(model, table, others, classes, **chosen, spec=spec)
     metrics = context | _results(trained, other) | chosen | compared
+    metrics["evaluated"] = {
+        "path": data.source.path,
+        "reviews": len(table),
+        "seen": count_seen(prepared, table["text"]),
+    }
     write_json(folder.metrics, metrics)
     return metrics
+
+
+def count_seen(prepared: Prepared, texts: Iterable[str]) -> int:
+    """How many of ``texts`` are among those the model was trained or tuned on.
+
+    Texts are compared as duplicates are: without case, spacing and punctuation.
+    """
+    seen: set[bytes] = set()
+    for split in (TRAIN, VALIDATION):
+        reviews = prepared.reviews(split)
+        for begin in range(0, len(reviews), _CHUNK):
+            some = prepared.texts(reviews[begin : begin + _CHUNK])
+            seen.update(map(_digest, some))
+    return sum(_digest(text) in seen for text in texts)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(fold(text).encode(), digest_size=16).digest()
 
 
 def _results(trained: Trained, prepared: Prepared) -> Facts:
@@ -272,11 +305,11 @@ def _best_achievable(prepared: Prepared) -> Facts | None:
     return best_possible(truth, prepared.label_n[test])
 
 
-def _training(result: TrainResult, best_step: int) -> Facts:
+def _training(result: TrainResult, best_step: int, train_reviews: int) -> Facts:
     tracker = result.tracker
     return {
         "steps": int(result.state.step),
-        "epochs": tracker.epoch,
+        "epochs": round(tracker.reviews / max(train_reviews, 1), 2),
         "seconds": tracker.seconds,
         "best_step": best_step,
         "reviews": tracker.reviews,

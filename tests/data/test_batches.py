@@ -38,7 +38,7 @@ def train_batches(source, augment=OFF, seed=4):
         REVIEWS,
         batch_pages=3,
         augment=augment,
-        replacement_ids=(5, 50),
+        replacement_ids=np.arange(5, 50, dtype=np.int32),
         seed=seed,
     )
 
@@ -54,6 +54,18 @@ def test_an_epoch_holds_every_review_once(source, epoch):
         b.review_bk[b.review_bk >= 0] for b in epoch_of(train_batches(source), epoch)
     ]
     assert np.sort(np.concatenate(seen)).tolist() == REVIEWS.tolist()
+
+
+@pytest.mark.parametrize("max_steps", [0, 1, 2, 5, 99])
+def test_reviews_within_are_those_that_the_batches_hold(source, max_steps):
+    batches, epochs = train_batches(source), 2
+    whole = sum(batches.steps(epoch) for epoch in range(epochs))
+    read = itertools.islice(
+        train_batches(source).batches(Position(0, 0)),
+        min(max_steps or whole, whole),
+    )
+    seen = sum(int((batch.review_bk >= 0).sum()) for batch, _ in read)
+    assert batches.reviews_within(epochs, max_steps) == seen
 
 
 def test_epochs_are_ordered_differently(source):

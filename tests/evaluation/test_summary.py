@@ -38,3 +38,11 @@ def test_the_best_possible_score_comes_with_how_near_we_are():
 def test_a_lucky_model_is_not_called_worse():
     best = {"accuracy": 0.89, "auc": 0.99}
     assert "as well as" in summarise(metrics(best_possible=best)).splitlines()[-1]
+
+
+def test_reviews_of_the_training_are_named_when_they_are_scored_again():
+    lines = summarise(metrics(evaluated={"reviews": 600, "seen": 480})).splitlines()
+    assert lines[0].startswith("600 reviews")
+    assert "480 of these 600 reviews" in lines[-1]
+    lines = summarise(metrics(evaluated={"reviews": 600, "seen": 0})).splitlines()
+    assert not lines[-1].startswith("Beware")

@@ -10,12 +10,12 @@ from scipy.special import log_softmax, softmax
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from reviewintent_jax.build import build_experiment, plain_values
-from reviewintent_jax.data.splits import TEST, VALIDATION
+from reviewintent_jax.data.splits import TEST, TRAIN, VALIDATION
 from reviewintent_jax.evaluation.evaluate import Baseline, Threshold
 from reviewintent_jax.evaluation.reports import write_report
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training.experiment import Trained
-from reviewintent_jax.training.outcome import add_peer, evaluate_own
+from reviewintent_jax.training.outcome import add_peer, count_seen, evaluate_own
 
 SYSTEMS = ("majority", "tfidf_logistic_regression", "pytorch_fine_tune")
 
@@ -75,6 +75,16 @@ def again(table, system):
         "macro_f1": f1_score(label, answer, average="macro"),
         "auc": roc_auc_score(label, positive),
     }
+
+
+def test_texts_of_training_and_validation_are_seen_and_those_of_the_test_are_not(
+    tiny_config, tmp_path
+):
+    prepared = build_experiment(plain_values(tiny_config), RunFolder(tmp_path)).prepared
+    seen = [prepared.texts(prepared.reviews(s)) for s in (TRAIN, VALIDATION, TEST)]
+    train, validation, test = seen
+    assert count_seen(prepared, [train[0].upper() + " !", validation[-1]]) == 2
+    assert count_seen(prepared, [*test, "nobody ever wrote this about a kettle"]) == 0
 
 
 def test_every_score_is_computed_again_from_the_table_alone(tiny_config, tmp_path):

@@ -27,7 +27,7 @@ class Candidate(enum.StrEnum):
 
 
 class GateFusion(enum.StrEnum):
-    """How ``h @ W`` of the gates is computed inside the scan; the numbers are the same."""
+    """How ``h @ W`` of the gates is computed inside the scan; same numbers."""
 
     SEPARATE = "separate"  # a product each: no slices to break fusion, better on CPU
     FUSED = "fused"  # one product, as wide as all gates: fewer launches

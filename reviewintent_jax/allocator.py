@@ -25,4 +25,5 @@ def keep_freed_memory() -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     library = ctypes.CDLL(None)
-    return all([library.mallopt(*option) == 1 for option in _GLIBC_OPTIONS])
+    taken = [library.mallopt(*option) for option in _GLIBC_OPTIONS]
+    return all(answer == 1 for answer in taken)

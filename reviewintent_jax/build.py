@@ -30,7 +30,7 @@ from reviewintent_jax.data.splits import SplitSpec
 from reviewintent_jax.data.tokens import ReviewTokenizer
 from reviewintent_jax.evaluation.evaluate import EvaluationSpec
 from reviewintent_jax.models.encoder import ComputeDtype, EncoderSpec
-from reviewintent_jax.models.lstnet import LSTNetSpec
+from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.models.pretrained import load_encoder, read_spec, resolve_folder
 from reviewintent_jax.models.review_intent import ReviewIntent, ReviewIntentSpec
 from reviewintent_jax.schema import InputError, RunFolder, check_seed

@@ -15,98 +15,16 @@ Tap i of the convolution counts where ``position >= i``; the GRU starts afresh w
 ``position < 1``, and the skip-GRU of period p where ``position < p``.
 """
 
-import dataclasses
-import enum
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from reviewintent_jax.models.recurrent import GRU, Candidate, GateFusion
-from reviewintent_jax.schema import InputError
-
-
-class Padding(enum.StrEnum):
-    """What the convolution does where its kernel reaches before the slot's start."""
-
-    CAUSAL = "causal"  # missing steps are zero: as many outputs as inputs
-    VALID = "valid"  # no output there (the reference code): the first k - 1 are lost
-
-
-class Fusion(enum.StrEnum):
-    """How the recurrent states of a slot become its summary."""
-
-    SKIP = "skip"  # dense over the last GRU state and the last p skip states
-
-
-@dataclasses.dataclass(frozen=True)
-class LSTNetSpec:
-    """What an LSTNet is made of.
-
-    Attributes:
-      kernel_sizes: steps each convolution sees, distinct, 1 or more each.
-      channels: convolution channels for each kernel size, 1 or more; concatenated.
-      padding: causal, or valid as in the reference code; with several kernel sizes
-        valid drops the first ``max(kernel_sizes) - 1`` steps of every slot.
-      recurrent_features: size of the GRU state, 1 or more.
-      recurrent_layers: GRU layers, 1 to 3.
-      candidate: activation of the GRU's candidate, also in the skip-GRU.
-      skip_period: steps between linked states of the skip-GRU; 0 leaves it out.
-      skip_features: size of the skip-GRU's state; 1 or more if there is one.
-      fusion: how states become a summary.
-      highway_window: last steps the linear autoregression reads; 0 leaves it out.
-      summary_features: size m of a slot's summary, 1 or more.
-      dropout: probability of dropping a feature in training, in [0, 1); applied, as in
-        the reference code, to the convolution and to the states that are fused.
-      gate_fusion: how the recurrent products are computed; changes speed only.
-      unroll: scan steps per compiled loop iteration, 1 or more; changes speed only.
-    """
-
-    kernel_sizes: tuple[int, ...]
-    channels: int
-    padding: Padding
-    recurrent_features: int
-    recurrent_layers: int
-    candidate: Candidate
-    skip_period: int
-    skip_features: int
-    fusion: Fusion
-    highway_window: int
-    summary_features: int
-    dropout: float
-    gate_fusion: GateFusion
-    unroll: int
-
-    def __post_init__(self) -> None:
-        """Refuse sizes that make no model."""
-        sizes = self.kernel_sizes
-        skip_floor = 1 if self.skip_period else 0
-        rules = {
-            "kernel_sizes": (
-                bool(sizes) and min(sizes) >= 1 and len(set(sizes)) == len(sizes),
-                "one or more different sizes, each 1 or more",
-            ),
-            "channels": (self.channels >= 1, "1 or more"),
-            "recurrent_features": (self.recurrent_features >= 1, "1 or more"),
-            "recurrent_layers": (1 <= self.recurrent_layers <= 3, "1, 2 or 3"),
-            "skip_period": (self.skip_period >= 0, "0 (none) or more"),
-            "skip_features": (
-                self.skip_features >= skip_floor,
-                "1 or more when there is a skip_period",
-            ),
-            "highway_window": (self.highway_window >= 0, "0 (none) or more"),
-            "summary_features": (self.summary_features >= 1, "1 or more"),
-            "dropout": (0.0 <= self.dropout < 1.0, "in [0, 1)"),
-            "unroll": (self.unroll >= 1, "1 or more"),
-        }
-        for field, (holds, want) in rules.items():
-            if not holds:
-                raise InputError(
-                    f"LSTNet cannot be built with {field} = {getattr(self, field)!r}",
-                    where=f"lstnet.{field}",
-                    fix=f"It must be {want}.",
-                )
+from reviewintent_jax.models.fusion import AttentionFusion, SkipFusion, TrendFusion
+from reviewintent_jax.models.lstnet_spec import Fusion, LSTNetSpec, Padding
+from reviewintent_jax.models.recurrent import GRU, LSTM
+from reviewintent_jax.models.slots import slot_ages, slot_members, slot_positions
 
 
 class LSTNetOutput(NamedTuple):
@@ -117,8 +35,10 @@ class LSTNetOutput(NamedTuple):
       fused_bkm: float32, the part that comes from the recurrent states.
       highway_bkm: float32, the linear part; 0 where there is no highway.
       convolved_btc: convolution states of every step; 0 on padding.
-      recurrent_btr: float32 states of the last GRU layer; 0 on padding.
+      recurrent_btr: float32 states of the last recurrent layer; 0 on padding.
       skip_btr: float32 states of the skip-GRU; None where there is none.
+      weight_bkt: float32 share of each step in its slot's context, in [0, 1], summing
+        to 1; None unless the fusion is ``attention``.
     """
 
     summary_bkm: Array
@@ -127,38 +47,7 @@ class LSTNetOutput(NamedTuple):
     convolved_btc: Array
     recurrent_btr: Array
     skip_btr: Array | None
-
-
-def slot_positions(
-    slot_start_bk: Int[Array, "*b k"], slot_length_bk: Int[Array, "*b k"], steps: int
-) -> Int[Array, "*b t"]:
-    """Position of each step within its slot; -1 where a step belongs to none.
-
-    Example: starts [0, 4], lengths [3, 2], 7 steps -> [0, 1, 2, -1, 0, 1, -1].
-    """
-    step = jnp.arange(steps).reshape((1,) * slot_start_bk.ndim + (-1,))
-    offset_bkt = step - slot_start_bk[..., None]
-    inside_bkt = (offset_bkt >= 0) & (offset_bkt < slot_length_bk[..., None])
-    return jnp.sum(jnp.where(inside_bkt, offset_bkt + 1, 0), axis=-2) - 1
-
-
-def last_steps(
-    x_btr: Float[Array, "*b t r"],
-    slot_end_bk: Int[Array, "*b k"],
-    slot_length_bk: Int[Array, "*b k"],
-    count: int,
-) -> Float[Array, "*b k {count} r"]:
-    """The last ``count`` steps of every slot, oldest first; missing ones are zero.
-
-    Example: a slot of steps [a b], count 3 -> [0 a b]. The newest is always last.
-    """
-    age = jnp.arange(count)[::-1].reshape((1,) * slot_end_bk.ndim + (-1,))
-    index = jnp.maximum(slot_end_bk[..., None] - age, 0)
-    flat = index.reshape(*index.shape[:-2], -1, 1)
-    taken = jnp.take_along_axis(x_btr, flat, axis=-2)
-    taken = taken.reshape(*index.shape, x_btr.shape[-1])
-    exists = age < slot_length_bk[..., None]
-    return jnp.where(exists[..., None], taken, 0.0)
+    weight_bkt: Array | None
 
 
 class PackedConvolution(nn.Module):
@@ -292,14 +181,28 @@ class LSTNet(nn.Module):
         position_bt = jnp.maximum(position_bt - lost, -1)
         convolved_btc = jnp.where((position_bt >= 0)[..., None], convolved_btc, 0)
 
-        dropped_btc = self._dropout(convolved_btc, deterministic)
-        recurrent_btr = self._recurrent(dropped_btc, position_bt)
-        skip_btr = self._skip(dropped_btc, position_bt)
-
-        last_bkr = self._last_states(
-            recurrent_btr, skip_btr, slot_end_bk, slot_length_bk
+        dropped_btc = nn.Dropout(spec.dropout)(
+            convolved_btc, deterministic=deterministic
         )
-        fused_bkm = self._fuse(self._dropout(last_bkr, deterministic))
+        recurrent_btr = self._recurrent(dropped_btc, position_bt)
+        skip_btr = weight_bkt = None
+        place = slot_end_bk, slot_length_bk
+        fuse = self._fusion()
+        if isinstance(fuse, AttentionFusion):
+            member_bkt = slot_members(slot_start_bk, slot_length_bk, position_bt)
+            fused_bkm, weight_bkt = fuse(
+                recurrent_btr, member_bkt, *place, deterministic=deterministic
+            )
+        elif isinstance(fuse, TrendFusion):
+            fused_bkm = fuse(
+                convolved_btc, recurrent_btr, *place, deterministic=deterministic
+            )
+        else:
+            age_bt = slot_ages(slot_start_bk, slot_length_bk, x_btd.shape[-2])
+            skip_btr = self._skip(dropped_btc, position_bt, age_bt)
+            fused_bkm = fuse(
+                recurrent_btr, skip_btr, *place, deterministic=deterministic
+            )
         fused_bkm = jnp.where(filled_bk1, fused_bkm, 0.0)
         highway_bkm = jnp.zeros_like(fused_bkm)
         if spec.highway_window:
@@ -315,24 +218,52 @@ class LSTNet(nn.Module):
             convolved_btc=convolved_btc,
             recurrent_btr=recurrent_btr,
             skip_btr=skip_btr,
+            weight_bkt=weight_bkt,
         )
 
-    def _dropout(self, x: Array, deterministic: bool) -> Array:
-        return nn.Dropout(self.spec.dropout)(x, deterministic=deterministic)
+    def _fusion(self) -> SkipFusion | AttentionFusion | TrendFusion:
+        features, dropout = self.spec.summary_features, self.spec.dropout
+        if self.spec.fusion is Fusion.ATTENTION:
+            return AttentionFusion(features, dropout, self.dtype, name="fuse")
+        if self.spec.fusion is Fusion.TREND:
+            return TrendFusion(features, dropout, self.dtype, name="fuse")
+        period = self.spec.skip_period
+        return SkipFusion(features, period, dropout, self.dtype, name="fuse")
 
     def _recurrent(self, x_btc: Array, position_bt: Array) -> Array:
         states = x_btc
         for layer in range(self.spec.recurrent_layers):
-            gru = self._gru(self.spec.recurrent_features, 1, f"recurrent_{layer}")
-            states = gru(states, position_bt < 1, position_bt >= 0)
+            cell = self._cell(f"recurrent_{layer}")
+            states = cell(states, position_bt < 1, position_bt >= 0)
         return states
 
-    def _skip(self, x_btc: Array, position_bt: Array) -> Array | None:
+    def _skip(self, x_btc: Array, position_bt: Array, age_bt: Array) -> Array | None:
+        """States of the skip-GRU; ``age_bt`` counts the steps to the slot's end."""
         period = self.spec.skip_period
         if not period:
             return None
+        if self.spec.padding is Padding.VALID:
+            # The reference code reads whole periods only, counted from the end; of
+            # length - k + 1 steps, floor((length - k) / period) of them.
+            periods_bt = (position_bt + age_bt) // period
+            dropped_bt = position_bt + age_bt + 1 - periods_bt * period
+            position_bt = jnp.where(
+                position_bt < 0, -1, jnp.maximum(position_bt - dropped_bt, -1)
+            )
         gru = self._gru(self.spec.skip_features, period, "skip")
         return gru(x_btc, position_bt < period, position_bt >= 0)
+
+    def _cell(self, name: str) -> GRU | LSTM:
+        features = self.spec.recurrent_features
+        if self.spec.fusion is not Fusion.TREND:
+            return self._gru(features, 1, name)
+        return LSTM(
+            features,
+            gate_fusion=self.spec.gate_fusion,
+            unroll=self.spec.unroll,
+            dtype=self.dtype,
+            name=name,
+        )
 
     def _gru(self, features: int, period: int, name: str) -> GRU:
         return GRU(
@@ -344,33 +275,3 @@ class LSTNet(nn.Module):
             dtype=self.dtype,
             name=name,
         )
-
-    def _last_states(
-        self,
-        recurrent_btr: Array,
-        skip_btr: Array | None,
-        slot_end_bk: Array,
-        slot_length_bk: Array,
-    ) -> Array:
-        """The last GRU state of every slot, then its last p skip states, side by side.
-
-        Oldest skip state first: the newest has a fixed place, last, and the places of
-        states that a short slot does not have are zero.
-        """
-        last = last_steps(recurrent_btr, slot_end_bk, slot_length_bk, 1)[..., 0, :]
-        if skip_btr is None:
-            return last
-        phases = last_steps(
-            skip_btr, slot_end_bk, slot_length_bk, self.spec.skip_period
-        )
-        phases = phases.reshape(*phases.shape[:-2], -1)
-        return jnp.concatenate([last, phases], axis=-1)
-
-    def _fuse(self, last_bkr: Array) -> Array:
-        dense = nn.Dense(
-            self.spec.summary_features,
-            dtype=self.dtype,
-            kernel_init=nn.initializers.glorot_uniform(),
-            name="fuse",
-        )
-        return dense(last_bkr).astype(jnp.float32)

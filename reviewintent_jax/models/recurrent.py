@@ -1,7 +1,7 @@
 """Recurrent layers over packed pages: states of every step -> states of every step.
 
 Stage: inside LSTNet. In: features ``[..., t, d]`` and which steps start afresh;
-out: the GRU state after every step, ``[..., t, r]``.
+out: the state of a GRU or an LSTM after every step, ``[..., t, r]``.
 
 What does not depend on the state is computed for all steps at once, outside the scan:
 the input projection is one matrix product, and only ``h @ W`` stays inside. A GRU that
@@ -11,7 +11,7 @@ phases as a batch axis, so it takes ``t / p`` steps.
 
 import enum
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -27,10 +27,10 @@ class Candidate(enum.StrEnum):
 
 
 class GateFusion(enum.StrEnum):
-    """How ``h @ W`` of the three gates is computed inside the scan; same numbers."""
+    """How ``h @ W`` of the gates is computed inside the scan; same numbers."""
 
-    SEPARATE = "separate"  # three products: no slices to break fusion, better on CPU
-    FUSED = "fused"  # one product, three times as wide: fewer launches
+    SEPARATE = "separate"  # a product each: no slices to break fusion, better on CPU
+    FUSED = "fused"  # one product, as wide as all gates: fewer launches
 
 
 _ACTIVATION: dict[Candidate, Callable[[Array], Array]] = {
@@ -66,15 +66,78 @@ def unfold_phases(x: Array, lead: tuple[int, ...], steps: int) -> Array:
     return x.reshape(*lead, -1, features)[..., :steps, :]
 
 
-def _per_gate(init: Callable[..., Array]) -> Callable[..., Array]:
-    """Initialise the three gates' matrices ``[f, r]`` on their own, side by side."""
+def _per_gate(init: Callable[..., Array], gates: int) -> Callable[..., Array]:
+    """Initialise the gates' matrices ``[f, r]`` each on its own, side by side."""
 
-    def three(key: Array, shape: tuple[int, int], dtype: Any = jnp.float32) -> Array:
-        rows, columns = shape[0], shape[1] // 3
-        keys = jax.random.split(key, 3)
+    def all_gates(
+        key: Array, shape: tuple[int, int], dtype: Any = jnp.float32
+    ) -> Array:
+        rows, columns = shape[0], shape[1] // gates
+        keys = jax.random.split(key, gates)
         return jnp.concatenate([init(k, (rows, columns), dtype) for k in keys], axis=1)
 
-    return three
+    return all_gates
+
+
+class _Hoisted(NamedTuple):
+    """What a recurrence reads, laid out for a scan over axis 0.
+
+    Attributes:
+      inputs: of each gate, ``W x + b`` of every step, float32 ``[q, n, r]``.
+      keep: bool ``[q, n, 1]``, False where a step starts from a zero state.
+      recurrent: the matrices ``[r, gates * r]`` that stay inside the scan.
+    """
+
+    inputs: list[Array]
+    keep: Array
+    recurrent: Array
+
+
+def _hoist(
+    layer: "GRU | LSTM", x_btd: Array, reset_bt: Array, valid_bt: Array, gates: int
+) -> _Hoisted:
+    """Compute all that does not depend on the state, for all steps at once."""
+    *lead, steps, features_in = x_btd.shape
+    width = gates * layer.features
+    kernel = layer.param(
+        "input_kernel",
+        _per_gate(nn.initializers.glorot_uniform(), gates),
+        (features_in, width),
+    )
+    bias = layer.param("input_bias", nn.initializers.zeros, (width,))
+    recurrent = layer.param(
+        "recurrent_kernel",
+        _per_gate(nn.initializers.orthogonal(), gates),
+        (layer.features, width),
+    )
+    # Two dimensions, because XLA:CPU is slow at contracting over (batch, time).
+    flat = x_btd.reshape(-1, features_in).astype(layer.dtype)
+    projected = jnp.matmul(
+        flat, kernel.astype(layer.dtype), preferred_element_type=jnp.float32
+    )
+    projected = (projected + bias[None]).reshape(*lead, steps, width)
+    valid = fold_phases(valid_bt[..., None], layer.period)
+    keep = fold_phases((valid_bt & ~reset_bt)[..., None], layer.period)
+    keep &= jnp.pad(valid[:-1], [(1, 0), (0, 0), (0, 0)])
+    return _Hoisted(
+        # Arrays of their own, not one cut up in every step: that doubled CPU time.
+        [fold_phases(g, layer.period) for g in jnp.split(projected, gates, axis=-1)],
+        keep,
+        recurrent.astype(layer.dtype),
+    )
+
+
+def _products(state: Array, recurrent: Array, layer: "GRU | LSTM") -> list[Array]:
+    """``h @ W`` of every gate, float32 ``[n, r]`` each."""
+    state = state.astype(layer.dtype)
+    gates = recurrent.shape[1] // layer.features
+    if layer.gate_fusion is GateFusion.FUSED:
+        fused = jnp.matmul(state, recurrent, preferred_element_type=jnp.float32)
+        return jnp.split(fused, gates, axis=1)
+    return [
+        jnp.matmul(state, gate, preferred_element_type=jnp.float32)
+        for gate in jnp.split(recurrent, gates, axis=1)
+    ]
 
 
 class GRU(nn.Module):
@@ -117,73 +180,86 @@ class GRU(nn.Module):
         ``reset_bt`` marks steps that start from a zero state. A step that is not valid
         neither reads a state nor leaves one behind.
         """
-        *lead, steps, features_in = x_btd.shape
-        width = 3 * self.features
-        kernel = self.param(
-            "input_kernel",
-            _per_gate(nn.initializers.glorot_uniform()),
-            (features_in, width),
-        )
-        bias = self.param("input_bias", nn.initializers.zeros, (width,))
-        recurrent = self.param(
-            "recurrent_kernel",
-            _per_gate(nn.initializers.orthogonal()),
-            (self.features, width),
-        )
+        hoisted = _hoist(self, x_btd, reset_bt, valid_bt, 3)
         candidate_bias = self.param(
             "candidate_bias", nn.initializers.zeros, (self.features,)
-        )
-        # Two dimensions, because XLA:CPU is slow at contracting over (batch, time).
-        flat = x_btd.reshape(-1, features_in).astype(self.dtype)
-        projected = jnp.matmul(
-            flat, kernel.astype(self.dtype), preferred_element_type=jnp.float32
-        )
-        projected = (projected + bias[None]).reshape(*lead, steps, width)
-        valid = fold_phases(valid_bt[..., None], self.period)
-        keep = fold_phases((valid_bt & ~reset_bt)[..., None], self.period)
-        keep &= jnp.pad(valid[:-1], [(1, 0), (0, 0), (0, 0)])
-        _, states = self._scan(
-            # Three arrays, not one cut up in every step: that doubled the time on CPU.
-            [fold_phases(g, self.period) for g in jnp.split(projected, 3, axis=-1)],
-            keep,
-            recurrent.astype(self.dtype),
-            candidate_bias[None],
-        )
-        states = unfold_phases(states, tuple(lead), steps)
-        return jnp.where(valid_bt[..., None], states, 0.0)
-
-    def _scan(
-        self,
-        projected: list[Array],
-        keep: Array,
-        recurrent: Array,
-        candidate_bias: Array,
-    ) -> tuple[Array, Array]:
-        """Run the recurrence over axis 0 of the three gates' inputs ``[q, n, r]``."""
+        )[None]
         activation = _ACTIVATION[self.candidate]
-        gates = jnp.split(recurrent, 3, axis=1)
-
-        def products(state: Array) -> list[Array]:
-            state = state.astype(self.dtype)
-            if self.gate_fusion is GateFusion.FUSED:
-                fused = jnp.matmul(state, recurrent, preferred_element_type=jnp.float32)
-                return jnp.split(fused, 3, axis=1)
-            return [
-                jnp.matmul(state, gate, preferred_element_type=jnp.float32)
-                for gate in gates
-            ]
 
         def step(
             state: Array, inputs: tuple[list[Array], Array]
         ) -> tuple[Array, Array]:
             (x_r, x_z, x_n), kept = inputs
             state = jnp.where(kept, state, 0.0)
-            h_r, h_z, h_n = products(state)
+            h_r, h_z, h_n = _products(state, hoisted.recurrent, self)
             reset = nn.sigmoid(x_r + h_r)
             update = nn.sigmoid(x_z + h_z)
             new = activation(x_n + reset * (h_n + candidate_bias))
             state = (1.0 - update) * new + update * state
             return state, state
 
-        start = jnp.zeros((keep.shape[1], self.features), jnp.float32)
-        return jax.lax.scan(step, start, (projected, keep), unroll=self.unroll)
+        start = jnp.zeros((hoisted.keep.shape[1], self.features), jnp.float32)
+        _, states = jax.lax.scan(
+            step, start, (hoisted.inputs, hoisted.keep), unroll=self.unroll
+        )
+        states = unfold_phases(states, x_btd.shape[:-2], x_btd.shape[-2])
+        return jnp.where(valid_bt[..., None], states, 0.0)
+
+
+class LSTM(nn.Module):
+    """One layer of long short-term memory, with PyTorch's equations and gate order::
+
+        i = sigmoid(W_ii x + b_i + W_hi h)        f = sigmoid(W_if x + b_f + W_hf h)
+        g = tanh(W_ig x + b_g + W_hg h)           o = sigmoid(W_io x + b_o + W_ho h)
+        c = f * c + i * g
+        h = o * tanh(c)                 where h and c are those of the step before
+
+    PyTorch's two biases are one, for they are only ever added. Parameters:
+    ``input_kernel [d, 4r]``, ``input_bias [4r]``, ``recurrent_kernel [r, 4r]``, gates
+    in the order i, f, g, o.
+
+    Attributes:
+      features: size r of the state, 1 or more.
+      period: 1 for a plain LSTM; p links each step to the one p before.
+      gate_fusion: how the recurrent products are computed; the result is the same.
+      unroll: scan steps in one iteration of the compiled loop, 1 or more.
+      dtype: of the matrix products; states and gates are float32 always.
+    """
+
+    features: int
+    period: int = 1
+    gate_fusion: GateFusion = GateFusion.SEPARATE
+    unroll: int = 1
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self,
+        x_btd: Float[Array, "*b t d"],
+        reset_bt: Bool[Array, "*b t"],
+        valid_bt: Bool[Array, "*b t"],
+    ) -> Float[Array, "*b t r"]:
+        """Return the float32 state h after every step; zero where it is not valid.
+
+        ``reset_bt`` marks steps that start from zero states. A step that is not valid
+        neither reads a state nor leaves one behind.
+        """
+        hoisted = _hoist(self, x_btd, reset_bt, valid_bt, 4)
+
+        def step(
+            states: tuple[Array, Array], inputs: tuple[list[Array], Array]
+        ) -> tuple[tuple[Array, Array], Array]:
+            (x_i, x_f, x_g, x_o), kept = inputs
+            state, cell = (jnp.where(kept, each, 0.0) for each in states)
+            h_i, h_f, h_g, h_o = _products(state, hoisted.recurrent, self)
+            written = nn.sigmoid(x_i + h_i) * jnp.tanh(x_g + h_g)
+            cell = nn.sigmoid(x_f + h_f) * cell + written
+            state = nn.sigmoid(x_o + h_o) * jnp.tanh(cell)
+            return (state, cell), state
+
+        zeros = jnp.zeros((hoisted.keep.shape[1], self.features), jnp.float32)
+        _, states = jax.lax.scan(
+            step, (zeros, zeros), (hoisted.inputs, hoisted.keep), unroll=self.unroll
+        )
+        states = unfold_phases(states, x_btd.shape[:-2], x_btd.shape[-2])
+        return jnp.where(valid_bt[..., None], states, 0.0)

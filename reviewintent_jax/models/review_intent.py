@@ -14,7 +14,8 @@ import jax.numpy as jnp
 
 from reviewintent_jax.models.encoder import Encoder, EncoderSpec
 from reviewintent_jax.models.heads import SoftmaxHead
-from reviewintent_jax.models.lstnet import LSTNet, LSTNetSpec
+from reviewintent_jax.models.lstnet import LSTNet
+from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.schema import ModelOutput, PageBatch
 
 

@@ -8,16 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reviewintent_jax.models.lstnet import (
-    Fusion,
-    Highway,
-    LSTNet,
-    LSTNetSpec,
-    Padding,
+from reviewintent_jax.models.lstnet import Highway, LSTNet
+from reviewintent_jax.models.lstnet_spec import Fusion, LSTNetSpec, Padding
+from reviewintent_jax.models.recurrent import Candidate, GateFusion
+from reviewintent_jax.models.slots import (
     last_steps,
+    slot_ages,
+    slot_members,
     slot_positions,
 )
-from reviewintent_jax.models.recurrent import Candidate, GateFusion
 from reviewintent_jax.schema import InputError
 
 FEATURES = 8
@@ -38,7 +37,13 @@ SPEC = LSTNetSpec(
     unroll=1,
 )
 VALID_SPEC = dataclasses.replace(SPEC, padding=Padding.VALID)
-BOTH = pytest.mark.parametrize("spec", [SPEC, VALID_SPEC], ids=lambda s: s.padding)
+OTHERS = [
+    dataclasses.replace(SPEC, fusion=fusion, skip_period=0, skip_features=0)
+    for fusion in (Fusion.ATTENTION, Fusion.TREND)
+]
+EACH = pytest.mark.parametrize(
+    "spec", [SPEC, VALID_SPEC, *OTHERS], ids=lambda s: f"{s.fusion}-{s.padding}"
+)
 
 
 def random(*shape, seed=0):
@@ -135,10 +140,18 @@ def test_last_steps_are_oldest_first_and_zero_where_missing():
     assert found.tolist() == [[0, 1, 2], [4, 5, 6], [0, 0, 7], [0, 0, 0]]
 
 
+def test_members_and_ages_are_the_pictures_of_their_docstrings():
+    start, length = slots([0, 4], [3, 2])
+    position = jnp.asarray([[-1, 0, 1, -1, -1, 0, -1]])  # the first of each is lost
+    found = slot_members(start, length, position)[0].astype(int)
+    assert found.tolist() == [[0, 1, 1, 0, 0, 0, 0], [0, 0, 0, 0, 0, 1, 0]]
+    assert slot_ages(start, length, 7).tolist() == [[2, 1, 0, -1, 1, 0, -1]]
+
+
 # --- slots do not see each other, nor padding ---------------------------------------
 
 
-@BOTH
+@EACH
 def test_packed_equals_each_series_alone(spec):
     series = [random(n, FEATURES, seed=n) for n in (9, 1, 4, 12)]
     starts, lengths = [2, 11, 12, 18], [9, 1, 4, 12]
@@ -151,7 +164,7 @@ def test_packed_equals_each_series_alone(spec):
         )
 
 
-@BOTH
+@EACH
 def test_longer_page_changes_nothing(spec):
     variables, x = variables_of(spec), random(20, FEATURES)
     found = [
@@ -161,7 +174,7 @@ def test_longer_page_changes_nothing(spec):
     np.testing.assert_allclose(found[0], found[1], atol=1e-6)
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("start", [1, 5, 12])
 def test_another_place_on_the_page_changes_nothing(spec, start):
     variables, x = variables_of(spec), random(20, FEATURES)
@@ -174,7 +187,7 @@ def test_another_place_on_the_page_changes_nothing(spec, start):
     )
 
 
-@BOTH
+@EACH
 def test_perturbed_neighbours_and_padding_change_no_bit(spec):
     variables, mine = variables_of(spec), random(9, FEATURES)
     place = slots([3, 10, 19], [7, 9, 6])
@@ -188,7 +201,7 @@ def test_perturbed_neighbours_and_padding_change_no_bit(spec):
     assert jnp.abs(found[0].summary_bkm - found[1].summary_bkm)[:, ::2].min() > 0
 
 
-@BOTH
+@EACH
 def test_gradient_stays_in_the_slot(spec):
     """Each summary hears every step of its own slot, and no other step of the page."""
     # Wide enough that no step falls silent because all its ReLUs happen to be off.
@@ -217,7 +230,7 @@ def test_padding_that_is_not_a_number_harms_nothing():
     assert jax.tree.reduce(lambda one, other: one and other, same)
 
 
-@BOTH
+@EACH
 def test_empty_slots_are_zero_with_zero_gradients(spec):
     variables, x = variables_of(spec), random(1, 9, FEATURES)
     place = slots([0, 9, 4], [0, 0, 0])
@@ -245,7 +258,7 @@ def test_leading_axes_are_free():
 
 def test_states_are_zero_on_padding_and_shapes_are_told():
     out = forward(SPEC, variables_of(SPEC), random(1, 9, FEATURES), *slots([2], [5]))
-    shapes = {name: found.shape for name, found in out._asdict().items()}
+    shapes = {name: getattr(x, "shape", None) for name, x in out._asdict().items()}
     assert shapes == {
         "summary_bkm": (1, 1, 7),
         "fused_bkm": (1, 1, 7),
@@ -253,6 +266,7 @@ def test_states_are_zero_on_padding_and_shapes_are_told():
         "convolved_btc": (1, 9, 6),
         "recurrent_btr": (1, 9, 6),
         "skip_btr": (1, 9, 2),
+        "weight_bkt": None,
     }
     for states in (out.convolved_btc, out.recurrent_btr, out.skip_btr):
         used = np.abs(states).sum(-1)[0] > 0
@@ -318,6 +332,50 @@ def test_highway_weighs_the_newest_step_by_its_last_weight_for_all_series_alike(
     assert short.tolist() == [[[6.125, 60.125]]]
 
 
+@pytest.mark.parametrize("padding", list(Padding))
+def test_attention_weighs_the_steps_of_its_own_slot_alone(padding):
+    spec = dataclasses.replace(OTHERS[0], padding=padding)
+    variables, x = variables_of(spec), random(1, 16, FEATURES)
+    start, length = [1, 9, 14], [7, 5, 2]
+    out = forward(spec, variables, x, *slots(start, length))
+    lost = 0 if padding is Padding.CAUSAL else 4
+    states = np.asarray(out.recurrent_btr[0])
+    for k in range(3):
+        steps = range(start[k] + lost, start[k] + length[k])
+        weights = np.zeros(16)
+        if steps:
+            scores = states[steps] @ states[steps[-1]] / np.sqrt(6)
+            weights[list(steps)] = np.exp(scores) / np.exp(scores).sum()
+        np.testing.assert_allclose(out.weight_bkt[0, k], weights, atol=1e-6)
+
+
+def test_the_trend_fusion_reads_no_more_than_the_last_trend_through_a_gate():
+    spec = OTHERS[1]
+    variables, x = variables_of(spec), random(1, 9, FEATURES)
+    out = forward(spec, variables, x, *slots([0], [9]))
+    p = jax.tree.map(np.asarray, variables["params"]["fuse"])
+    h, s = np.asarray(out.convolved_btc[0, -1]), np.asarray(out.recurrent_btr[0, -1])
+    asked = np.tanh(np.concatenate([h, s]) @ p["joint"]["kernel"]) @ p["gate"]["kernel"]
+    gate = np.exp(asked) / np.exp(asked).sum()
+    expected = (h @ p["trend"]["kernel"]) * gate
+    np.testing.assert_allclose(out.fused_bkm[0, 0], expected, rtol=1e-4, atol=1e-6)
+    assert out.skip_btr is None
+
+
+def test_valid_padding_gives_the_skip_gru_whole_periods_counted_from_the_end():
+    spec = dataclasses.replace(
+        VALID_SPEC, kernel_sizes=(3,), candidate=Candidate.TANH, highway_window=0
+    )
+    for length, read in ((11, 8), (10, 4), (7, 4), (6, 0)):  # 4 * ((length - 3) // 4)
+        out = forward(
+            spec, variables_of(spec), random(1, 13, FEATURES), *slots([1], [length])
+        )
+        used = np.abs(out.skip_btr[0]).sum(-1) > 0
+        step = np.arange(13)
+        expected = (step >= 1 + length - read) & (step < 1 + length)
+        np.testing.assert_array_equal(used, expected)
+
+
 def test_parts_may_be_left_out():
     spec = dataclasses.replace(SPEC, skip_period=0, skip_features=0, highway_window=0)
     variables, x = variables_of(spec), random(1, 9, FEATURES)
@@ -348,7 +406,7 @@ def test_dropout_acts_on_convolution_and_fused_states():
         np.asarray(first.recurrent_btr[0, -1]),
         *np.asarray(first.skip_btr[0, -4:]),
     ]
-    dense = jax.tree.map(np.asarray, variables["params"]["fuse"])
+    dense = jax.tree.map(np.asarray, variables["params"]["fuse"]["dense"])
     undropped = np.concatenate(states) @ dense["kernel"] + dense["bias"]
     assert np.abs(first.fused_bkm[0, 0] - undropped).max() > 1e-3
 

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reviewintent_jax.models.lstnet import Fusion, LSTNet, LSTNetSpec, Padding
+from reviewintent_jax.models.lstnet import LSTNet
+from reviewintent_jax.models.lstnet_spec import Fusion, LSTNetSpec, Padding
 from reviewintent_jax.models.recurrent import Candidate, GateFusion
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -44,6 +45,38 @@ GOLDEN_SPECS = {
         gate_fusion=GateFusion.FUSED,
         unroll=2,
     ),
+    "attention": LSTNetSpec(
+        kernel_sizes=(2, 4),
+        channels=3,
+        padding=Padding.CAUSAL,
+        recurrent_features=5,
+        recurrent_layers=2,
+        candidate=Candidate.RELU,
+        skip_period=0,
+        skip_features=0,
+        fusion=Fusion.ATTENTION,
+        highway_window=3,
+        summary_features=4,
+        dropout=0.0,
+        gate_fusion=GateFusion.SEPARATE,
+        unroll=1,
+    ),
+    "trend": LSTNetSpec(
+        kernel_sizes=(3,),
+        channels=5,
+        padding=Padding.CAUSAL,
+        recurrent_features=4,
+        recurrent_layers=2,
+        candidate=Candidate.TANH,
+        skip_period=0,
+        skip_features=0,
+        fusion=Fusion.TREND,
+        highway_window=0,
+        summary_features=6,
+        dropout=0.0,
+        gate_fusion=GateFusion.FUSED,
+        unroll=1,
+    ),
 }
 PAGE = 40
 
@@ -73,19 +106,32 @@ def ours_from_torch(arrays, spec, prefix):
             "candidate_bias": hidden[newest:],
         }
 
+    def lstm(name, layer, gradient):
+        hidden = take(f"{name}.bias_hh_l{layer}")
+        return {
+            "input_kernel": take(f"{name}.weight_ih_l{layer}").T,
+            "input_bias": take(f"{name}.bias_ih_l{layer}")
+            + (0 if gradient else hidden),
+            "recurrent_kernel": take(f"{name}.weight_hh_l{layer}").T,
+        }
+
     gradient = prefix.endswith("grad/")
     convolution = {}
     for size in spec.kernel_sizes:
         kernel = take(f"conv.{size}.weight")
         convolution[f"kernel_{size}"] = jnp.transpose(kernel, (2, 1, 0))
         convolution[f"bias_{size}"] = take(f"conv.{size}.bias")
-    found = {
-        "convolution": convolution,
-        "fuse": {"kernel": take("fuse.weight").T, "bias": take("fuse.bias")},
-    }
+    found = {"convolution": convolution}
+    if spec.fusion is Fusion.TREND:
+        parts = ("trend", "joint", "gate")
+        found["fuse"] = {part: {"kernel": take(f"{part}.weight").T} for part in parts}
+    else:
+        dense = {"kernel": take("fuse.weight").T, "bias": take("fuse.bias")}
+        found["fuse"] = {"dense": dense}
     for layer in range(spec.recurrent_layers):
-        found[f"recurrent_{layer}"] = gru("recurrent", layer, gradient)
-    if spec.skip_period:
+        cell = lstm if spec.fusion is Fusion.TREND else gru
+        found[f"recurrent_{layer}"] = cell("recurrent", layer, gradient)
+    if spec.skip_period and spec.fusion is Fusion.SKIP:
         found["skip"] = gru("skip", 0, gradient)
     if spec.highway_window:
         found["highway"] = {
@@ -103,6 +149,7 @@ def spec_from_twin(sizes, base):
     fields = {k: v for k, v in dataclasses.asdict(sizes).items() if k in ours}
     fields["padding"] = Padding(sizes.padding)
     fields["candidate"] = Candidate(sizes.candidate)
+    fields["fusion"] = Fusion(sizes.fusion)
     return dataclasses.replace(base, **fields)
 
 
@@ -174,6 +221,9 @@ def test_the_golden_file_is_what_the_twin_says(twin, case):
         {"skip_period": 0, "skip_features": 0, "kernel_sizes": (1,)},
         {"skip_period": 14, "highway_window": 0, "recurrent_layers": 1},
         {"highway_window": 20, "summary_features": 8, "kernel_sizes": (9,)},
+        {"padding": "valid", "kernel_sizes": (2,), "skip_period": 3},
+        {"fusion": "attention", "recurrent_layers": 1, "candidate": "tanh"},
+        {"fusion": "trend", "recurrent_layers": 1, "highway_window": 9},
     ],
     ids=lambda changes: "-".join(changes),
 )

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from reviewintent_jax.models.recurrent import (
     GRU,
+    LSTM,
     Candidate,
     GateFusion,
     fold_phases,
@@ -257,3 +258,104 @@ def test_recurrent_matrices_start_orthogonal_and_input_ones_glorot():
     assert 0.98 * limit < largest <= limit
     assert not found["input_bias"].any()
     assert not found["candidate_bias"].any()
+
+
+def lstm_loop(variables, x_td, reset, valid, period):
+    """The equations of the LSTM, one number after another, for one series."""
+    p = {k: np.asarray(v, np.float64) for k, v in variables["params"].items()}
+    sigmoid = lambda a: 1 / (1 + np.exp(-a))  # noqa: E731
+    zero = np.zeros(p["recurrent_kernel"].shape[0])
+    states, cells = [], []
+    for t, x in enumerate(np.asarray(x_td, np.float64)):
+        if not valid[t]:
+            states.append(zero)
+            cells.append(zero)
+            continue
+        fresh = reset[t] or t < period
+        h, c = (zero, zero) if fresh else (states[t - period], cells[t - period])
+        gates = x @ p["input_kernel"] + p["input_bias"] + h @ p["recurrent_kernel"]
+        i, f, g, o = np.split(gates, 4)
+        cells.append(sigmoid(f) * c + sigmoid(i) * np.tanh(g))
+        states.append(sigmoid(o) * np.tanh(cells[-1]))
+    return np.stack(states)
+
+
+@pytest.mark.parametrize("gate_fusion", list(GateFusion))
+@pytest.mark.parametrize("period", [1, 3])
+def test_lstm_equals_a_plain_loop(period, gate_fusion):
+    lstm = LSTM(STATES, period=period, gate_fusion=gate_fusion, unroll=2)
+    x = random_x(BATCH, STEPS, INPUTS)
+    reset, valid = marks(0, 4), marks(0, 1, 2, 4, 5, 6, 7)
+    variables = parameters(lstm, x)
+    states = lstm.apply(variables, x, reset, valid)
+    for b in range(BATCH):
+        expected = lstm_loop(variables, x[b], reset[b], valid[b], period)
+        np.testing.assert_allclose(states[b], expected, atol=2e-6)
+
+
+def test_lstm_equals_linen_values_and_gradients():
+    ours, linen = LSTM(STATES), nn.RNN(nn.LSTMCell(STATES))
+    x = random_x(BATCH, STEPS, INPUTS)
+    variables, weight = parameters(ours, x), random_x(BATCH, STEPS, STATES, seed=2)
+
+    def as_linen(p):
+        parts = {k: jnp.split(v, 4, axis=-1) for k, v in p.items()}
+        cell = {}
+        for n, gate in enumerate("ifgo"):
+            cell[f"i{gate}"] = {"kernel": parts["input_kernel"][n]}
+            recurrent, bias = parts["recurrent_kernel"][n], parts["input_bias"][n]
+            cell[f"h{gate}"] = {"kernel": recurrent, "bias": bias}
+        return {"params": {"cell": cell}}
+
+    def run_ours(p, x):
+        states = ours.apply({"params": p}, x, NONE, ALL)
+        return jnp.sum(states * weight), states
+
+    def run_linen(p, x):
+        states = linen.apply(as_linen(p), x)
+        return jnp.sum(states * weight), states
+
+    both = [
+        jax.grad(f, argnums=(0, 1), has_aux=True)(variables["params"], x)
+        for f in (run_ours, run_linen)
+    ]
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), *both)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("layers", [1, 2])
+def test_lstm_equals_torch_values_and_gradients(layers):
+    torch = pytest.importorskip("torch")
+    theirs = torch.nn.LSTM(INPUTS, STATES, layers, batch_first=True)
+    x = random_x(BATCH, STEPS, INPUTS)
+    weight = random_x(BATCH, STEPS, STATES, seed=2)
+    x_torch = torch.tensor(np.asarray(x), requires_grad=True)
+    out = theirs(x_torch)[0]
+    (out * torch.tensor(np.asarray(weight))).sum().backward()
+    arrays = {k: v.detach().numpy() for k, v in theirs.named_parameters()}
+    grads_torch = {k: v.grad.numpy() for k, v in theirs.named_parameters()}
+    stack = [
+        {
+            "input_kernel": arrays[f"weight_ih_l{i}"].T,
+            "input_bias": arrays[f"bias_ih_l{i}"] + arrays[f"bias_hh_l{i}"],
+            "recurrent_kernel": arrays[f"weight_hh_l{i}"].T,
+        }
+        for i in range(layers)
+    ]
+
+    def run(stack, x):
+        for layer in stack:
+            x = LSTM(STATES).apply({"params": layer}, x, NONE, ALL)
+        return jnp.sum(x * weight), x
+
+    stack = jax.tree.map(jnp.asarray, stack)
+    (grads, x_grad), states = jax.grad(run, argnums=(0, 1), has_aux=True)(stack, x)
+    np.testing.assert_allclose(states, out.detach().numpy(), atol=1e-5)
+    np.testing.assert_allclose(x_grad, x_torch.grad.numpy(), atol=1e-5)
+    for i, layer in enumerate(grads):
+        for ours, name in (
+            (layer["input_kernel"].T, f"weight_ih_l{i}"),
+            (layer["input_bias"], f"bias_ih_l{i}"),
+            (layer["recurrent_kernel"].T, f"weight_hh_l{i}"),
+        ):
+            np.testing.assert_allclose(ours, grads_torch[name], atol=1e-5)

@@ -17,7 +17,7 @@ from reviewintent_jax.data.pages import (
     slot_lengths,
 )
 from reviewintent_jax.data.tokens import SpecialIds
-from reviewintent_jax.models.lstnet import Fusion, LSTNetSpec, Padding
+from reviewintent_jax.models.lstnet_spec import Fusion, LSTNetSpec, Padding
 from reviewintent_jax.models.recurrent import Candidate, GateFusion
 from reviewintent_jax.models.review_intent import (
     ReviewIntent,

@@ -33,6 +33,7 @@ class Sizes:
     highway_window: int
     summary_features: int
     features_in: int
+    fusion: str = "skip"
 
 
 CASES = {
@@ -68,6 +69,40 @@ CASES = {
         ),
         (13, 5),
     ),
+    "attention": (
+        Sizes(
+            kernel_sizes=(2, 4),
+            channels=3,
+            padding="causal",
+            recurrent_features=5,
+            recurrent_layers=2,
+            candidate="relu",
+            skip_period=0,
+            skip_features=0,
+            highway_window=3,
+            summary_features=4,
+            features_in=6,
+            fusion="attention",
+        ),
+        (9, 1, 6),
+    ),
+    "trend": (
+        Sizes(
+            kernel_sizes=(3,),
+            channels=5,
+            padding="causal",
+            recurrent_features=4,
+            recurrent_layers=2,
+            candidate="tanh",
+            skip_period=0,
+            skip_features=0,
+            highway_window=0,
+            summary_features=6,
+            features_in=7,
+            fusion="trend",
+        ),
+        (8, 3),
+    ),
 }
 """Sizes, and the lengths of the series that are run."""
 
@@ -90,7 +125,7 @@ def run_gru(gru: nn.GRU, x: torch.Tensor, candidate: str) -> torch.Tensor:
 
 
 class Twin(nn.Module):
-    """LSTNet-skip over one series ``[t, d]`` -> ``[m]``."""
+    """LSTNet over one series ``[t, d]`` -> ``[m]``."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -99,11 +134,20 @@ class Twin(nn.Module):
             {str(k): nn.Conv1d(s.features_in, s.channels, k) for k in s.kernel_sizes}
         )
         convolved = s.channels * len(s.kernel_sizes)
-        self.recurrent = nn.GRU(convolved, s.recurrent_features, s.recurrent_layers)
-        states = s.recurrent_features + s.skip_period * s.skip_features
-        if s.skip_period:
-            self.skip = nn.GRU(convolved, s.skip_features)
-        self.fuse = nn.Linear(states, s.summary_features)
+        kind = nn.LSTM if s.fusion == "trend" else nn.GRU
+        self.recurrent = kind(convolved, s.recurrent_features, s.recurrent_layers)
+        if s.fusion == "skip":
+            states = s.recurrent_features + s.skip_period * s.skip_features
+            self.fuse = nn.Linear(states, s.summary_features)
+            if s.skip_period:
+                self.skip = nn.GRU(convolved, s.skip_features)
+        elif s.fusion == "attention":
+            self.fuse = nn.Linear(2 * s.recurrent_features, s.summary_features)
+        else:
+            both, m = convolved + s.recurrent_features, s.summary_features
+            self.trend = nn.Linear(convolved, m, bias=False)
+            self.joint = nn.Linear(both, m, bias=False)
+            self.gate = nn.Linear(m, m, bias=False)
         if s.highway_window:
             self.highway = nn.Linear(s.highway_window, 1)
             if s.features_in != s.summary_features:
@@ -112,12 +156,7 @@ class Twin(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         s = self.sizes
         convolved = self.convolve(x)
-        if len(convolved):
-            states = [run_gru(self.recurrent, convolved, s.candidate)[-1]]
-        else:
-            states = [x.new_zeros(s.recurrent_features)]
-        states += [self.phase(convolved, age) for age in reversed(range(s.skip_period))]
-        summary = self.fuse(torch.cat(states))
+        summary = getattr(self, f"fuse_{s.fusion}")(convolved)
         if s.highway_window:
             window = x[-s.highway_window :]
             window = functional.pad(window, (0, 0, s.highway_window - len(window), 0))
@@ -126,6 +165,27 @@ class Twin(nn.Module):
                 linear = self.map(linear)
             summary = summary + linear
         return summary
+
+    def fuse_skip(self, convolved: torch.Tensor) -> torch.Tensor:
+        s = self.sizes
+        if len(convolved):
+            states = [run_gru(self.recurrent, convolved, s.candidate)[-1]]
+        else:
+            states = [convolved.new_zeros(s.recurrent_features)]
+        states += [self.phase(convolved, age) for age in reversed(range(s.skip_period))]
+        return self.fuse(torch.cat(states))
+
+    def fuse_attention(self, convolved: torch.Tensor) -> torch.Tensor:
+        states = run_gru(self.recurrent, convolved, self.sizes.candidate)
+        scores = states @ states[-1] / self.sizes.recurrent_features**0.5
+        context = torch.softmax(scores, dim=0) @ states
+        return self.fuse(torch.cat([context, states[-1]]))
+
+    def fuse_trend(self, convolved: torch.Tensor) -> torch.Tensor:
+        seasonal = self.recurrent(convolved[:, None])[0][-1, 0]
+        h = convolved[-1]
+        gate = self.gate(torch.tanh(self.joint(torch.cat([h, seasonal]))))
+        return self.trend(h) * torch.softmax(gate, dim=0)
 
     def convolve(self, x: torch.Tensor) -> torch.Tensor:
         """``[t, d]`` -> ``[t, c]``, or shorter by the widest kernel less one."""
@@ -138,6 +198,10 @@ class Twin(nn.Module):
 
     def phase(self, convolved: torch.Tensor, age: int) -> torch.Tensor:
         """The skip state ``age`` steps before the end; zero before the start."""
+        if self.sizes.padding == "valid":  # as the authors' code: whole periods only
+            periods = (len(convolved) - 1) // self.sizes.skip_period
+            steps = max(periods, 0) * self.sizes.skip_period
+            convolved = convolved[len(convolved) - steps :]
         newest = len(convolved) - 1 - age
         if newest < 0:
             return convolved.new_zeros(self.sizes.skip_features)

@@ -37,6 +37,7 @@ def test_without_changes_the_command_names_the_file_alone():
     assert command == "python -m launch.train --config=configs/imdb.py"
 
 
+@pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")  # theirs
 def test_the_command_makes_the_same_config_again():
     changes = {
         "data.path": "/home/me/my reviews.csv",

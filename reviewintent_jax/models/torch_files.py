@@ -42,13 +42,14 @@ _MAX_PICKLE = 1 << 26  # names and shapes only; a BERT-large needs 60 kB
 _SHOWN = 80  # characters of a name in an error
 # What torch.save writes, in both formats; a pickle knows many more.
 _OPCODES = frozenset(
-    """
-    PROTO STOP MARK GLOBAL REDUCE BUILD BINPERSID
-    PUT BINPUT LONG_BINPUT GET BINGET LONG_BINGET
-    NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINUNICODE
-    EMPTY_DICT SETITEM SETITEMS EMPTY_LIST APPEND APPENDS
-    EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3
-    """.split()
+    [
+        *("PROTO", "STOP", "MARK", "GLOBAL", "REDUCE", "BUILD", "BINPERSID"),
+        *("PUT", "BINPUT", "LONG_BINPUT", "GET", "BINGET", "LONG_BINGET"),
+        *("NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1"),
+        *("BINUNICODE", "EMPTY_DICT", "SETITEM", "SETITEMS"),
+        *("EMPTY_LIST", "APPEND", "APPENDS"),
+        *("EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"),
+    ]
 )
 
 

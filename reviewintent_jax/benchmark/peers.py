@@ -27,6 +27,8 @@ from reviewintent_jax.evaluation.metrics import classification_metrics
 from reviewintent_jax.schema import InputError
 from reviewintent_jax.training.optimizer import OptimizerSpec
 
+_POOL = 50  # batches that are sorted by length together, as in transformers' trainer
+
 
 class PeerSpec(NamedTuple):
     """What both sides share.
@@ -97,6 +99,7 @@ def finetune_with_torch(prepared: Prepared, spec: PeerSpec) -> Baseline:
         "reviews_per_second": seen / training,
         "epochs": epoch,
         "batch_reviews": spec.batch_reviews,
+        "grouped_by_length": True,
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "threads": torch.get_num_threads(),
@@ -120,10 +123,8 @@ class _Trainer:
         """Trains on ``most`` reviews, or all there are; returns how many they were."""
         torch, spec = self._torch, self._spec
         self._model.train()
-        order = np.random.default_rng([spec.seed, epoch]).permutation(
-            self._prepared.reviews(TRAIN)
-        )[:most]
-        for batch in tqdm(list(_pieces(order, spec.batch_reviews)), disable=None):
+        seen = 0
+        for batch in tqdm(self._batches(epoch, most), disable=None):
             labels = torch.tensor(self._prepared.label_n[batch].astype(np.int64))
             loss = self._model(**self._inputs(batch), labels=labels).loss
             self._optimizer.zero_grad()
@@ -133,7 +134,23 @@ class _Trainer:
             )
             self._optimizer.step()
             self._schedule.step()
-        return len(order)
+            seen += len(batch)
+        return seen
+
+    def _batches(self, epoch: int, most: int) -> list[np.ndarray]:
+        """Batches of an epoch, of reviews alike in length.
+
+        As ``group_by_length`` of transformers' trainer does it: a random order is cut
+        into pools of 50 batches, each pool is sorted by length and cut into batches.
+        """
+        spec, random = self._spec, np.random.default_rng([self._spec.seed, epoch])
+        order = random.permutation(self._prepared.reviews(TRAIN))[:most]
+        lengths = np.array([len(self._texts[i]) for i in order.tolist()])
+        found = []
+        for pool in _pieces(np.arange(len(order)), _POOL * spec.batch_reviews):
+            by_length = pool[np.argsort(lengths[pool], kind="stable")]
+            found += list(_pieces(order[by_length], spec.batch_reviews))
+        return [found[i] for i in random.permutation(len(found))]
 
     def logits(self, reviews: np.ndarray) -> np.ndarray:
         """Logits of some reviews, scored in order of length to pad little."""

@@ -50,10 +50,14 @@ def _parsed(line: str) -> tuple[dict[str, Any], str]:
         return {}, f"longer than {MAX_CHARACTERS} characters"
     try:
         value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return {}, f"not valid JSON: {error}"
+    except json.JSONDecodeError as error:  # its own words count lines from this line
+        return {}, f"not valid JSON: at character {error.pos + 1}"
+    except RecursionError:
+        return {}, "not valid JSON: nested too deeply"
+    except ValueError:
+        return {}, "not valid JSON: a number of too many digits"
     if not isinstance(value, dict):
-        return {}, f"not a JSON object: {type(value).__name__}"
+        return {}, "a JSON value that is no object"
     return (_mended(value) if "\\u" in line else value), ""
 
 

@@ -35,8 +35,8 @@ def summarise(metrics: Mapping[str, Any]) -> str:
     if other and other["seen"]:
         lines.append(
             f"Beware: {other['seen']:,} of these {other['reviews']:,} reviews are "
-            "among those that the model was trained or tuned on; its scores, and those of "
-            "TF-IDF, are better here than they would be on new reviews."
+            "among those that the model was trained or tuned on; its scores, and those "
+            "of TF-IDF, are better here than they would be on new reviews."
         )
     return "\n".join(line.rstrip() for line in lines)
 

@@ -9,6 +9,7 @@ other file.
 """
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,7 +52,8 @@ FRESH = Tracker(0, 0, 0, None, 0, 0, 0.0)
 """Tracker of a run that has not begun."""
 
 
-_OPTIONS = {"step_format_fixed_length": 8, "cleanup_tmp_directories": True}
+_OPTIONS = {"step_format_fixed_length": 8, "cleanup_tmp_directories": False}
+_UNFINISHED = "*.orbax-checkpoint-tmp*"
 
 
 class Checkpoints:
@@ -68,6 +70,8 @@ class Checkpoints:
         root = run.checkpoints.absolute()
         self._identity = identity
         self._where = str(run.checkpoints)
+        for folder in ("latest", "best"):
+            _remove_unfinished(root / folder)
         self._latest = ocp.CheckpointManager(
             root / "latest",
             options=ocp.CheckpointManagerOptions(max_to_keep=2, **_OPTIONS),
@@ -162,6 +166,16 @@ class Checkpoints:
                 where=self._where,
                 fix="Use the same settings, or give --workdir a new folder.",
             )
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Removes what a run that was killed while saving left in ``folder``.
+
+    Done here and not by Orbax, whose managers do it in threads that trip over each
+    other and over folders that have just gone.
+    """
+    for path in folder.glob(_UNFINISHED):
+        shutil.rmtree(path)
 
 
 def _leaves(tree: dict[str, Any], path: str = "") -> dict[str, Any]:

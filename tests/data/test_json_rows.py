@@ -24,10 +24,27 @@ def test_jsonl_rows_and_their_problems(tmp_path):
     rows = rows_of(tmp_path, "r.jsonl", content)
     assert [row.line for row in rows] == [1, 3, 4, 5]
     assert [row.problem.split(":")[0] for row in rows] == [
-        *("", "not valid JSON", "not a JSON object", ""),
+        *("", "not valid JSON", "a JSON value that is no object", ""),
     ]
     assert rows[0].fields == {"text": "good", "stars": 5}
     assert [row.raw for row in rows] == ["", '{"text": ', "[1, 2]", ""]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('{"text": "good",}', "not valid JSON: at character 17"),
+        ("{", "not valid JSON: at character 2"),
+        ('{"a":' * 99_999, "not valid JSON: nested too deeply"),
+        ('{"a": ' + "9" * 5000 + "}", "not valid JSON: a number of too many digits"),
+        ("null", "a JSON value that is no object"),
+        ('"good"', "a JSON value that is no object"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_broken_json_is_told_in_plain_words(tmp_path, line, problem):
+    (row, _) = rows_of(tmp_path, "r.jsonl", f"{line}\n{{}}\n")
+    assert row.problem == problem
 
 
 def test_json_nested_beyond_reason_is_a_problem(tmp_path):

@@ -40,7 +40,7 @@ def scorer(tiny_config, tiny_encoder):
         (
             "r.jsonl",
             '{"text": ""}\n[1, 2]\n{"text":\n',
-            ["no text", "not a JSON object", "not valid JSON"],
+            ["no text", "a JSON value that is no object", "not valid JSON"],
         ),
     ],
 )

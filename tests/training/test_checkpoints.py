@@ -4,6 +4,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 
 from reviewintent_jax.schema import InputError, RunFolder
@@ -70,6 +71,33 @@ def test_another_model_is_refused_and_what_differs_is_named(tmp_path):
 def test_a_run_without_a_finished_checkpoint_has_no_model_to_score(tmp_path):
     with pytest.raises(InputError, match="no trained model yet"):
         restore_best(RunFolder(tmp_path), {"kernel": jnp.zeros((2, 3))})
+
+
+def test_what_a_killed_run_left_is_gone_before_orbax_looks(tmp_path, monkeypatch):
+    run = RunFolder(tmp_path)
+    with Checkpoints(run, IDENTITY) as checkpoints:
+        checkpoints.save_best(state(1))
+        checkpoints.save(state(1), FRESH)
+    foreign = run.checkpoints / "mine.orbax-checkpoint-tmp"
+    foreign.mkdir()
+    for name in (
+        "latest/00000002.orbax-checkpoint-tmp",
+        "best/2.orbax-checkpoint-tmp-7",
+    ):
+        (run.checkpoints / name / "params").mkdir(parents=True)
+        (run.checkpoints / name / "params" / "part").write_text("half")
+    real, seen = ocp.CheckpointManager, []
+
+    def watched(folder, *, options):
+        seen.extend(sorted(path.name for path in folder.iterdir()))
+        assert not options.cleanup_tmp_directories
+        return real(folder, options=options)
+
+    monkeypatch.setattr(ocp, "CheckpointManager", watched)
+    with Checkpoints(run, IDENTITY) as checkpoints:
+        assert checkpoints.restore(state(0))[0].step == 1
+    assert seen == ["00000001", "00000001"]
+    assert foreign.is_dir()
 
 
 def test_an_unfinished_folder_is_no_checkpoint(tmp_path):

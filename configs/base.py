@@ -116,7 +116,7 @@ def add_model(config: ConfigDict) -> None:
             "candidate": "relu",  # relu (paper), tanh (reference code)
             "skip_period": 8,  # tokens; 0 = no skip layer
             "skip_features": 16,
-            "fusion": "skip",
+            "fusion": "skip",  # skip, attention (LSTNet-Attn), trend (equations 8-13)
             "highway_window": 128,  # tokens; 0 = no highway
             "summary_features": 128,
             "dropout": 0.1,

@@ -92,7 +92,7 @@ def check_row(
         file=raw.file,
         line=raw.line,
         text=text,
-        label=plain_value(raw.fields.get(source.label)),
+        label=label_value(raw.fields.get(source.label)),
         group=group,
         time=time,
         split=plain_value(raw.fields.get(source.split)),
@@ -112,7 +112,7 @@ def join_title(title: str, text: str) -> str:
 
 
 def plain_value(value: Any) -> str:
-    """A label, group or split as a stripped string; '' where it is missing.
+    """A group, split or number as a stripped string; '' where it is missing.
 
     A whole number has no decimals, however it was stored, and a flag is 1 or 0, so
     that CSV, JSON and Parquet of the same data say the same.
@@ -134,6 +134,17 @@ def plain_value(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False, default=str)
     text = _decoded(value).strip()
     return str(int(text.split(".")[0])) if _WHOLE.fullmatch(text) else text
+
+
+def label_value(value: Any) -> str:
+    """A label as a stripped string; a flag is a word here, since it is no star.
+
+    >>> label_value(4.0), label_value(True), label_value(None)
+    ('4', 'true', '')
+    """
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    return plain_value(value)
 
 
 def _plain_text(value: Any) -> str:

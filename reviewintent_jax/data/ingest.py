@@ -60,6 +60,14 @@ class Taken:
         counts = np.bincount(self.raw_label_n, minlength=len(self.raw_labels))
         return dict(zip(self.raw_labels, counts.tolist(), strict=True))
 
+    def first_place(self, raw_labels: Sequence[str]) -> str:
+        """File and line of the first review that carries one of some raw labels."""
+        codes = [self.raw_labels.index(raw) for raw in raw_labels]
+        i = int(np.isin(self.raw_label_n, codes).argmax())
+        return (
+            f"{self.files[self.file_n[i]]}, line {self.line_n[i]} (the first such row)"
+        )
+
     def refuse(
         self, i: int, log: RejectionLog, *, field: str, reason: str, value: str = ""
     ) -> None:

@@ -51,7 +51,8 @@ def _parsed(line: str) -> tuple[dict[str, Any], str]:
     try:
         value = json.loads(line)
     except json.JSONDecodeError as error:  # its own words count lines from this line
-        return {}, f"not valid JSON: at character {error.pos + 1}"
+        at = min(error.pos, len(line.rstrip())) + 1
+        return {}, f"not valid JSON: at character {at}"
     except RecursionError:
         return {}, "not valid JSON: nested too deeply"
     except ValueError:

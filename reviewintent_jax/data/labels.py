@@ -9,10 +9,15 @@ import dataclasses
 import enum
 import functools
 import itertools
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from reviewintent_jax.data.stars import (
+    on_scale,
+    parse_stars,
+    star_class,
+    star_reason,
+)
 from reviewintent_jax.schema import NO_LABEL, InputError
 
 MIN_ROWS_PER_CLASS = 2
@@ -24,18 +29,16 @@ _TRUTH = {
     **dict.fromkeys(("0", "0.0", "false", "f", "no", "n"), 0),
     **dict.fromkeys(("1", "1.0", "true", "t", "yes", "y"), 1),
 }
-_STARS = re.compile(
-    r"(?P<number>[+-]?\d+(?:[.,]\d+)?)\s*(?:(?:/|out of)\s*5(?:\.0)?)?\s*(?:stars?)?"
-)
-_STAR_SIGNS = re.compile(r"(?P<full>[★⭐]+)\ufe0f?☆*")
+_FLAGS = {"true": "1", "false": "0"}
 
 
 class LabelKind(enum.StrEnum):
     """What the label column holds.
 
     ``AUTO`` decides: all of 0/1, true/false, yes/no is ``BINARY``; all numbers from
-    1 to 5 is ``STARS``; up to 50 different strings is ``NAMES``; anything else is an
-    error, because guessing would train on nonsense.
+    1 to 5 is ``STARS`` (a stray true or false among them is set aside); up to 50
+    different strings is ``NAMES``; anything else is an error, because guessing would
+    train on nonsense.
     """
 
     AUTO = "auto"
@@ -130,10 +133,11 @@ class LabelMap:
         if not folded or raw in self.left_out:
             return NO_LABEL
         if self.kind is LabelKind.STARS:
-            return _star_class(parse_stars(folded), self.spans)
+            return star_class(parse_stars(folded), self.spans)
         if self.kind is LabelKind.BINARY:
             return _TRUTH.get(folded, NO_LABEL)
-        return self._folded.get(folded, NO_LABEL)
+        flag = self._folded.get(_FLAGS.get(folded, ""), NO_LABEL)
+        return self._folded.get(folded, flag)
 
     def reason(self, raw: str) -> str:
         """Why ``raw`` has no class, the same for many labels; empty when it has one."""
@@ -144,7 +148,7 @@ class LabelMap:
         if not raw.strip():
             return "no label"
         if self.kind is LabelKind.STARS:
-            return _star_reason(parse_stars(_fold(raw)), self.spans)
+            return star_reason(parse_stars(_fold(raw)), self.spans)
         known = "0 or 1, true or false, yes or no"
         if self.kind is LabelKind.NAMES:
             known = "one of " + ", ".join(self.classes)
@@ -159,6 +163,8 @@ class LabelMap:
         parts = []
         for number, name in enumerate(self.classes):
             raws = [raw for raw, at in self.index.items() if at == number]
+            if not raws:
+                continue
             rows = sum(self.rows[raw] for raw in raws)
             shown = ", ".join(_shown(raws))
             arrow = name if shown == name else f"{shown} -> {name}"
@@ -194,22 +200,26 @@ class LabelMap:
         )
 
 
-def parse_stars(text: str) -> float | None:
-    """``5``, ``4,5``, ``5 stars``, ``4/5``, ``4 out of 5 stars``, ``★★☆☆☆`` or None."""
-    found = _STARS.fullmatch(text.strip().casefold())
-    if found:
-        return float(found["number"].replace(",", "."))
-    signs = _STAR_SIGNS.fullmatch(text.strip())
-    return float(len(signs["full"])) if signs else None
+def _in_the_column(raws: Sequence[str]) -> str:
+    """Where labels are, as far as counts alone can tell."""
+    del raws
+    return "the label column"
 
 
-def fit_labels(counts: Mapping[str, int], spec: LabelSpec) -> LabelMap:
+def fit_labels(
+    counts: Mapping[str, int],
+    spec: LabelSpec,
+    *,
+    first: Callable[[Sequence[str]], str] = _in_the_column,
+) -> LabelMap:
     """Decides what every raw label means.
 
     Args:
       counts: raw label -> rows that carry it. The empty label (no label) may be there;
         it is nobody's class.
       spec: what the user asked for.
+      first: raw labels -> the file and line of the first row that carries one of
+        them, for messages.
 
     Raises:
       InputError: no labels, one class only, a class of fewer than two rows, labels
@@ -222,28 +232,33 @@ def fit_labels(counts: Mapping[str, int], spec: LabelSpec) -> LabelMap:
             where="the label column",
             fix="Check data.label: the name of the column that holds the answer.",
         )
-    kind = _guess(rows) if spec.kind is LabelKind.AUTO else spec.kind
+    kind = _guess(rows, first) if spec.kind is LabelKind.AUTO else spec.kind
     fits = {"stars": _fit_stars, "binary": _fit_binary, "names": _fit_names}
     fitted = fits[kind](rows, spec)
     _check_classes(fitted)
     return fitted
 
 
-def _guess(rows: Mapping[str, int]) -> LabelKind:
+def _guess(rows: Mapping[str, int], first: Callable[[Sequence[str]], str]) -> LabelKind:
     """The kind that every label fits, or an InputError."""
     folded = {_fold(raw) for raw in rows}
     if folded <= _TRUTH.keys():
         return LabelKind.BINARY
-    stars = {text: parse_stars(text) for text in folded}
+    stars = {raw: parse_stars(_fold(raw)) for raw in rows if _fold(raw) not in _FLAGS}
     if all(value is not None for value in stars.values()):
-        outside = [t for t, v in stars.items() if v is not None and not 1 <= v <= 5]
+        outside = [raw for raw, v in stars.items() if v is not None and not 1 <= v <= 5]
         if not outside:
             return LabelKind.STARS
+        strays = sum(rows[raw] for raw in outside)
         raise InputError(
-            f"The labels are numbers, but not all lie in 1 to 5: {_few(outside)}.",
-            where="the label column",
-            fix="Say what they are: labels.kind=stars with the three star lists, or "
-            "labels.kind=names where every number is a class of its own.",
+            f"The labels are numbers, but not all lie in 1 to 5: {_few(outside)} "
+            f"({strays:,} of {sum(rows.values()):,} labelled rows).",
+            where=first(outside),
+            fix="If they are strays among 1 to 5 stars, --config.labels.kind=stars "
+            "sets just such rows aside. If the scale is another one, name its stars as "
+            "well: --config.labels.negative_stars='(1.0, 4.0)' "
+            "--config.labels.positive_stars='(7.0, 10.0)'. If every number is a class "
+            "of its own: --config.labels.kind=names.",
         )
     if len(folded) <= MAX_GUESSED_CLASSES:
         return LabelKind.NAMES
@@ -268,10 +283,10 @@ def _fit_stars(rows: Mapping[str, int], spec: LabelSpec) -> LabelMap:
             fix="Leave it empty, or give one name for each non-empty list of stars.",
         )
     values = {raw: parse_stars(raw) for raw in rows}
-    index = {raw: _star_class(value, spans) for raw, value in values.items()}
+    index = {raw: star_class(value, spans) for raw, value in values.items()}
     index = {raw: number for raw, number in index.items() if number != NO_LABEL}
-    left = {r: _star_reason(v, spans) for r, v in values.items() if r not in index}
-    strange = [r for r in left if not _between(values[r], spans)]
+    left = {r: star_reason(v, spans) for r, v in values.items() if r not in index}
+    strange = [r for r in left if not on_scale(values[r], spans)]
     if sum(rows[raw] for raw in strange) > MAX_SHARE_OUTSIDE * sum(rows.values()):
         raise InputError(
             f"Most labels are not within the stars of the config: {_few(strange)}.",
@@ -309,6 +324,10 @@ def _fit_names(rows: Mapping[str, int], spec: LabelSpec) -> LabelMap:
         spelt.setdefault(_fold(raw), []).append(raw)
     names = {_fold(name): name for name in spec.classes}
     names = names or {f: " ".join(spelt[f][0].split()) for f in sorted(spelt)}
+    # A flag is its word here; a class may be named by its number instead.
+    for word in spelt.keys() & _FLAGS.keys() - names.keys():
+        if _FLAGS[word] in names:
+            spelt.setdefault(_FLAGS[word], []).extend(spelt.pop(word))
     absent = [name for folded, name in names.items() if folded not in spelt]
     if absent:
         raise InputError(
@@ -350,28 +369,6 @@ def _star_ranges(spec: LabelSpec) -> list[tuple[str, tuple[float, float]]]:
     lists = (spec.negative_stars, spec.neutral_stars, spec.positive_stars)
     named = zip(_SENTIMENTS, lists, strict=True)
     return [(name, (min(stars), max(stars))) for name, stars in named if stars]
-
-
-def _star_class(value: float | None, spans: tuple[tuple[float, float], ...]) -> int:
-    """The class whose range holds ``value``."""
-    for number, (low, high) in enumerate(spans):
-        if value is not None and low <= value <= high:
-            return number
-    return NO_LABEL
-
-
-def _between(value: float | None, spans: tuple[tuple[float, float], ...]) -> bool:
-    """Whether ``value`` lies on the scale that the star lists span."""
-    return value is not None and bool(spans) and spans[0][0] <= value <= spans[-1][1]
-
-
-def _star_reason(value: float | None, spans: tuple[tuple[float, float], ...]) -> str:
-    """Why a number of stars has no class."""
-    if value is None:
-        return "label is not a number of stars"
-    if _between(value, spans):
-        return "stars belong to no class"
-    return "stars lie outside the star lists"
 
 
 def _fold(raw: str) -> str:

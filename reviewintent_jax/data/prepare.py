@@ -155,7 +155,8 @@ def prepare(
     with replacing(run.prepared) as folder, RejectionLog(run.rejected) as log:
         index = DuplicateIndex(spec.duplicates)
         taken = _ingest(spec, tokenizer, folder, log, index)
-        labels = fit_labels(taken.label_counts(), spec.labels)
+        counts, first = taken.label_counts(), taken.first_place
+        labels = fit_labels(counts, spec.labels, first=first)
         label_n = _encode(taken, labels, spec.source.label, log)
         duplicates = index.finish()
         label_n, dropped = _drop_copies(taken, label_n, duplicates, spec, log)

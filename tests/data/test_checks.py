@@ -121,6 +121,12 @@ def test_time_that_says_nothing_is_rejected_with_its_field(time, reason):
     assert (rejected.field, rejected.reason) == ("when", reason)
 
 
+@pytest.mark.parametrize("flag", [True, np.bool_(True)])
+def test_a_flag_as_label_is_a_word_and_no_star(flag):
+    assert check({"text": "good", "l": flag}, label="l").label == "true"
+    assert check({"text": "good", "l": 1}, label="l").label == "1"
+
+
 def test_missing_label_and_split_are_empty_and_kept():
     review = check({"text": "good", "l": None}, label="l", split="s")
     assert (review.label, review.split, review.time) == ("", "", None)

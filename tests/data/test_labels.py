@@ -10,7 +10,6 @@ from reviewintent_jax.data.labels import (
     LabelMap,
     LabelSpec,
     fit_labels,
-    parse_stars,
 )
 from reviewintent_jax.schema import NO_LABEL, InputError
 
@@ -49,30 +48,6 @@ def test_a_neutral_list_makes_three_classes():
     assert [fitted.encode(raw) for raw in ("1", "3", "5")] == [0, 1, 2]
 
 
-@pytest.mark.parametrize(
-    ("raw", "stars"),
-    [
-        ("5", 5.0),
-        ("4.0", 4.0),
-        ("3,5", 3.5),
-        ("5 stars", 5.0),
-        ("1 Star", 1.0),
-        ("4/5", 4.0),
-        ("4.0 out of 5 stars", 4.0),
-        ("★★★", 3.0),
-        ("★★☆☆☆", 2.0),
-        ("⭐⭐⭐⭐", 4.0),
-        ("-1", -1.0),
-        ("4/10", None),
-        ("great", None),
-        ("5 apples", None),
-        ("", None),
-    ],
-)
-def test_stars_as_people_write_them(raw, stars):
-    assert parse_stars(raw) == stars
-
-
 def test_half_stars_belong_to_the_list_that_encloses_them():
     fitted = fit_labels({"1.5": 3, "4.5": 3, "3.5": 2, "2.5": 1}, spec())
     assert [fitted.encode(r) for r in ("1.5", "4.5", "3.5", "2.5")] == [0, 1, -1, -1]
@@ -94,6 +69,40 @@ def test_stray_stars_are_left_out_with_a_reason():
         "0": "stars lie outside the star lists",
         "n/a": "label is not a number of stars",
     }
+
+
+def test_a_stray_number_is_told_with_its_rows_its_place_and_the_way_out():
+    counts = {"1": 5, "5": 300, "9": 3}
+    places = []
+
+    def first(raws):
+        places.extend(raws)
+        return "r.csv, line 4"
+
+    with pytest.raises(InputError, match=r"'9' \(3 of 308 labelled rows\)") as caught:
+        fit_labels(counts, spec(), first=first)
+    assert places == ["9"]
+    assert caught.value.where == "r.csv, line 4"
+    assert "--config.labels.kind=stars sets just such rows aside" in caught.value.fix
+    assert fit_labels(counts, spec(kind=LabelKind.STARS)).left_out.keys() == {"9"}
+
+
+@pytest.mark.parametrize("kind", [LabelKind.AUTO, LabelKind.STARS])
+def test_a_flag_among_stars_is_no_star(kind):
+    fitted = fit_labels({"1": 5, "5": 9, "true": 2}, spec(kind=kind))
+    assert fitted.kind is LabelKind.STARS
+    assert fitted.left_out == {"true": "label is not a number of stars"}
+
+
+def test_flags_are_classes_named_by_word_or_by_number():
+    counts = {"true": 5, "false": 9}
+    assert fit_labels(counts, spec()).kind is LabelKind.BINARY
+    named = fit_labels(counts, spec(kind=LabelKind.NAMES))
+    assert named.classes == ("false", "true")
+    numbered = fit_labels(counts, spec(kind=LabelKind.NAMES, classes=("0", "1")))
+    assert [numbered.encode(raw) for raw in counts] == [1, 0]
+    older = fit_labels({"0": 2, "1": 2}, spec(kind=LabelKind.NAMES))
+    assert [older.encode(raw) for raw in counts] == [1, 0]
 
 
 def test_mostly_stray_stars_are_a_mistake():
@@ -179,8 +188,11 @@ def test_one_class_is_an_error_that_names_it(counts, who):
 
 
 def test_stars_of_one_sentiment_are_one_class():
-    with pytest.raises(InputError, match="negative"):
+    found = r"Labels found: stars 1, 2 -> negative \(60 rows\)\."
+    with pytest.raises(InputError, match=found):
         fit_labels({"1": 30, "2": 30}, spec())
+    with pytest.raises(InputError, match=r"found: stars 5 -> positive \(310 rows\)\."):
+        fit_labels({"5": 310}, spec())
 
 
 def test_a_class_of_one_row_is_an_error_that_names_it():

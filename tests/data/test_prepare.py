@@ -66,6 +66,16 @@ def prepared_from(tiny_config, tiny_encoder, tmp_path):
     return run
 
 
+def test_a_stray_label_is_told_with_its_file_and_line(prepared_from):
+    rows = rows_of()
+    for stray in (7, 9):
+        rows[stray]["stars"] = 9
+    auto = {"kind": LabelKind.AUTO}
+    with pytest.raises(InputError, match=r"'9' \(2 of 60 labelled rows\)") as caught:
+        prepared_from(rows, labels=auto)
+    assert "reviews.csv, line 9 (" in caught.value.where
+
+
 def refused(folder):
     lines = RunFolder(folder).rejected.read_text().splitlines()
     return [json.loads(line) for line in lines]

@@ -25,7 +25,7 @@ from reviewintent_jax.data.duplicates import DuplicateSpec
 from reviewintent_jax.data.labels import LabelMap, LabelSpec
 from reviewintent_jax.data.pages import PageSpec, empty_pages
 from reviewintent_jax.data.prepare import DataSpec, prepare
-from reviewintent_jax.data.sources import SourceSpec
+from reviewintent_jax.data.sources import SourceSpec, require_source
 from reviewintent_jax.data.splits import SplitSpec
 from reviewintent_jax.data.tokens import ReviewTokenizer
 from reviewintent_jax.evaluation.evaluate import EvaluationSpec
@@ -172,7 +172,7 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
     """
     config = read_config(values)
     refuse_foreign_folder(run)
-    folder = resolve_folder(config.encoder.source)
+    folder = _encoder_folder(config)
     encoder = read_spec(folder)  # one that is unsupported fails before data are read
     tokenizer = ReviewTokenizer(folder)
     _check_vocabulary(tokenizer, encoder)
@@ -296,6 +296,23 @@ def load_trained(run: RunFolder) -> Trained:
         data=config.data_spec(),
         evaluation=config.evaluation,
     )
+
+
+def _encoder_folder(config: Config) -> Path:
+    """Where the encoder lies; if the data are missing too, one message says both."""
+    try:
+        return resolve_folder(config.encoder.source)
+    except InputError as encoder:
+        try:
+            require_source(config.data)
+        except InputError as data:
+            raise InputError(
+                f"Neither the data nor the encoder are there. {data.what} "
+                f"And {encoder.what}",
+                where=data.where,
+                fix=f"Data: {data.fix}\nEncoder: {encoder.fix}",
+            ) from encoder
+        raise
 
 
 def _check_vocabulary(tokenizer: ReviewTokenizer, encoder: EncoderSpec) -> None:

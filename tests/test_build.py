@@ -177,6 +177,27 @@ def test_a_tokenizer_larger_than_the_embedding_table_is_refused(
     assert not run.root.exists()
 
 
+def test_data_and_encoder_that_are_both_missing_are_told_at_once(tmp_path):
+    from configs import yelp
+
+    config = yelp.get_config()
+    config.data.tfds_folder = str(tmp_path / "tfds")
+    run = RunFolder(tmp_path / "run")
+    with pytest.raises(InputError) as caught:
+        build_experiment(plain_values(config), run)
+    assert "'yelp_polarity_reviews' is not prepared" in caught.value.what
+    assert "'bert-base-uncased' is no folder here" in caught.value.what
+    assert "--config.data.path=FILE" in caught.value.fix
+    assert "--config.encoder.source=FOLDER" in caught.value.fix
+    config.data.kind, config.data.path = "table", str(tmp_path / "absent.csv")
+    with pytest.raises(InputError, match="No such file"):
+        build_experiment(plain_values(config), run)
+    config.data.kind = "shop"
+    with pytest.raises(InputError, match=r"^'bert-base-uncased' is no folder here"):
+        build_experiment(plain_values(config), run)
+    assert not any(tmp_path.iterdir())
+
+
 def files_of(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 

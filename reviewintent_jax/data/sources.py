@@ -109,6 +109,20 @@ def read_rows(spec: SourceSpec) -> Iterator[RawRow]:
     return itertools.chain([first], rows)
 
 
+def require_source(spec: SourceSpec) -> None:
+    """Sees whether the source is on this machine; fetches nothing.
+
+    Raises:
+      InputError: it is not.
+    """
+    if spec.kind == SourceKind.TABLE:
+        expand_paths(spec.path)
+    if spec.kind == SourceKind.TFDS:
+        from reviewintent_jax.data.tfds_rows import require_tfds  # as above
+
+        require_tfds(spec)
+
+
 def source_columns(spec: SourceSpec) -> tuple[str, ...]:
     """Names of all columns that the source has (of its first file, its first row)."""
     if spec.kind == SourceKind.TABLE:

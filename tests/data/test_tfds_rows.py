@@ -12,6 +12,7 @@ from reviewintent_jax.data.sources import (
     SourceKind,
     SourceSpec,
     read_rows,
+    require_source,
     source_columns,
     source_fingerprint,
 )
@@ -146,13 +147,56 @@ def test_dataset_that_cannot_be_fetched_is_one_clear_message(tmp_path, name, cap
     message = str(caught.value)
     assert name in message
     assert "no name" in message
+    assert "There is no column" not in message
     assert "--config.data.kind=table --config.data.path=" in message
     assert "--config.data.tfds_folder=" in message
 
 
-def test_no_network_is_told_within_seconds(tmp_path):
+def test_a_failed_attempt_is_quick_silent_and_leaves_the_folder_as_it_was(
+    tmp_path, capfd
+):
+    folder = tmp_path / "tfds"
+    kept = folder / "downloads" / "yelp_polarity_reviews" / "a.tmp.1" / "part"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("of another run")
+    (folder / "yelp_polarity_reviews" / "0.1.0").mkdir(parents=True)
+    before = sorted(folder.rglob("*"))
     with pytest.raises(InputError, match="cannot be prepared here"):
-        next(read_rows(spec("yelp_polarity_reviews", tmp_path)))
+        next(read_rows(spec("yelp_polarity_reviews", folder)))
+    assert sorted(folder.rglob("*")) == before
+    assert "ownloading and preparing" not in "".join(capfd.readouterr())
+
+
+def test_a_failed_attempt_leaves_no_new_folder(tmp_path):
+    for name in ("imdb_reviews", "sentiment140"):
+        with pytest.raises(InputError, match="cannot be prepared here"):
+            next(read_rows(spec(name, tmp_path / "new" / "tfds", label="", split="")))
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_withdrawn_source_is_told_before_its_columns(tmp_path):
+    source = spec("amazon_us_reviews/Books_v1_00", tmp_path, label="rating", split="")
+    with pytest.raises(InputError) as caught:
+        read_rows(source)
+    assert "column" not in str(caught.value)
+    assert "withdrew" in caught.value.fix
+    jsonl = "--config.data.kind=table --config.data.path=Musical_Instruments.jsonl.gz"
+    assert jsonl in caught.value.fix
+
+
+def test_the_way_that_works_is_named(tmp_path):
+    def fix(name, **changes):
+        with pytest.raises(InputError) as caught:
+            require_source(spec(name, tmp_path, **changes))
+        assert "is not prepared on this machine" in caught.value.what
+        return caught.value.fix
+
+    yelp = fix("yelp_polarity_reviews")
+    assert "--config.data.text=text --config.data.label=label" in yelp
+    assert "--config.data.split= --config.split.kind=stratified" in yelp
+    assert "stratified" not in fix("imdb_reviews", split="")
+    assert "polarity,id,date,query,user,text" in fix("sentiment140", split="")
+    assert not any(tmp_path.iterdir())
 
 
 def test_builder_that_needs_tensorflow_says_so(tmp_path):

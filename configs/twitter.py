@@ -3,7 +3,8 @@
 Data: ``sentiment140``. Its labels are 0 (negative), 2 (neutral) and 4 (positive); the
 1.6 million training tweets carry 0 and 4 only, so tweets with 2 are left out, and a
 test part is cut from the training tweets. TFDS needs TensorFlow to prepare this set;
-without it, put a header line above the published CSV and use ``configs/table.py``.
+without it, put the line ``polarity,id,date,query,user,text`` above the published CSV
+and add ``--config.data.kind=table --config.data.path=FILE``.
 Command: ``python -m launch.train --config=configs/twitter.py``.
 Score: not run on the full data yet.
 """

@@ -45,7 +45,7 @@ def measure(job: str, rows: int, argument: str) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _prepare(rows: int, config: str, folder: Path) -> float:
+def _prepare(rows: int, config: str, folder: Path) -> tuple[float, str]:
     """Seconds to prepare a CSV of ``rows`` rows, as ``launch.train`` begins."""
     table = folder / "shop.csv"
     write_shop(BazaarSpec(rows=rows, seed=7), table)
@@ -56,10 +56,10 @@ def _prepare(rows: int, config: str, folder: Path) -> float:
     tokenizer = ReviewTokenizer(resolve_folder(read.encoder.source))
     began = time.monotonic()
     prepare(read.data_spec(), tokenizer, RunFolder(folder / "run"), began_with=None)
-    return time.monotonic() - began
+    return time.monotonic() - began, read.encoder.source
 
 
-def _score(rows: int, run: str, folder: Path) -> float:
+def _score(rows: int, run: str, folder: Path) -> tuple[float, str]:
     """Seconds to score a CSV of ``rows`` rows into Parquet."""
     table = folder / "shop.csv"
     write_shop(BazaarSpec(rows=rows, seed=3), table)
@@ -69,18 +69,21 @@ def _score(rows: int, run: str, folder: Path) -> float:
     target = str(folder / "scored.parquet")
     with open_writer(target, table_layout(table), scorer.added_columns()) as writer:
         score_table(scorer, read_table(table), writer)
-    return time.monotonic() - began
+    spec = trained.model.spec.encoder
+    encoder = f"{spec.family} of {spec.num_layers} x {spec.hidden_size}"
+    return time.monotonic() - began, encoder
 
 
 def _main(job: str, rows: str, argument: str) -> None:
     keep_freed_memory()  # as every command does
     with tempfile.TemporaryDirectory() as folder:
         work = {"prepare": _prepare, "score": _score}[job]
-        seconds = work(int(rows), argument, Path(folder))
+        seconds, encoder = work(int(rows), argument, Path(folder))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
     record = {
         "job": job,
         "rows": int(rows),
+        "encoder": encoder,
         "seconds": round(seconds, 2),
         "rows_per_second": round(int(rows) / seconds, 1),
         "peak_bytes": peak,

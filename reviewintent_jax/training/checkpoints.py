@@ -216,7 +216,7 @@ def restore_best(run: RunFolder, params: Any) -> tuple[Any, int]:
       params: a tree of the right structure, shapes and types (abstract is enough).
 
     Raises:
-      InputError: the folder holds no finished checkpoint.
+      InputError: the folder holds no finished checkpoint, or one of another model.
     """
     folder = Path(run.checkpoints) / "best"
     missing = InputError(
@@ -232,7 +232,16 @@ def restore_best(run: RunFolder, params: Any) -> tuple[Any, int]:
         if step is None:
             raise missing
         args = ocp.args.Composite(params=ocp.args.StandardRestore(_abstract(params)))
-        return manager.restore(step, args=args).params, step
+        try:
+            return manager.restore(step, args=args).params, step
+        except ValueError as error:
+            raise InputError(
+                "The weights of this run do not fit its model: "
+                f"{str(error).splitlines()[0]}",
+                where=str(folder),
+                fix="They were trained by another version of this package, or the run's "
+                "config.json was changed. Train again in a new folder.",
+            ) from None
 
 
 def _abstract(tree: Any) -> Any:

@@ -73,6 +73,14 @@ def test_a_run_without_a_finished_checkpoint_has_no_model_to_score(tmp_path):
         restore_best(RunFolder(tmp_path), {"kernel": jnp.zeros((2, 3))})
 
 
+def test_weights_of_another_model_are_refused_in_a_sentence(tmp_path):
+    run = RunFolder(tmp_path)
+    with Checkpoints(run, IDENTITY) as checkpoints:
+        checkpoints.save_best(state(1))
+    with pytest.raises(InputError, match="do not fit its model"):
+        restore_best(run, {"dense": {"kernel": jnp.zeros((2, 3))}})
+
+
 def test_what_a_killed_run_left_is_gone_before_orbax_looks(tmp_path, monkeypatch):
     run = RunFolder(tmp_path)
     with Checkpoints(run, IDENTITY) as checkpoints:

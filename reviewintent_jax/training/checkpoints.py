@@ -239,8 +239,8 @@ def restore_best(run: RunFolder, params: Any) -> tuple[Any, int]:
                 "The weights of this run do not fit its model: "
                 f"{str(error).splitlines()[0]}",
                 where=str(folder),
-                fix="They were trained by another version of this package, or the run's "
-                "config.json was changed. Train again in a new folder.",
+                fix="They were trained by another version of this package, or the "
+                "run's config.json was changed. Train again in a new folder.",
             ) from None
 
 

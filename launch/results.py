@@ -16,7 +16,7 @@ from absl import flags
 from launch import runtime
 from reviewintent_jax.build import plain_values
 from reviewintent_jax.evaluation.results import collect_results, without_paths
-from reviewintent_jax.schema import RunFolder
+from reviewintent_jax.schema import RunFolder, setting_leaves
 from reviewintent_jax.training.logs import say
 
 _RUNS = flags.DEFINE_list("runs", [], "Folders of finished runs, joined by commas.")
@@ -58,10 +58,10 @@ def overrides(config: Mapping[str, Any], name: str) -> dict[str, Any]:
       Dotted setting -> the run's value, as it is written on a command line.
     """
     file = plain_values(importlib.import_module(f"configs.{name}").get_config())
-    now = _leaves(without_paths({"config": file})["config"])
+    now = setting_leaves(without_paths({"config": file})["config"])
     return {
         setting: tuple(value) if isinstance(value, list) else value
-        for setting, value in _leaves(config).items()
+        for setting, value in setting_leaves(config).items()
         if setting not in now or now[setting] != value
     }
 
@@ -77,17 +77,6 @@ def _file_of(config: Mapping[str, Any]) -> str:
     name = config["name"]
     known = name.isidentifier() and find_spec(f"configs.{name}") is not None
     return name if known else "base"
-
-
-def _leaves(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """Nested settings as one flat dict of dotted names."""
-    flat: dict[str, Any] = {}
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            flat |= _leaves(value, f"{path}{name}.")
-        else:
-            flat[f"{path}{name}"] = value
-    return flat
 
 
 if __name__ == "__main__":

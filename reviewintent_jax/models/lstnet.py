@@ -185,24 +185,16 @@ class LSTNet(nn.Module):
             convolved_btc, deterministic=deterministic
         )
         recurrent_btr = self._recurrent(dropped_btc, position_bt)
-        skip_btr = weight_bkt = None
-        place = slot_end_bk, slot_length_bk
-        fuse = self._fusion()
-        if isinstance(fuse, AttentionFusion):
-            member_bkt = slot_members(slot_start_bk, slot_length_bk, position_bt)
-            fused_bkm, weight_bkt = fuse(
-                recurrent_btr, member_bkt, *place, deterministic=deterministic
-            )
-        elif isinstance(fuse, TrendFusion):
-            fused_bkm = fuse(
-                convolved_btc, recurrent_btr, *place, deterministic=deterministic
-            )
-        else:
+        skip_btr = None
+        if spec.fusion is Fusion.SKIP:
             age_bt = slot_ages(slot_start_bk, slot_length_bk, x_btd.shape[-2])
             skip_btr = self._skip(dropped_btc, position_bt, age_bt)
-            fused_bkm = fuse(
-                recurrent_btr, skip_btr, *place, deterministic=deterministic
-            )
+        member_bkt = slot_members(slot_start_bk, slot_length_bk, position_bt)
+        fused_bkm, weight_bkt = self._fuse(
+            (convolved_btc, recurrent_btr, skip_btr),
+            (slot_end_bk, slot_length_bk, member_bkt),
+            deterministic=deterministic,
+        )
         fused_bkm = jnp.where(filled_bk1, fused_bkm, 0.0)
         highway_bkm = jnp.zeros_like(fused_bkm)
         if spec.highway_window:
@@ -221,14 +213,42 @@ class LSTNet(nn.Module):
             weight_bkt=weight_bkt,
         )
 
-    def _fusion(self) -> SkipFusion | AttentionFusion | TrendFusion:
-        features, dropout = self.spec.summary_features, self.spec.dropout
+    def _fuse(
+        self,
+        states: tuple[Array, Array, Array | None],
+        place: tuple[Array, Array, Array],
+        *,
+        deterministic: bool,
+    ) -> tuple[Array, Array | None]:
+        """Return the recurrent part of the summary, and attention's shares if any."""
+        convolved_btc, recurrent_btr, skip_btr = states
+        end_bk, length_bk, member_bkt = place
+        sizes = self.spec.summary_features, self.spec.dropout, self.dtype
         if self.spec.fusion is Fusion.ATTENTION:
-            return AttentionFusion(features, dropout, self.dtype, name="fuse")
+            attend = AttentionFusion(*sizes, name="fuse")
+            return attend(
+                recurrent_btr,
+                member_bkt,
+                end_bk,
+                length_bk,
+                deterministic=deterministic,
+            )
         if self.spec.fusion is Fusion.TREND:
-            return TrendFusion(features, dropout, self.dtype, name="fuse")
-        period = self.spec.skip_period
-        return SkipFusion(features, period, dropout, self.dtype, name="fuse")
+            follow = TrendFusion(*sizes, name="fuse")
+            fused_bkm = follow(
+                convolved_btc,
+                recurrent_btr,
+                end_bk,
+                length_bk,
+                deterministic=deterministic,
+            )
+            return fused_bkm, None
+        features, dropout, dtype = sizes
+        join = SkipFusion(features, self.spec.skip_period, dropout, dtype, name="fuse")
+        fused_bkm = join(
+            recurrent_btr, skip_btr, end_bk, length_bk, deterministic=deterministic
+        )
+        return fused_bkm, None
 
     def _recurrent(self, x_btc: Array, position_bt: Array) -> Array:
         states = x_btc

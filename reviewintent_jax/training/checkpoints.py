@@ -17,7 +17,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from reviewintent_jax.data.batches import Position
-from reviewintent_jax.schema import InputError, RunFolder
+from reviewintent_jax.schema import InputError, RunFolder, setting_leaves
 from reviewintent_jax.training.state import TrainState
 
 
@@ -153,7 +153,10 @@ class Checkpoints:
             return
         meta = ocp.args.Composite(meta=ocp.args.JsonRestore())
         stored = self._latest.restore(step, args=meta)["meta"]["identity"]
-        then, now = _leaves(stored), _leaves(json.loads(json.dumps(self._identity)))
+        then, now = (
+            setting_leaves(stored),
+            setting_leaves(json.loads(json.dumps(self._identity))),
+        )
         changed = [
             f"{name}: {then.get(name)} then, {now.get(name)} now"
             for name in sorted(then | now)
@@ -176,17 +179,6 @@ def _remove_unfinished(folder: Path) -> None:
     """
     for path in folder.glob(_UNFINISHED):
         shutil.rmtree(path)
-
-
-def _leaves(tree: dict[str, Any], path: str = "") -> dict[str, Any]:
-    """Nested settings as one flat dict of dotted names."""
-    flat: dict[str, Any] = {}
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            flat |= _leaves(value, f"{path}{name}.")
-        else:
-            flat[f"{path}{name}"] = value
-    return flat
 
 
 def has_checkpoint(run: RunFolder) -> bool:

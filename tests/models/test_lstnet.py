@@ -1,152 +1,27 @@
 import dataclasses
-import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from reviewintent_jax.models.lstnet import Highway, LSTNet
-from reviewintent_jax.models.lstnet_spec import Fusion, LSTNetSpec, Padding
-from reviewintent_jax.models.recurrent import Candidate, GateFusion
-from reviewintent_jax.models.slots import (
-    last_steps,
-    slot_ages,
-    slot_members,
-    slot_positions,
+from lstnet_cases import (
+    EACH,
+    FEATURES,
+    SPEC,
+    VALID_SPEC,
+    alone,
+    forward,
+    forward_in_training,
+    gradients,
+    pack,
+    random,
+    slots,
+    variables_of,
 )
+
+from reviewintent_jax.models.lstnet import Highway
+from reviewintent_jax.models.recurrent import Candidate
 from reviewintent_jax.schema import InputError
-
-FEATURES = 8
-SPEC = LSTNetSpec(
-    kernel_sizes=(2, 5),
-    channels=3,
-    padding=Padding.CAUSAL,
-    recurrent_features=6,
-    recurrent_layers=2,
-    candidate=Candidate.RELU,
-    skip_period=4,
-    skip_features=2,
-    fusion=Fusion.SKIP,
-    highway_window=5,
-    summary_features=7,
-    dropout=0.0,
-    gate_fusion=GateFusion.SEPARATE,
-    unroll=1,
-)
-VALID_SPEC = dataclasses.replace(SPEC, padding=Padding.VALID)
-OTHERS = [
-    dataclasses.replace(SPEC, fusion=fusion, skip_period=0, skip_features=0)
-    for fusion in (Fusion.ATTENTION, Fusion.TREND)
-]
-EACH = pytest.mark.parametrize(
-    "spec", [SPEC, VALID_SPEC, *OTHERS], ids=lambda s: f"{s.fusion}-{s.padding}"
-)
-
-
-def random(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-def variables_of(spec, features=FEATURES, seed=0):
-    """All parameters random, biases too, so that each of them matters."""
-    x, slot = jnp.zeros((1, 9, features)), jnp.ones((1, 1), jnp.int32)
-    model = LSTNet(spec)
-    shapes = jax.eval_shape(
-        lambda key: model.init(key, x, slot, slot, deterministic=True),
-        jax.random.key(0),
-    )
-    rng = np.random.default_rng(seed)
-    return jax.tree.map(
-        lambda s: jnp.asarray(0.5 * rng.normal(size=s.shape), s.dtype), shapes
-    )
-
-
-@functools.partial(jax.jit, static_argnames=("spec", "dtype"))
-def forward(spec, variables, x, start, length, dtype=jnp.float32):
-    return LSTNet(spec, dtype).apply(variables, x, start, length, deterministic=True)
-
-
-@functools.partial(jax.jit, static_argnames="spec")
-def forward_in_training(spec, variables, x, start, length, seed):
-    return LSTNet(spec).apply(
-        variables,
-        x,
-        start,
-        length,
-        deterministic=False,
-        rngs={"dropout": jax.random.key(seed)},
-    )
-
-
-@functools.partial(jax.jit, static_argnames="spec")
-def gradients(spec, variables, x, start, length, weight):
-    """Of ``sum(weight * summary)``, with respect to parameters and inputs."""
-
-    def loss(variables, x):
-        out = LSTNet(spec).apply(variables, x, start, length, deterministic=True)
-        return jnp.sum(out.summary_bkm * weight), out.summary_bkm
-
-    return jax.grad(loss, argnums=(0, 1), has_aux=True)(variables, x)
-
-
-def pack(series, steps, starts, noise=0.0, seed=9):
-    """One page with each of ``series [t, d]`` from its start, noise between them."""
-    page = noise * random(steps, series[0].shape[-1], seed=seed)
-    for x, start in zip(series, starts, strict=True):
-        page[start : start + len(x)] = x
-    return page
-
-
-def slots(starts, lengths):
-    return jnp.asarray([starts], jnp.int32), jnp.asarray([lengths], jnp.int32)
-
-
-def alone(spec, variables, x):
-    """What the model says of one series on a page of just its length."""
-    out = forward(spec, variables, jnp.asarray(x)[None], *slots([0], [len(x)]))
-    return out.summary_bkm[0, 0]
-
-
-# --- where the slots are ----------------------------------------------------------
-
-
-def test_positions_are_the_picture_of_the_docstring():
-    start, length = slots([0, 4], [3, 2])
-    assert slot_positions(start, length, 7).tolist() == [[0, 1, 2, -1, 0, 1, -1]]
-
-
-@settings(deadline=None, max_examples=30)
-@given(
-    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 5)), min_size=1, max_size=4)
-)
-def test_positions_equal_a_loop(gaps_and_lengths):
-    expected, starts = [], []
-    for gap, length in gaps_and_lengths:
-        expected += [-1] * gap
-        starts.append(len(expected))
-        expected += range(length)
-    expected += [-1] * (30 - len(expected))
-    start, length = slots(starts, [length for _, length in gaps_and_lengths])
-    assert slot_positions(start, length, 30)[0].tolist() == expected
-
-
-def test_last_steps_are_oldest_first_and_zero_where_missing():
-    x = jnp.arange(1.0, 8.0)[None, :, None]
-    start, length = slots([0, 2, 6, 0], [2, 4, 1, 0])
-    found = last_steps(x, start + length - 1, length, 3)[0, ..., 0]
-    assert found.tolist() == [[0, 1, 2], [4, 5, 6], [0, 0, 7], [0, 0, 0]]
-
-
-def test_members_and_ages_are_the_pictures_of_their_docstrings():
-    start, length = slots([0, 4], [3, 2])
-    position = jnp.asarray([[-1, 0, 1, -1, -1, 0, -1]])  # the first of each is lost
-    found = slot_members(start, length, position)[0].astype(int)
-    assert found.tolist() == [[0, 1, 1, 0, 0, 0, 0], [0, 0, 0, 0, 0, 1, 0]]
-    assert slot_ages(start, length, 7).tolist() == [[2, 1, 0, -1, 1, 0, -1]]
-
 
 # --- slots do not see each other, nor padding ---------------------------------------
 
@@ -330,50 +205,6 @@ def test_highway_weighs_the_newest_step_by_its_last_weight_for_all_series_alike(
     assert whole.tolist() == [[[7.125, 70.125]]]
     short = highway.apply({"params": weights}, x, end, jnp.asarray([[1]]))
     assert short.tolist() == [[[6.125, 60.125]]]
-
-
-@pytest.mark.parametrize("padding", list(Padding))
-def test_attention_weighs_the_steps_of_its_own_slot_alone(padding):
-    spec = dataclasses.replace(OTHERS[0], padding=padding)
-    variables, x = variables_of(spec), random(1, 16, FEATURES)
-    start, length = [1, 9, 14], [7, 5, 2]
-    out = forward(spec, variables, x, *slots(start, length))
-    lost = 0 if padding is Padding.CAUSAL else 4
-    states = np.asarray(out.recurrent_btr[0])
-    for k in range(3):
-        steps = range(start[k] + lost, start[k] + length[k])
-        weights = np.zeros(16)
-        if steps:
-            scores = states[steps] @ states[steps[-1]] / np.sqrt(6)
-            weights[list(steps)] = np.exp(scores) / np.exp(scores).sum()
-        np.testing.assert_allclose(out.weight_bkt[0, k], weights, atol=1e-6)
-
-
-def test_the_trend_fusion_reads_no_more_than_the_last_trend_through_a_gate():
-    spec = OTHERS[1]
-    variables, x = variables_of(spec), random(1, 9, FEATURES)
-    out = forward(spec, variables, x, *slots([0], [9]))
-    p = jax.tree.map(np.asarray, variables["params"]["fuse"])
-    h, s = np.asarray(out.convolved_btc[0, -1]), np.asarray(out.recurrent_btr[0, -1])
-    asked = np.tanh(np.concatenate([h, s]) @ p["joint"]["kernel"]) @ p["gate"]["kernel"]
-    gate = np.exp(asked) / np.exp(asked).sum()
-    expected = (h @ p["trend"]["kernel"]) * gate
-    np.testing.assert_allclose(out.fused_bkm[0, 0], expected, rtol=1e-4, atol=1e-6)
-    assert out.skip_btr is None
-
-
-def test_valid_padding_gives_the_skip_gru_whole_periods_counted_from_the_end():
-    spec = dataclasses.replace(
-        VALID_SPEC, kernel_sizes=(3,), candidate=Candidate.TANH, highway_window=0
-    )
-    for length, read in ((11, 8), (10, 4), (7, 4), (6, 0)):  # 4 * ((length - 3) // 4)
-        out = forward(
-            spec, variables_of(spec), random(1, 13, FEATURES), *slots([1], [length])
-        )
-        used = np.abs(out.skip_btr[0]).sum(-1) > 0
-        step = np.arange(13)
-        expected = (step >= 1 + length - read) & (step < 1 + length)
-        np.testing.assert_array_equal(used, expected)
 
 
 def test_parts_may_be_left_out():

@@ -22,8 +22,7 @@ def get_config() -> ConfigDict:
     config.data.path = "yelp10k/yelp.csv.gz"
     config.labels.kind = "stars"
     config.lstnet.highway_window = 512  # a straight way from every chunk
-    config.train.epochs = 1
     config.optimizer.head_rate = 5e-4
-    config.optimizer.decay_every_steps = 25  # a small set: the rates fall within it
+    config.optimizer.decay_every_steps = 50  # a small set: the rates fall within it
     config.optimizer.decay_factor = 0.8
     return config

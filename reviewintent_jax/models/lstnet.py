@@ -170,20 +170,17 @@ class LSTNet(nn.Module):
         position_bt = slot_positions(slot_start_bk, slot_length_bk, x_btd.shape[-2])
         x_btd = jnp.where((position_bt >= 0)[..., None], x_btd, 0).astype(self.dtype)
         slot_end_bk = slot_start_bk + slot_length_bk - 1
-        filled_bk1 = (slot_length_bk > 0)[..., None]
 
-        convolve = PackedConvolution(
-            spec.kernel_sizes, spec.channels, self.dtype, name="convolution"
-        )
+        sizes = spec.kernel_sizes, spec.channels, self.dtype
+        convolve = PackedConvolution(*sizes, name="convolution")
         convolved_btc = convolve(x_btd, position_bt)
         # Steps that valid padding loses are padding to all that follows.
         lost = max(spec.kernel_sizes) - 1 if spec.padding is Padding.VALID else 0
         position_bt = jnp.maximum(position_bt - lost, -1)
         convolved_btc = jnp.where((position_bt >= 0)[..., None], convolved_btc, 0)
 
-        dropped_btc = nn.Dropout(spec.dropout)(
-            convolved_btc, deterministic=deterministic
-        )
+        drop = nn.Dropout(spec.dropout, deterministic=deterministic)
+        dropped_btc = drop(convolved_btc)
         recurrent_btr = self._recurrent(dropped_btc, position_bt)
         skip_btr = None
         if spec.fusion is Fusion.SKIP:
@@ -195,13 +192,13 @@ class LSTNet(nn.Module):
             (slot_end_bk, slot_length_bk, member_bkt),
             deterministic=deterministic,
         )
+        filled_bk1 = (slot_length_bk > 0)[..., None]
         fused_bkm = jnp.where(filled_bk1, fused_bkm, 0.0)
         highway_bkm = jnp.zeros_like(fused_bkm)
         if spec.highway_window:
-            highway = Highway(
-                spec.highway_window, spec.summary_features, name="highway"
-            )
-            linear_bkm = highway(x_btd, slot_end_bk, slot_length_bk)
+            window, features = spec.highway_window, spec.summary_features
+            linear = Highway(window, features, name="highway")
+            linear_bkm = linear(x_btd, slot_end_bk, slot_length_bk)
             highway_bkm = jnp.where(filled_bk1, linear_bkm, 0.0)
         return LSTNetOutput(
             summary_bkm=fused_bkm + highway_bkm,

@@ -88,7 +88,12 @@ class TrainBatches:
         """Batches in ``epoch``; packing makes them differ a little between epochs."""
         return -(-self.plan(epoch).pages // self.batch_pages)
 
-    def reviews_within(self, epochs: int, max_steps: int) -> int:
+    @property
+    def items(self) -> int:
+        """Reviews in an epoch."""
+        return len(self.reviews)
+
+    def items_within(self, epochs: int, max_steps: int) -> int:
         """Reviews that ``epochs`` epochs read, or ``max_steps`` batches (0 = all)."""
         if not max_steps:
             return epochs * len(self.reviews)

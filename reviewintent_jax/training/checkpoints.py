@@ -27,7 +27,7 @@ class Tracker(NamedTuple):
     Attributes:
       epoch, page: position in the data (:class:`~reviewintent_jax.data.batches.
         Position`).
-      reviews: labelled reviews seen so far.
+      seen: items (labelled reviews, windows) seen so far.
       best_score: best validation score so far; None before the first validation.
       best_step: step of that score.
       stale: validations since then.
@@ -36,7 +36,7 @@ class Tracker(NamedTuple):
 
     epoch: int
     page: int
-    reviews: int
+    seen: int
     best_score: float | None
     best_step: int
     stale: int

@@ -2,8 +2,10 @@
 
 import dataclasses
 import enum
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 import optax
 
@@ -19,14 +21,25 @@ from reviewintent_jax.data.pages import (
 )
 from reviewintent_jax.data.prepare import DataSpec, Prepared
 from reviewintent_jax.data.sources import SourceSpec
-from reviewintent_jax.data.splits import TRAIN
+from reviewintent_jax.data.splits import TRAIN, VALIDATION
 from reviewintent_jax.data.tokens import ReviewTokenizer
-from reviewintent_jax.evaluation.evaluate import EvaluationSpec, make_score_step
+from reviewintent_jax.evaluation.calibration import probabilities
+from reviewintent_jax.evaluation.evaluate import (
+    EvaluationSpec,
+    logits_of,
+    make_score_step,
+    predict_split,
+)
+from reviewintent_jax.evaluation.metrics import classification_metrics
 from reviewintent_jax.evaluation.score_table import TableScorer
 from reviewintent_jax.models.review_intent import ReviewIntent, init_params
-from reviewintent_jax.schema import InputError
-from reviewintent_jax.training.optimizer import OptimizerSpec, make_optimizer
+from reviewintent_jax.schema import NO_LABEL, InputError, PageBatch
+from reviewintent_jax.training.losses import LossSums, sentiment_loss, sentiment_weight
+from reviewintent_jax.training.optimizer import OptimizerSpec, make_optimizer, rate_at
 from reviewintent_jax.training.state import TrainState, make_state
+from reviewintent_jax.training.task import LoopSpec, Scores
+
+_FORMAT = 2  # of what a checkpoint keeps beside the tensors
 
 
 class ClassWeights(enum.StrEnum):
@@ -46,54 +59,34 @@ class StopMetric(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainSpec:
-    """How long and how to train.
+class TrainSpec(LoopSpec):
+    """How long and how to train on reviews; see also :class:`~reviewintent_jax.
+    training.task.LoopSpec`.
 
     Attributes:
-      epochs: passes over the training reviews, 1 or more.
-      max_steps: stop after so many updates; 0 = no limit.
       batch_reviews: reviews in an update, on average; decides the pages in a batch.
-      accumulate: micro-batches whose gradients are summed for an update, 1 or more.
       class_weights: how reviews weigh in the loss.
       label_smoothing: share of the target that is spread over all classes, [0, 1).
-      validate_every_steps: updates between validations; 0 = once an epoch.
-      checkpoint_every_steps: updates between saves beside those at validations; 0 =
-        at validations only.
-      log_every_steps: updates between log lines, 1 or more.
       stop_metric: what early stopping and "best" look at.
-      patience: validations without a better score after which training stops; 0 =
-        never.
-      prefetch: batches prepared ahead, 1 or more.
     """
 
-    epochs: int
-    max_steps: int
     batch_reviews: int
-    accumulate: int
     class_weights: ClassWeights
     label_smoothing: float
-    validate_every_steps: int
-    checkpoint_every_steps: int
-    log_every_steps: int
     stop_metric: StopMetric
-    patience: int
-    prefetch: int
 
     def __post_init__(self) -> None:
-        at_least_one = ("epochs", "batch_reviews", "accumulate", "log_every_steps")
-        for name in (*at_least_one, "prefetch"):
-            if getattr(self, name) < 1:
-                raise InputError(f"train.{name} must be 1 or more.")
-        for name in ("max_steps", "validate_every_steps", "checkpoint_every_steps"):
-            if getattr(self, name) < 0:
-                raise InputError(f"train.{name} must not be negative.")
+        super().__post_init__()
+        if self.batch_reviews < 1:
+            raise InputError("train.batch_reviews must be 1 or more.")
         if not 0 <= self.label_smoothing < 1:
             raise InputError("train.label_smoothing must lie in [0, 1).")
 
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """A run, ready to start.
+    """A run on reviews, ready to start; a :class:`~reviewintent_jax.training.task.
+    Task`.
 
     Attributes:
       name: of the experiment, for people.
@@ -179,9 +172,22 @@ class Experiment:
             ]
         )
 
+    @property
+    def units(self) -> str:
+        """What is counted."""
+        return "reviews"
+
     def make_optimizer(self) -> optax.GradientTransformation:
         """The optimizer."""
         return make_optimizer(self.optimizer)
+
+    def rates(self, step: int) -> dict[str, float]:
+        """Learning rates of update ``step`` (from 0)."""
+        spec = self.optimizer
+        return {
+            "encoder": rate_at(spec.encoder_rate, spec, step),
+            "head": rate_at(spec.head_rate, spec, step),
+        }
 
     def init_state(self, optimizer: optax.GradientTransformation) -> TrainState:
         """State before the first update."""
@@ -191,9 +197,79 @@ class Experiment:
         )
         return make_state(params, optimizer)
 
+    def totals(self, batch: PageBatch) -> jax.Array:
+        """Summed weight of the labelled reviews of a whole batch."""
+        return sentiment_weight(batch)
+
+    def loss(
+        self, params: Any, batch: PageBatch, totals: jax.Array, key: jax.Array
+    ) -> LossSums:
+        """Cross-entropy of the sentiment of every review."""
+        output = self.model.apply(
+            {"params": params}, batch, deterministic=False, rngs={"dropout": key}
+        )
+        smoothing = self.train.label_smoothing
+        return sentiment_loss(output, batch, totals, label_smoothing=smoothing)  # type: ignore[arg-type]
+
+    def count(self, batch: PageBatch) -> int:
+        """Labelled reviews in a batch."""
+        return int(np.sum(batch.label_bk != NO_LABEL))
+
+    def describe_batch(self, batch: PageBatch) -> str:
+        """Rows of the source."""
+        review_bk = np.asarray(batch.review_bk)
+        rows = self.prepared.row_n[review_bk[review_bk >= 0]]
+        listed = ", ".join(str(row) for row in rows[:40]) + (" ..." * (len(rows) > 40))
+        return f"rows {listed} of the source (counted from 0)"
+
+    def validation(self) -> Callable[[Any], Scores]:
+        """Returns params -> scores on the validation split."""
+        source, reviews = self.page_source(), self.prepared.reviews(VALIDATION)
+        score = make_score_step(self.model)
+
+        def validate(params: Any) -> Scores:
+            table = predict_split(
+                score,
+                params,
+                self.prepared,
+                source,
+                reviews,
+                batch_pages=self.evaluation.batch_pages,
+            )
+            metrics = classification_metrics(
+                probabilities(logits_of(table), 1.0),
+                table["label"].to_numpy(),
+                self.classes,
+                bootstrap_samples=0,
+                seed=0,
+            )
+            names = {"loss": "log_loss"} | {
+                n: n for n in ("accuracy", "macro_f1", "auc")
+            }
+            return {name: metrics[key]["value"] for name, key in names.items()}
+
+        return validate
+
+    def stop_score(self, scores: Scores) -> float:
+        """What "best" means: larger is better.
+
+        Raises:
+          InputError: the validation split holds one class only.
+        """
+        metric = self.train.stop_metric
+        score = scores[metric.value]
+        if score is None:
+            raise InputError(
+                f"The score {metric.value!r} cannot be computed on the validation "
+                "split, which holds one class only.",
+                fix="Choose another train.stop_metric or a larger validation split.",
+            )
+        return -score if metric == StopMetric.LOSS else score
+
     def identity(self) -> dict[str, Any]:
         """What must stay the same for a run to be resumed."""
         return {
+            "format": _FORMAT,
             "seed": self.seed,
             "model": dataclasses.asdict(self.model.spec),
             "encoder_weights": "given" if self.encoder_params else "random",

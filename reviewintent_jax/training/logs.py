@@ -18,6 +18,9 @@ from reviewintent_jax.schema import RunFolder
 
 log = logging.getLogger("reviewintent")
 
+_UNSHOWN = ("epoch", "gradient_norm", "learning_rate_", "reviews_", "windows_")
+"""Figures of a line for machines that a line for people does without."""
+
 
 class RunLog:
     """Records of a run; a context manager.
@@ -28,11 +31,14 @@ class RunLog:
     Args:
       run: the run's folder.
       step: updates already done.
-      seen: reviews already seen.
-      total: reviews to be seen in all.
+      seen: items already seen.
+      total: items to be seen in all.
+      units: what the items are, such as ``reviews``.
     """
 
-    def __init__(self, run: RunFolder, *, step: int, seen: int, total: int) -> None:
+    def __init__(
+        self, run: RunFolder, *, step: int, seen: int, total: int, units: str
+    ) -> None:
         run.root.mkdir(parents=True, exist_ok=True)
         _keep_until(run.log, step)
         self._lines = run.log.open("a", encoding="utf-8")
@@ -41,13 +47,13 @@ class RunLog:
             desc="Training",
             total=total,
             initial=seen,
-            unit=" reviews",
+            unit=f" {units}",
             disable=None,
             dynamic_ncols=True,
             smoothing=0.05,
         )
         self._began, self._first = time.monotonic(), seen
-        self.seen, self._total = seen, total
+        self.seen, self._total, self._units = seen, total, units
 
     def __enter__(self) -> "RunLog":
         return self
@@ -57,14 +63,14 @@ class RunLog:
         self._board.close()
         self._lines.close()
 
-    def advance(self, reviews: int) -> None:
-        """Moves the bar on by some reviews."""
-        self.seen += reviews
-        self._bar.update(reviews)
+    def advance(self, items: int) -> None:
+        """Moves the bar on by some items."""
+        self.seen += items
+        self._bar.update(items)
 
     @property
     def rate(self) -> float:
-        """Reviews per second since this process began to train."""
+        """Items per second since this process began to train."""
         seconds = time.monotonic() - self._began
         return (self.seen - self._first) / max(seconds, 1e-9)
 
@@ -82,12 +88,11 @@ class RunLog:
             log.info("%s", self._plain(kind, step, values))
 
     def _plain(self, kind: str, step: int, values: dict[str, Any]) -> str:
-        shown = values
-        if kind == "train":
-            shown = {name: values[name] for name in ("loss", "accuracy")}
-        facts = [f"{kind} step {step}", f"{self.seen:,} of {self._total:,} reviews"]
+        shown = {k: v for k, v in values.items() if not k.startswith(_UNSHOWN)}
+        seen = f"{self.seen:,} of {self._total:,} {self._units}"
+        facts = [f"{kind} step {step}", seen]
         facts += [f"{k} {v:.4g}" for k, v in shown.items() if isinstance(v, float)]
-        facts.append(f"{self.rate:.0f} reviews/s")
+        facts.append(f"{self.rate:.0f} {self._units}/s")
         if self.seen < self._total:
             left = (self._total - self.seen) / max(self.rate, 1e-9)
             facts.append(f"{time.strftime('%H:%M:%S', time.gmtime(left))} left")

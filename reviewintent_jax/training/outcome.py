@@ -309,11 +309,11 @@ def _training(result: TrainResult, best_step: int, train_reviews: int) -> Facts:
     tracker = result.tracker
     return {
         "steps": int(result.state.step),
-        "epochs": round(tracker.reviews / max(train_reviews, 1), 2),
+        "epochs": round(tracker.seen / max(train_reviews, 1), 2),
         "seconds": tracker.seconds,
         "best_step": best_step,
-        "reviews": tracker.reviews,
-        "reviews_per_second": tracker.reviews / max(tracker.seconds, 1e-9),
+        "reviews": tracker.seen,
+        "reviews_per_second": tracker.seen / max(tracker.seconds, 1e-9),
         "parameters": result.parameters,
     }
 

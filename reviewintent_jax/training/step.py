@@ -6,39 +6,31 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from flax import linen as nn
 
-from reviewintent_jax.schema import PageBatch
-from reviewintent_jax.training.losses import LossSums, sentiment_loss
+from reviewintent_jax.training.losses import LossSums
 from reviewintent_jax.training.state import TrainState
+from reviewintent_jax.training.task import Task
 
 
 class StepMetrics(NamedTuple):
-    """What one update tells (float32 scalars).
+    """What one update tells (float32 scalars), before the parameters move.
 
     Attributes:
-      loss: weighted mean cross-entropy of the batch, in nats.
-      accuracy: share of its reviews classified correctly, before the update.
-      reviews: how many labelled reviews it held.
+      loss: of the batch.
+      figures: what the task reports of it, by name, such as ``accuracy``.
       gradient_norm: global norm before clipping.
     """
 
     loss: jax.Array
-    accuracy: jax.Array
-    reviews: jax.Array
+    figures: dict[str, jax.Array]
     gradient_norm: jax.Array
 
 
-TrainStep = Callable[[TrainState, PageBatch], tuple[TrainState, StepMetrics]]
+TrainStep = Callable[[TrainState, Any], tuple[TrainState, StepMetrics]]
 
 
 def make_train_step(
-    model: nn.Module,
-    optimizer: optax.GradientTransformation,
-    *,
-    seed: int,
-    accumulate: int,
-    label_smoothing: float,
+    task: Task, optimizer: optax.GradientTransformation, *, accumulate: int
 ) -> TrainStep:
     """Builds the jitted step; the state it is given is donated.
 
@@ -47,31 +39,29 @@ def make_train_step(
     memory. The number of pages must be a multiple of ``a``.
     """
 
-    def sums(params: Any, batch: PageBatch, key: jax.Array) -> tuple[Any, LossSums]:
-        output = model.apply(
-            {"params": params}, batch, deterministic=False, rngs={"dropout": key}
-        )
-        parts = sentiment_loss(output, batch, label_smoothing=label_smoothing)  # type: ignore[arg-type]
-        return parts.loss, parts
+    def loss(params: Any, batch: Any, totals: Any, key: jax.Array) -> tuple:
+        sums = task.loss(params, batch, totals, key)
+        return sums.loss, sums
 
-    gradient_of = jax.grad(sums, has_aux=True)
+    gradient_of = jax.grad(loss, has_aux=True)
 
-    def step(state: TrainState, batch: PageBatch) -> tuple[TrainState, StepMetrics]:
-        key = jax.random.fold_in(jax.random.key(seed, impl="rbg"), state.step)
+    def step(state: TrainState, batch: Any) -> tuple[TrainState, StepMetrics]:
+        key = jax.random.fold_in(jax.random.key(task.seed, impl="rbg"), state.step)
+        totals = task.totals(batch)
         if accumulate == 1:
-            gradient, parts = gradient_of(state.params, batch, key)
+            gradient, sums = gradient_of(state.params, batch, totals, key)
         else:
-            gradient, parts = _accumulated(
-                gradient_of, state.params, batch, key, accumulate
+            gradient, sums = _accumulated(
+                gradient_of, state.params, batch, totals, key, accumulate
             )
-        weight = jnp.maximum(parts.weight, 1e-8)
-        gradient = jax.tree.map(lambda g: g / weight, gradient)
         updates, moments = optimizer.update(gradient, state.moments, state.params)
         params = optax.apply_updates(state.params, updates)
         metrics = StepMetrics(
-            loss=parts.loss / weight,
-            accuracy=parts.correct / jnp.maximum(parts.reviews, 1.0),
-            reviews=parts.reviews,
+            loss=sums.loss,
+            figures={
+                name: tally.total / jnp.maximum(tally.count, 1.0)
+                for name, tally in sums.tallies.items()
+            },
             gradient_norm=optax.tree.norm(gradient),
         )
         return TrainState(state.step + 1, params, moments), metrics
@@ -80,17 +70,23 @@ def make_train_step(
 
 
 def _accumulated(
-    gradient_of: Callable, params: Any, batch: PageBatch, key: jax.Array, pieces: int
+    gradient_of: Callable,
+    params: Any,
+    batch: Any,
+    totals: Any,
+    key: jax.Array,
+    pieces: int,
 ) -> tuple[Any, LossSums]:
-    """Sums gradients and loss parts over ``pieces`` micro-batches of the pages."""
+    """Sums gradients and losses over ``pieces`` micro-batches of the pages."""
     split = jax.tree.map(lambda x: x.reshape(pieces, -1, *x.shape[1:]), batch)
-    zero = jax.tree.map(jnp.zeros_like, params)
+
+    def piece_of(piece: Any, number: jax.Array | int) -> tuple[Any, LossSums]:
+        return gradient_of(params, piece, totals, jax.random.fold_in(key, number))
 
     def body(total: tuple, item: tuple) -> tuple[tuple, None]:
-        piece, number = item
-        new = gradient_of(params, piece, jax.random.fold_in(key, number))
-        return jax.tree.map(jnp.add, total, new), None
+        return jax.tree.map(jnp.add, total, piece_of(*item)), None
 
-    nothing = LossSums(*(jnp.zeros(()) for _ in LossSums._fields))
-    total, _ = jax.lax.scan(body, (zero, nothing), (split, jnp.arange(pieces)))
+    first = jax.eval_shape(piece_of, jax.tree.map(lambda x: x[0], split), 0)
+    zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), first)
+    total, _ = jax.lax.scan(body, zero, (split, jnp.arange(pieces)))
     return total

@@ -65,7 +65,7 @@ def test_reviews_within_are_those_that_the_batches_hold(source, max_steps):
         min(max_steps or whole, whole),
     )
     seen = sum(int((batch.review_bk >= 0).sum()) for batch, _ in read)
-    assert batches.reviews_within(epochs, max_steps) == seen
+    assert batches.items_within(epochs, max_steps) == seen
 
 
 def test_epochs_are_ordered_differently(source):

@@ -39,7 +39,7 @@ def test_nothing_saved_means_a_fresh_start(tmp_path):
 
 def test_the_last_two_states_and_the_best_parameters_are_kept(tmp_path):
     run = RunFolder(tmp_path)
-    trackers = [FRESH._replace(page=7 * step, reviews=step) for step in range(5)]
+    trackers = [FRESH._replace(page=7 * step, seen=step) for step in range(5)]
     with Checkpoints(run, IDENTITY) as checkpoints:
         for step in (1, 2, 3, 4):
             if step in (1, 3):

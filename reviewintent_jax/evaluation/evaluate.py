@@ -34,7 +34,7 @@ from reviewintent_jax.evaluation.metrics import (
     classification_metrics,
     paired_difference,
 )
-from reviewintent_jax.schema import InputError, PageBatch
+from reviewintent_jax.schema import InputError, PageBatch, check_seed
 
 log = logging.getLogger("reviewintent")
 
@@ -69,6 +69,9 @@ class EvaluationSpec:
             raise InputError(
                 "evaluation.batch_pages and baseline_max_rows must be 1 or more."
             )
+        if self.bootstrap_samples < 0:
+            raise InputError("evaluation.bootstrap_samples must not be negative.")
+        check_seed(self.seed, "evaluation.seed")
 
     def check_classes(self, classes: Sequence[str]) -> None:
         """Refuses a threshold where there is not one boundary but several.

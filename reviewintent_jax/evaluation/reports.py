@@ -9,7 +9,7 @@ text, because reviews are written by strangers.
 import itertools
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,7 +99,7 @@ def write_report(run: RunFolder) -> Path:
     """
     metrics = _read_metrics(run)
     predictions = _read_predictions(run, metrics)
-    history = _read_lines(run.log)
+    history = list(_read_lines(run.log))
     page = (
         _environment()
         .get_template("report.html.j2")
@@ -117,7 +117,7 @@ def write_report(run: RunFolder) -> Path:
             right=int(np.trace(metrics["systems"]["model"]["test"]["confusion"])),
             common=_common_class(metrics)[0],
             majority_share=_common_class(metrics)[1],
-            rejected=_read_lines(run.rejected, REJECTED_SHOWN),
+            rejected=_rejected_examples(run.rejected),
             config=json.dumps(metrics.get("config", {}), indent=2, ensure_ascii=False),
         )
     )
@@ -140,18 +140,30 @@ def _read_metrics(run: RunFolder) -> dict[str, Any]:
         ) from None
 
 
-def _read_lines(path: Path, most: int | None = None) -> list[dict[str, Any]]:
-    """Read the first JSON lines; a half-written line (a killed run) is passed over."""
+def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Read JSON lines, if any; a half-written line (a killed run) is passed over."""
     if not path.exists():
-        return []
-    found = []
+        return
     with path.open(encoding="utf-8", errors="replace") as lines:
-        for line in itertools.islice(lines, most):
+        for line in lines:
             try:
-                found.append(json.loads(line))
+                yield json.loads(line)
             except json.JSONDecodeError:
                 log.warning("%s: a line is not JSON and was passed over", path)
-    return found
+
+
+def _rejected_examples(path: Path) -> list[dict[str, Any]]:
+    """Return some rejected rows: of every reason in turn, each in the file's order."""
+    by_reason: dict[str, list[dict[str, Any]]] = {}
+    for row in _read_lines(path):
+        reason = str(row.get("reason", ""))
+        if reason in by_reason or len(by_reason) < REJECTED_SHOWN:
+            kept = by_reason.setdefault(reason, [])
+            if len(kept) < REJECTED_SHOWN:
+                kept.append(row)
+    rounds = itertools.zip_longest(*by_reason.values())
+    turns = (row for round_ in rounds for row in round_ if row is not None)
+    return list(itertools.islice(turns, REJECTED_SHOWN))
 
 
 def _read_predictions(run: RunFolder, metrics: Mapping[str, Any]) -> Predictions | None:

@@ -32,6 +32,12 @@ def summarise(metrics: Mapping[str, Any]) -> str:
     ]
     if best:
         lines.append(_nearness(metrics, best["accuracy"]))
+    absent = _absent_classes(metrics)
+    if absent:
+        lines.append(
+            f"None of these reviews is {' or '.join(absent)}: macro scores are means "
+            "over the classes that occur, and an AUC needs two of them."
+        )
     if other and other["seen"]:
         lines.append(
             f"Beware: {other['seen']:,} of these {other['reviews']:,} reviews are "
@@ -39,6 +45,12 @@ def summarise(metrics: Mapping[str, Any]) -> str:
             "of TF-IDF, are better here than they would be on new reviews."
         )
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _absent_classes(metrics: Mapping[str, Any]) -> list[str]:
+    """Classes that no scored review has."""
+    per_class = metrics["systems"]["model"]["test"].get("per_class", {})
+    return [name for name, scores in per_class.items() if not scores["support"]]
 
 
 def _cell(score: Mapping[str, float | None]) -> str:

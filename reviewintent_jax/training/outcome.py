@@ -79,6 +79,7 @@ def write_outcome(
         "training": _training(result, step, len(experiment.prepared.reviews(TRAIN))),
         "environment": environment,
         "config": experiment.config,
+        "systems": _stored_peer(run),
     }
     return evaluate_own(trained, experiment.prepared, run, context)
 
@@ -158,6 +159,15 @@ def add_peer(
         metrics[part] |= found
     write_json(run.metrics, metrics)
     return metrics
+
+
+def _stored_peer(run: RunFolder) -> Facts:
+    """The peer of a run that was finished before; training again does not touch it."""
+    try:
+        systems = json.loads(run.metrics.read_text("utf-8"))["systems"]
+    except (OSError, ValueError, KeyError):
+        return {}
+    return {PEER: systems[PEER]} if PEER in systems else {}
 
 
 def _add_baselines(table: pd.DataFrame, baselines: dict[str, Baseline]) -> Facts:

@@ -219,11 +219,27 @@ def test_rows_without_label_are_no_mistakes(folder):
     assert after == before
 
 
-def test_only_the_first_rejected_rows_are_shown_shortened(folder):
+def test_examples_of_rejected_rows_are_few_and_shortened(folder):
     page = folder.write()
     assert page.count("a.csv, line 6") == 20
     assert "x" * 160 not in page
     assert "x" * 159 + "…" in page
+
+
+def test_rejected_rows_of_every_reason_are_shown_in_turn(folder):
+    other = {"row": 90, "file": "b.csv", "line": 91, "field": "", "reason": "no text"}
+    with folder.run.rejected.open("a") as lines:
+        lines.write((json.dumps(other) + "\n") * 3)
+    page = folder.write()
+    assert page.count("a.csv, line 6") == 17
+    assert page.count("b.csv, line 91") == 3
+    assert page.index("b.csv, line 91") < page.rindex("a.csv, line 6")
+
+
+def test_calibration_errors_come_with_their_intervals(folder):
+    score = {"value": 0.0123, "low": 0.0101, "high": 0.0345}
+    folder.metrics["systems"]["model"]["test"]["calibration_error"] = score
+    assert "Calibration error after</dt><dd>0.012 (0.010–0.035)" in folder.write()
 
 
 def test_optional_parts_may_be_absent(folder):

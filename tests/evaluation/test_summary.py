@@ -46,3 +46,12 @@ def test_reviews_of_the_training_are_named_when_they_are_scored_again():
     assert "480 of these 600 reviews" in lines[-1]
     lines = summarise(metrics(evaluated={"reviews": 600, "seen": 0})).splitlines()
     assert not lines[-1].startswith("Beware")
+
+
+def test_classes_that_no_scored_review_has_are_named():
+    given = metrics()
+    per_class = {"bad": {"support": 0}, "good": {"support": 7}}
+    given["systems"]["model"]["test"]["per_class"] = per_class
+    assert "None of these reviews is bad: macro scores" in summarise(given)
+    per_class["bad"]["support"] = 1
+    assert "None of these" not in summarise(given)

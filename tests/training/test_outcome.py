@@ -9,13 +9,20 @@ import pytest
 from scipy.special import log_softmax, softmax
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
-from reviewintent_jax.build import build_experiment, plain_values
+from reviewintent_jax.build import build_experiment, plain_values, read_config
 from reviewintent_jax.data.splits import TEST, TRAIN, VALIDATION
 from reviewintent_jax.evaluation.evaluate import Baseline, Threshold
 from reviewintent_jax.evaluation.reports import write_report
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training.experiment import Trained
-from reviewintent_jax.training.outcome import add_peer, count_seen, evaluate_own
+from reviewintent_jax.training.loop import train
+from reviewintent_jax.training.outcome import (
+    PEER,
+    add_peer,
+    count_seen,
+    evaluate_own,
+    write_outcome,
+)
 
 SYSTEMS = ("majority", "tfidf_logistic_regression", "pytorch_fine_tune")
 
@@ -190,3 +197,23 @@ def test_scoring_and_baselines_are_told_in_a_handful_of_lines(
     baselines = [line for line in said if line.startswith("Baseline: ")]
     assert len(baselines) == 2
     assert "TF-IDF" in baselines[1]
+
+
+def test_training_a_finished_run_again_keeps_its_peer(tiny_config, tmp_path):
+    values = plain_values(tiny_config)
+    run = RunFolder(tmp_path)
+    experiment = build_experiment(values, run)
+    result = train(experiment, run)
+    write_outcome(experiment, result, run, {})
+    reviews = experiment.prepared.reviews(TEST)
+    peer = Baseline(np.log(np.full((len(reviews), 2), 0.5)), {"seconds": 1.5})
+    with_peer = add_peer(run, reviews, peer, experiment.evaluation)["systems"][PEER]
+    again = write_outcome(experiment, train(experiment, run), run, {})
+    assert again["systems"][PEER] == with_peer
+
+
+@pytest.mark.parametrize("change", [{"seed": -1}, {"bootstrap_samples": -1}])
+def test_impossible_settings_of_the_evaluation_are_refused(tiny_config, change):
+    tiny_config.evaluation.update(change)
+    with pytest.raises(InputError, match=next(iter(change))):
+        read_config(plain_values(tiny_config))

@@ -164,7 +164,7 @@ def assert_equals_twin(arrays, spec, case):
     starts = np.cumsum([1, *(n + 1 for n in lengths)])[:-1].tolist()
     page = pack(each["x"], starts, noise=1.0)[None]
     variables = ours_from_torch(arrays, spec, f"{case}/param/")
-    place = np.asarray([starts]), np.asarray([lengths])
+    place = jnp.asarray([starts]), jnp.asarray([lengths])
     weight = np.stack(each["weight"])[None]
 
     def loss(variables, x):

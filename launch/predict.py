@@ -13,6 +13,7 @@ from pathlib import Path
 from absl import flags
 
 from launch import runtime
+from reviewintent_jax.allocator import keep_freed_memory
 from reviewintent_jax.build import load_trained
 from reviewintent_jax.data.scored import open_writer
 from reviewintent_jax.data.sources import SourceKind, SourceSpec, check_columns
@@ -42,6 +43,7 @@ _FORMAT = flags.DEFINE_enum(
 def main(argv: list[str]) -> None:
     """Run folder and table in, scored table out."""
     del argv
+    keep_freed_memory()
     for name, value in (("workdir", _WORKDIR), ("input", _INPUT), ("output", _OUTPUT)):
         if not value.value:
             raise InputError(

@@ -9,6 +9,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from launch import runtime
+from reviewintent_jax.allocator import keep_freed_memory
 from reviewintent_jax.build import (
     begin_run,
     build_experiment,
@@ -36,6 +37,7 @@ _WORKDIR = flags.DEFINE_string(
 def main(argv: list[str]) -> None:
     """Config in, trained and evaluated run folder out."""
     del argv
+    keep_freed_memory()
     if _CONFIG.value is None:
         raise InputError(
             "No config was named.", fix="Example: --config=configs/demo.py"

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from absl import app
+from absl import app, flags
 from absl import logging as absl_logging
 
 import reviewintent_jax
-from reviewintent_jax.schema import InputError
+from reviewintent_jax.schema import InputError, RunFolder
 
 log = logging.getLogger("reviewintent")
 
@@ -62,14 +62,49 @@ def run(
 def _parse_flags(argv: list[str]) -> list[str]:
     """Parses flags; a misspelt setting or a missing config file becomes a sentence."""
     try:
-        return app.parse_flags_with_usage(argv)
-    except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-        # The config library wraps its hint in the repr of a KeyError.
-        said = str(error).replace("\\n", " ").replace("\\'", "'").strip("'\"")
+        return flags.FLAGS(argv)
+    except flags.Error as error:
         raise InputError(
-            f"The command line could not be understood. {said}",
+            f"The command line could not be understood. {error}",
+            fix="All flags of a command: --help. All settings, with their meaning, are "
+            "in configs/base.py.",
+        ) from None
+    except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        raise InputError(
+            f"The command line could not be understood. {_plain(error)}",
             fix="All settings, with their meaning, are in configs/base.py.",
         ) from None
+
+
+def _plain(error: Exception) -> str:
+    """What an error says; the config library wraps its hint in reprs of reprs.
+
+    Example: ``KeyError("'txt'\\nDid you mean ...?")`` -> ``There is no setting 'txt'.
+    Did you mean ...?``
+    """
+    said = str(error).replace("\\n", " ").replace("\\'", "'").strip("'\"")
+    key, quote, hint = said.partition("' ")
+    if isinstance(error, KeyError | AttributeError) and quote and key.isidentifier():
+        return f"There is no setting '{key}'. {hint}"
+    return said
+
+
+def run_folder(workdir: str | Path) -> RunFolder:
+    """The folder of a run, made where it is absent.
+
+    Raises:
+      InputError: it cannot be made.
+    """
+    path = Path(workdir)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"The folder of the run cannot be made: {error.strerror}.",
+            where=str(path),
+            fix="Give --workdir a folder that can be written to.",
+        ) from None
+    return RunFolder(path)
 
 
 def environment() -> dict[str, Any]:

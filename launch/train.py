@@ -18,7 +18,7 @@ from reviewintent_jax.build import (
 )
 from reviewintent_jax.evaluation.reports import write_report
 from reviewintent_jax.evaluation.summary import summarise
-from reviewintent_jax.schema import InputError, RunFolder
+from reviewintent_jax.schema import InputError
 from reviewintent_jax.training.logs import say
 from reviewintent_jax.training.loop import train
 from reviewintent_jax.training.outcome import write_outcome
@@ -50,8 +50,8 @@ def main(argv: list[str]) -> None:
             where=str(error).splitlines()[-1].strip(),
             fix="The files there are: configs/*.py; run from the repository's root.",
         ) from None
-    run = RunFolder(Path(_WORKDIR.value or Path("runs") / read_config(values).name))
-    run.root.mkdir(parents=True, exist_ok=True)
+    workdir = _WORKDIR.value or Path("runs") / read_config(values).name
+    run = runtime.run_folder(workdir)
     experiment = build_experiment(values, run)
     begin_run(experiment, run)
     say(experiment.describe())
@@ -64,5 +64,6 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     runtime.run(
-        main, after_stop="The same command goes on from the last checkpoint, if any."
+        main,
+        after_stop="The same command goes on from what was saved, if anything.",
     )

@@ -19,14 +19,14 @@ import jax
 import ml_collections
 
 from reviewintent_jax.data.augment import AugmentSpec
-from reviewintent_jax.data.checks import CheckSpec
+from reviewintent_jax.data.checks import CheckSpec, is_rejection_log
 from reviewintent_jax.data.clean import CleanSpec
 from reviewintent_jax.data.duplicates import DuplicateSpec
 from reviewintent_jax.data.labels import LabelMap, LabelSpec
 from reviewintent_jax.data.pages import PageSpec, empty_pages
 from reviewintent_jax.data.prepare import DataSpec, prepare
 from reviewintent_jax.data.sources import SourceSpec, require_source
-from reviewintent_jax.data.splits import SplitSpec
+from reviewintent_jax.data.splits import SPLIT_NAMES, SplitSpec
 from reviewintent_jax.data.tokens import ReviewTokenizer
 from reviewintent_jax.evaluation.evaluate import EvaluationSpec
 from reviewintent_jax.models.encoder import ComputeDtype, EncoderSpec
@@ -236,8 +236,11 @@ def refuse_foreign_folder(run: RunFolder) -> None:
     elif has_checkpoint(run):
         foreign = []
     else:
-        places = (run.encoder, run.model, run.metrics, run.report)
+        places = [run.encoder, run.model, run.metrics, run.report, run.log]
+        places += [run.tensorboard, *map(run.predictions, SPLIT_NAMES)]
         foreign = [place for place in places if place.exists()]
+        if not is_rejection_log(run.rejected):
+            foreign.append(run.rejected)
     if foreign:
         names = ", ".join(place.name for place in foreign)
         raise InputError(

@@ -203,13 +203,17 @@ def files_of(folder):
 
 
 @pytest.mark.parametrize(
-    "name", ["config.json", "encoder/weights.bin", "data/reviews.csv", "report.html"]
+    "name",
+    [
+        *("config.json", "encoder/weights.bin", "data/reviews.csv", "report.html"),
+        *("rejected.jsonl", "log.jsonl", "predictions_test.parquet", "tensorboard/x"),
+    ],
 )
 def test_a_folder_in_use_for_something_else_is_not_touched(tiny_config, tmp_path, name):
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text('{"model_type": "bert"}')
     before = files_of(tmp_path)
-    with pytest.raises(InputError, match=name.split("/")[-1] + "|encoder"):
+    with pytest.raises(InputError, match=f"{Path(name).name}|{Path(name).parts[0]}"):
         build_experiment(plain_values(tiny_config), RunFolder(tmp_path))
     assert files_of(tmp_path) == before
 

@@ -24,7 +24,9 @@ from reviewintent_jax.schema import (
 
 _BLANK = re.compile(r"[\s\x00\u00ad\u200b-\u200f\u2060\ufeff]*")
 _WHOLE = re.compile(r"[+-]?\d{1,18}\.0*")
-_NULLS = frozenset({"", "nan", "NaN", "NAN", "null", "NULL", "<NA>", "NaT"})
+_NULLS = frozenset(
+    {"", "nan", "NaN", "NAN", "null", "NULL", "<NA>", "NaT", "N/A", "n/a", "#N/A", "NA"}
+)
 _TEXT_NULLS = _NULLS | {"None"}  # str(None); but a class may be called "None"
 _SHOWN_CHARACTERS = 200
 
@@ -180,6 +182,21 @@ def _shown(value: Any) -> str:
             for key, one in value.items()
         }
     return json.dumps(value, ensure_ascii=False, default=str)[:_SHOWN_CHARACTERS]
+
+
+def is_rejection_log(path: Path) -> bool:
+    """Whether a file may be written over as a log of rejected rows: none, or ours.
+
+    A run that is stopped while it prepares its data leaves this log and nothing else.
+    """
+    if not path.exists():
+        return True
+    try:
+        with path.open("rb") as lines:
+            first = lines.readline(1 << 20)
+        return not first or set(json.loads(first)) == set(Rejected._fields)
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 class RejectionLog:

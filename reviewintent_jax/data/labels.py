@@ -15,6 +15,7 @@ from typing import Any
 from reviewintent_jax.data.stars import (
     on_scale,
     parse_stars,
+    refuse_strays,
     star_class,
     star_reason,
 )
@@ -260,6 +261,7 @@ def _guess(rows: Mapping[str, int], first: Callable[[Sequence[str]], str]) -> La
             "--config.labels.positive_stars='(7.0, 10.0)'. If every number is a class "
             "of its own: --config.labels.kind=names.",
         )
+    refuse_strays(rows, stars, first)
     if len(folded) <= MAX_GUESSED_CLASSES:
         return LabelKind.NAMES
     raise InputError(

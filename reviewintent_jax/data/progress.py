@@ -31,6 +31,7 @@ class Progress:
             desc=what, total=total, unit=f" {unit}", disable=None, dynamic_ncols=True
         )
         self._began = self._said = time.monotonic()
+        self._told = 0  # the count of the last plain line
 
     def __enter__(self) -> Self:
         return self
@@ -42,7 +43,7 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         self._bar.close()
-        if self._bar.disable and self._said > self._began and not self._total:
+        if self._told and self._count > self._told and not self._total:
             self._say()
 
     def update(self, count: int) -> None:
@@ -60,6 +61,7 @@ class Progress:
             self._say()
 
     def _say(self) -> None:
+        self._told = self._count
         rate = self._count / max(time.monotonic() - self._began, 1e-9)
         count = f"{self._count:,}" + (f" of {self._total:,}" if self._total else "")
         log.info("%s: %s %s, %.0f a second", self._what, count, self._unit, rate)

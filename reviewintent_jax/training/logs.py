@@ -109,7 +109,7 @@ def _keep_until(path: Path, step: int) -> None:
             record = json.loads(line)
         except json.JSONDecodeError:
             continue
-        if record["step"] <= step and step:
+        if step and isinstance(record, dict) and record.get("step", step) <= step:
             kept.append(line)
     path.write_text("".join(line + "\n" for line in kept), "utf-8")
 

@@ -15,6 +15,7 @@ from reviewintent_jax.training.checkpoints import Checkpoints, Tracker
 from reviewintent_jax.training.logs import RunLog
 from reviewintent_jax.training.state import TrainState, count_parameters
 from reviewintent_jax.training.step import StepMetrics, make_train_step
+from reviewintent_jax.training.stopping import StopRequest
 from reviewintent_jax.training.task import LoopSpec, Task
 
 
@@ -40,9 +41,12 @@ def due(step: int, every: int) -> bool:
 def train(task: Task, run: RunFolder) -> TrainResult:
     """Trains, or goes on training, until the epochs, the steps or patience end.
 
+    After Ctrl-C the update at hand is finished and saved.
+
     Raises:
       InputError: the loss is not finite (step, epoch and rows are named; the last
         checkpoint stays), or the folder holds another run.
+      KeyboardInterrupt: after Ctrl-C.
     """
     spec = task.train
     optimizer = task.make_optimizer()
@@ -57,9 +61,9 @@ def train(task: Task, run: RunFolder) -> TrainResult:
         began, seconds = time.monotonic(), tracker.seconds
         stream = prefetch(data.batches(tracker.position), spec.prefetch)
         progress = {"seen": tracker.seen, "total": total, "units": task.units}
-        with RunLog(run, step=step, **progress) as log:
+        with RunLog(run, step=step, **progress) as log, StopRequest() as stop:
             unread: _Update | None = None
-            while not _finished(spec, tracker, step):
+            while not (_finished(spec, tracker, step) or stop.made):
                 batch, position = next(stream)
                 state, metrics = update(state, batch)
                 step += 1
@@ -92,6 +96,11 @@ def train(task: Task, run: RunFolder) -> TrainResult:
                 if validating or due(step, spec.checkpoint_every_steps):
                     checkpoints.save(state, tracker)
             stream.close()  # type: ignore[attr-defined]
+            if stop.made and not _finished(spec, tracker, step):
+                if unread is not None:
+                    _refuse_non_finite(unread, task)
+                checkpoints.save(state, tracker)
+                raise KeyboardInterrupt
     return TrainResult(state, tracker, parameters)
 
 

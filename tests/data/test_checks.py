@@ -15,6 +15,7 @@ from reviewintent_jax.data.checks import (
     CheckSpec,
     RejectionLog,
     check_row,
+    is_rejection_log,
     join_title,
     plain_value,
 )
@@ -245,3 +246,17 @@ def test_a_row_that_could_not_be_read_is_kept_as_it_was_written(tmp_path):
         log.add(rejected._replace(field="text"))
     lines = (tmp_path / "rejected.jsonl").read_text().splitlines()
     assert [json.loads(each)["value"] for each in lines] == [line, line[:200]]
+
+
+def test_only_a_log_of_ours_may_be_written_over(tmp_path):
+    path = tmp_path / "rejected.jsonl"
+    assert is_rejection_log(path)
+    for text, ours in (("", True), ('{"row": 1}\n', False), ("my notes", False)):
+        path.write_text(text)
+        assert is_rejection_log(path) is ours
+    path.write_bytes(b"\xff\xfe[1]")
+    assert not is_rejection_log(path)
+    with RejectionLog(path) as log:
+        log.add(Rejected(3, "a.csv", 5, "text", "no text", ""))
+    assert is_rejection_log(path)
+    assert not is_rejection_log(tmp_path)

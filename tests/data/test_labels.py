@@ -167,6 +167,18 @@ def test_a_listed_class_that_nobody_carries_is_an_error():
         fit_labels({"happy": 9, "sad": 4}, spec(classes=("sad", "glad")))
 
 
+def test_a_few_strays_among_stars_are_no_classes():
+    counts = {"1": 30, "5": 110, "N-A": 3, "unknown": 2}
+    with pytest.raises(
+        InputError, match=r"(?s)'N-A', 'unknown' \(5 of 145.*kind=stars"
+    ):
+        fit_labels(counts, spec())
+    kept = fit_labels(counts, spec(kind=LabelKind.STARS))
+    assert set(kept.left_out) == {"N-A", "unknown"}
+    many = fit_labels(counts | {"unknown": 20}, spec())
+    assert many.kind is LabelKind.NAMES
+
+
 def test_numbers_can_be_names():
     fitted = fit_labels({"0": 3, "1": 4, "2": 5}, spec(kind=LabelKind.NAMES))
     assert fitted.classes == ("0", "1", "2")

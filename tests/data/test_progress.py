@@ -18,6 +18,7 @@ def test_a_slow_job_says_where_it_is(caplog, monkeypatch):
     lines = lines_of(caplog, monkeypatch, 0.0)
     assert lines[0].startswith("Reading: 500 rows")
     assert lines[-1].startswith("Reading: 1,500 rows")
+    assert len(lines) == 3  # the last is not said twice
 
 
 def test_a_quick_job_says_nothing(caplog, monkeypatch):

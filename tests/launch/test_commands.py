@@ -9,12 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import chex
 import jax
 import numpy as np
 import pandas as pd
 import pytest
 
+from reviewintent_jax.build import load_trained
 from reviewintent_jax.data.bazaar import BazaarSpec, simulate_shop
+from reviewintent_jax.data.tokens import ReviewTokenizer
+from reviewintent_jax.models.pretrained import load_encoder
 from reviewintent_jax.schema import RunFolder
 
 pytestmark = pytest.mark.slow
@@ -245,6 +249,18 @@ def test_predictions_pass_through_a_pipe(trained, table):
     assert b"162 rows scored" in piped.stderr
 
 
+def test_a_trained_encoder_is_exported_and_read_again(trained, tmp_path):
+    run, _ = trained
+    launch("export", f"--workdir={run.root}", f"--output={tmp_path / 'mine'}")
+    read = load_encoder(str(tmp_path / "mine"), sha256="").params
+    kept = load_trained(run).params["encoder"]
+    chex.assert_trees_all_equal(
+        {part: tree for part, tree in read.items() if part in kept},
+        jax.device_get(kept),
+    )
+    assert ReviewTokenizer(tmp_path / "mine").vocab_size
+
+
 @pytest.mark.parametrize(
     ("module", "words", "said"),
     [
@@ -263,8 +279,16 @@ def test_predictions_pass_through_a_pipe(trained, table):
         (
             "train",
             ["--config=configs/table.py", "--config.train.epoch=3"],
-            'epoch.*Did you mean "epochs"',
+            "There is no setting 'epoch'. Did you mean \"epochs\"",
         ),
+        (
+            "train",
+            ["--config=configs/table.py", "--config.train.epochs=abc"],
+            "epochs=abc: invalid",
+        ),
+        ("train", ["--config=configs/table.py", "--confg.x=1"], "Did you mean: config"),
+        ("train", ["--config=configs/demo.py", "--workdir={table}"], "cannot be made"),
+        ("export", ["--workdir={run}", "--output={table}"], "exists already"),
         ("train", ["--config=configs/nope.py"], "config file cannot be read.*nope.py"),
         ("evaluate", ["--workdir={nowhere}"], "holds no finished run"),
         ("predict", ["--workdir={run}", "--input={table}"], "--output is missing"),
@@ -292,7 +316,7 @@ def test_mistakes_are_answered_in_a_sentence(
     known = {"table": table, "run": run.root, "nowhere": tmp_path / "nowhere"}
     words = [word.format(**known) for word in words]
     if module == "train":
-        words.append(f"--workdir={tmp_path / 'run'}")
+        words.insert(1, f"--workdir={tmp_path / 'run'}")
     done = launch(module, *words, check=False)
     assert done.returncode != 0
     assert re.search(f"(?s){said}", done.stderr.decode())

@@ -106,6 +106,22 @@ def test_killed_at_three_places_the_run_ends_bitwise_the_same(values, tmp_path):
     assert losses[0] == losses[1]
 
 
+@pytest.mark.slow
+def test_ctrl_c_saves_the_update_at_hand(values, tmp_path):
+    values["train"] |= {"checkpoint_every_steps": 0, "max_steps": 500, "epochs": 99}
+    process = start(values, tmp_path / "run")
+    run, limit = RunFolder(tmp_path / "run"), time.monotonic() + 180
+    while not any(step >= 2 for step in steps_logged(run)):
+        assert process.poll() is None, "the run ended before it could be stopped"
+        assert time.monotonic() < limit
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) != 0
+    state, tracker = last_state(values, tmp_path / "run")
+    assert state.step == max(steps_logged(run))
+    assert tracker.seen > 0
+
+
 def test_another_seed_is_not_the_same_run(values, tmp_path):
     run = RunFolder(tmp_path)
     values["train"]["max_steps"] = 2

@@ -56,8 +56,8 @@ def local_copy(spec: SourceSpec) -> str:
         "for a CSV, JSONL or Parquet file, with the names of its columns (now "
         f"{columns}). {split}If its labels are written otherwise than in this set: "
         "--config.labels.kind=auto (names, where 1 and 2 are two classes). Or "
-        "--config.data.tfds_folder=FOLDER for a TFDS data folder that holds it, prepared "
-        "as array_record."
+        "--config.data.tfds_folder=FOLDER for a TFDS data folder that holds it, "
+        "prepared as array_record."
     )
 
 

@@ -21,11 +21,13 @@ from reviewintent_jax.training.loop import train
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from reviewintent_jax.build import build_experiment
+from reviewintent_jax.build import begin_run, build_experiment
 from reviewintent_jax.schema import RunFolder
 from reviewintent_jax.training.loop import train
 run = RunFolder(Path(sys.argv[1]))
-train(build_experiment(json.loads(Path(sys.argv[2]).read_text()), run), run)
+experiment = build_experiment(json.loads(Path(sys.argv[2]).read_text()), run)
+begin_run(experiment, run)
+train(experiment, run)
 """
 
 

@@ -50,11 +50,8 @@ S = TypeVar("S")
 _RUN_GROUPS = {"name", "data", "encoder", "lstnet", "train"}
 """Settings that the config of every run has had; no other config.json has them all."""
 
-_LATER = {
-    "evaluation": {"threshold": "argmax"},
-    "labels": {"aliases": ()},
-    "intention": NO_INTENTION,
-}
+_LATER = {"evaluation": {"threshold": "argmax"}, "labels": {"aliases": ()}}
+_LATER["intention"] = NO_INTENTION
 """Settings younger than the first runs, and what runs did before there were any."""
 
 
@@ -135,8 +132,8 @@ class Config:
 
     def data_spec(self) -> DataSpec:
         """The part that decides what the prepared data are."""
-        parts = [getattr(self, f.name) for f in dataclasses.fields(DataSpec)[1:]]
-        return DataSpec(self.data, *parts)
+        names = [part.name for part in dataclasses.fields(DataSpec)][1:]
+        return DataSpec(self.data, *(getattr(self, name) for name in names))
 
 
 def plain_values(config: ml_collections.ConfigDict) -> dict[str, Any]:

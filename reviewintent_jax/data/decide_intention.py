@@ -179,15 +179,8 @@ def _over_time(
 ) -> Decided:
     """Histories of subjects: see :mod:`reviewintent_jax.data.history_splits`."""
     labels, label_n = decided.labels, decided.label_n
-    masked: Counter[str] = Counter()
-    reasons = [labels.reason(raw) for raw in taken.raw_labels]
-    for code, rows in zip(*np.unique(taken.raw_label_n, return_counts=True)):  # noqa: B905
-        if labels.classes and reasons[code]:
-            masked[reasons[code]] += int(rows)
     exempt_n = np.zeros(len(label_n), bool)
     torn_n = find_copies(label_n, duplicates.exact_first_n, exempt_n).torn_n
-    if torn_n.any():
-        masked[TORN] += int(torn_n.sum())
     splits = split_histories(
         spec.split,
         spec.intention.cut_fraction,
@@ -218,8 +211,22 @@ def _over_time(
     near = count_near(duplicates.cluster_n[splits.split_n != SET_ASIDE])
     exact = splits.masked.get(IntentReason.COPY.sentence, 0)
     facts["duplicates"] = {"exact": exact, "torn": int(torn_n.sum()), "near": near}
-    facts["masked"] = dict((masked + Counter(splits.masked)).most_common())
+    kept_n = splits.split_n != SET_ASIDE
+    masked = Counter(splits.masked) + _unlabelled(taken, labels, kept_n)
+    masked[TORN] = int((torn_n & kept_n).sum())
+    facts["masked"] = {why: n for why, n in masked.most_common() if n}
     return decided._replace(summary=facts)
+
+
+def _unlabelled(taken: Taken, labels: LabelMap, kept_n: np.ndarray) -> Counter[str]:
+    """Reviews that stay although their label is no class, by reason."""
+    counts: Counter[str] = Counter()
+    if labels.classes:
+        codes, rows = np.unique(taken.raw_label_n[kept_n], return_counts=True)
+        for code, count in zip(codes.tolist(), rows.tolist(), strict=True):
+            counts[labels.reason(taken.raw_labels[code])] += count
+    del counts[""]
+    return counts
 
 
 def _each_alone(

@@ -20,7 +20,8 @@ def spec(**changes) -> LabelSpec:
         "negative_stars": (1.0, 2.0),
         "neutral_stars": (),
         "positive_stars": (4.0, 5.0),
-        "classes": (), "aliases": (),
+        "classes": (),
+        "aliases": (),
     }
     return LabelSpec(**(fields | changes))
 

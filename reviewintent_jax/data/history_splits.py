@@ -135,7 +135,7 @@ class _Dealing:
         self.label_n = label_n.astype(np.int32)
         self.split_n = np.full(len(label_n), SET_ASIDE, np.int8)
         self.reason_n = np.zeros(len(label_n), np.int8)
-        self.masked: Counter[str] = Counter()
+        self.masked_n = np.zeros(len(label_n), np.int8)
 
     def deal(self, side_n: np.ndarray, cut: int) -> None:
         """Sides of subjects, and what the cut date leaves of them."""
@@ -192,7 +192,7 @@ class _Dealing:
             self.label_n,
             self.intention,
             histories,
-            dict(self.masked.most_common()),
+            self._masked(),
             cut,
         )
 
@@ -226,8 +226,13 @@ class _Dealing:
     def _mask_sentiment(self, chosen: np.ndarray, reason: IntentReason) -> None:
         gone = chosen & (self.label_n != NO_LABEL) & (self.split_n != SET_ASIDE)
         self.label_n = np.where(gone, NO_LABEL, self.label_n).astype(np.int32)
-        if gone.any():
-            self.masked[reason.sentence] += int(gone.sum())
+        self.masked_n[gone] = reason
+
+    def _masked(self) -> dict[str, int]:
+        """Sentiment labels that were taken from reviews that stay, by reason."""
+        reasons = self.masked_n[self.split_n != SET_ASIDE].tolist()
+        counts = Counter(IntentReason(reason).sentence for reason in reasons if reason)
+        return dict(counts.most_common())
 
 
 def check_sides(

@@ -121,10 +121,11 @@ def ingest(
     columns: dict[str, list[np.ndarray]] = {}
     events = EventColumns() if intention.kind is not IntentionKind.NONE else None
     schema = _TEXTS if events is None else _EVENTS
+    raws = read_rows(source, intention.named_columns)  # a wrong column is said first
     writer = TokenWriter(folder, tokenizer.vocab_size)
     rows = _Count()
     with pq.ParquetWriter(folder / "reviews.parquet", schema) as texts_file:
-        for chunk in _chunks(_checked(source, check, intention, log, rows)):
+        for chunk in _chunks(_checked(raws, source, check, intention, log, rows)):
             kept = _cleaned(chunk, source.text, cleaner, log)
             if not kept:
                 continue
@@ -164,6 +165,7 @@ class _Count:
 
 
 def _checked(
+    raws: Iterator[RawRow],
     source: SourceSpec,
     check: CheckSpec,
     intention: IntentionSpec,
@@ -173,7 +175,7 @@ def _checked(
     """Every row of the source that holds a review; others go to the log."""
     now = int(time.time())
     with Progress("Reading reviews") as bar:
-        for row, raw in enumerate(read_rows(source, intention.named_columns)):
+        for row, raw in enumerate(raws):
             rows.n = row + 1
             bar.update(1)
             review = check_row(raw, row, source, check)

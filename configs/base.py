@@ -13,6 +13,7 @@ def get_config() -> ConfigDict:
     config.name = "base"
     config.seed = 42
     add_data(config)
+    add_intention(config)
     add_texts(config)
     add_model(config)
     add_training(config)
@@ -47,6 +48,7 @@ def add_data(config: ConfigDict) -> None:
             "neutral_stars": (),  # stars in none of the three are left out, and counted
             "positive_stars": (4.0, 5.0),
             "classes": (),  # names in order; () = as found
+            "aliases": (),  # other spellings: ("PI -> yes",)
         }
     )
     config.split = ConfigDict(
@@ -57,6 +59,35 @@ def add_data(config: ConfigDict) -> None:
             "seed": 42,
             "folds": 0,  # 5 or 10: test on fold `fold`; 0 = off
             "fold": 0,
+        }
+    )
+
+
+def add_intention(config: ConfigDict) -> None:
+    """What customers do next, and what their histories consist of."""
+    config.intention = ConfigDict(
+        {
+            "kind": "none",  # none, stated, repurchase, next_positive, proxy_rating
+            "subject": "",  # column: whose history; '' = each review alone
+            "label": "",  # stated: column of the flag or annotation
+            "labels": ConfigDict(  # stated: how that column becomes classes
+                {
+                    "kind": "auto",
+                    "negative_stars": (),
+                    "neutral_stars": (),
+                    "positive_stars": (),
+                    "classes": (),
+                    "aliases": (),
+                }
+            ),
+            "stars": "",  # column; '' = none
+            "positive_stars": (4.0, 5.0),  # lowest to highest of these is positive
+            "horizon_days": 30,  # repurchase: within so many days
+            "window": 7,  # reviews that are looked at, the latest included
+            "cut_fraction": 0.7,  # share of the reviews up to the one global cut date
+            # gap, first, stars, helpful, length, season: numbers beside the text
+            "covariates": (),
+            "helpful": "",  # column of helpful votes; '' = none
         }
     )
 

@@ -22,6 +22,7 @@ from reviewintent_jax.data.augment import AugmentSpec
 from reviewintent_jax.data.checks import CheckSpec
 from reviewintent_jax.data.clean import CleanSpec
 from reviewintent_jax.data.duplicates import DuplicateSpec
+from reviewintent_jax.data.intention import NO_INTENTION, IntentionSpec
 from reviewintent_jax.data.labels import LabelMap, LabelSpec
 from reviewintent_jax.data.pages import PageSpec, empty_pages
 from reviewintent_jax.data.prepare import DataSpec, prepare
@@ -49,7 +50,8 @@ S = TypeVar("S")
 _RUN_GROUPS = {"name", "data", "encoder", "lstnet", "train"}
 """Settings that the config of every run has had; no other config.json has them all."""
 
-_LATER = {"evaluation": {"threshold": "argmax"}}
+_LATER = {"evaluation": {"threshold": "argmax"}, "labels": {"aliases": ()}}
+_LATER["intention"] = NO_INTENTION
 """Settings younger than the first runs, and what runs did before there were any."""
 
 
@@ -99,6 +101,7 @@ class Config:
         0 to 2**32 - 1.
       data, check, clean, duplicates, labels, split: what the data are (see
         :class:`~reviewintent_jax.data.prepare.DataSpec`).
+      intention: what customers do next; part of what the data are.
       augment: what is done to training texts.
       pages: sizes of a page.
       encoder, lstnet, head: the model.
@@ -114,6 +117,7 @@ class Config:
     duplicates: DuplicateSpec
     labels: LabelSpec
     split: SplitSpec
+    intention: IntentionSpec
     augment: AugmentSpec
     pages: PageSpec
     encoder: EncoderChoice
@@ -128,9 +132,8 @@ class Config:
 
     def data_spec(self) -> DataSpec:
         """The part that decides what the prepared data are."""
-        return DataSpec(
-            self.data, self.check, self.clean, self.duplicates, self.labels, self.split
-        )
+        names = [part.name for part in dataclasses.fields(DataSpec)][1:]
+        return DataSpec(self.data, *(getattr(self, name) for name in names))
 
 
 def plain_values(config: ml_collections.ConfigDict) -> dict[str, Any]:
@@ -156,7 +159,7 @@ def read_stored_config(values: Mapping[str, Any]) -> Config:
     """
     filled = dict(values)
     for group, settings in _LATER.items():
-        filled[group] = settings | filled[group]
+        filled[group] = settings | filled.get(group, {})
     return read_config(filled)
 
 

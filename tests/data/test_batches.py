@@ -3,6 +3,7 @@
 import itertools
 import threading
 
+import chex
 import numpy as np
 import pytest
 
@@ -85,8 +86,7 @@ def test_any_stop_goes_on_with_the_same_batch(source):
         position = taken[stop][1]
         resumed, after = next(train_batches(source, augment).batches(position))
         assert after == taken[stop + 1][1]
-        for mine, theirs in zip(resumed, taken[stop + 1][0], strict=True):
-            assert mine.tobytes() == theirs.tobytes()
+        chex.assert_trees_all_equal(resumed, taken[stop + 1][0])
 
 
 def test_augmentation_changes_tokens_but_not_who_is_there(source):

@@ -348,6 +348,7 @@ def _model(config: Config, encoder: EncoderSpec, classes: int) -> ReviewIntent:
         classes=classes,
         head_dropout=config.head.dropout,
         block_tokens=config.pages.chunk_tokens,
+        history=None,
     )
     return ReviewIntent(spec)
 

@@ -1,8 +1,10 @@
-"""BERT-LSTNet-Softmax: packed pages of reviews -> sentiment of every review.
+"""BERT-LSTNet-Softmax: packed pages of reviews -> sentiment and intention.
 
 In: :class:`~reviewintent_jax.schema.PageBatch`. Out: :class:`~reviewintent_jax.schema.
 ModelOutput`. The encoder reads every token once; LSTNet reads the token states of each
-slot as one series, the chunks of a long review included; a softmax head answers.
+slot as one series, the chunks of a long review included; a softmax head answers. Where
+intention is asked about, a second LSTNet reads the summaries of the last reviews of a
+subject as one series, and a second head answers.
 """
 
 import dataclasses
@@ -14,6 +16,7 @@ import jax.numpy as jnp
 
 from reviewintent_jax.models.encoder import Encoder, EncoderSpec
 from reviewintent_jax.models.heads import SoftmaxHead
+from reviewintent_jax.models.history import History, HistorySpec
 from reviewintent_jax.models.lstnet import LSTNet
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.schema import ModelOutput, PageBatch
@@ -30,6 +33,7 @@ class ReviewIntentSpec:
       head_dropout: probability of dropping a summary feature, in [0, 1).
       block_tokens: tokens of a page that attention looks at together; no chunk of a
         review crosses the border of such a block.
+      history: what reads runs of reviews; None = sentiment only.
     """
 
     encoder: EncoderSpec
@@ -37,11 +41,12 @@ class ReviewIntentSpec:
     classes: int
     head_dropout: float
     block_tokens: int
+    history: HistorySpec | None
 
 
 class ReviewIntent(nn.Module):
     """Encoder, text LSTNet and softmax head in one; parameters ``encoder``, ``lstnet``
-    and ``sentiment``.
+    and ``sentiment``, and ``history`` where intention is asked about.
     """
 
     spec: ReviewIntentSpec
@@ -54,12 +59,15 @@ class ReviewIntent(nn.Module):
         self.sentiment = SoftmaxHead(
             self.spec.classes, self.spec.head_dropout, dtype=dtype
         )
+        if self.spec.history is not None:
+            self.history = History(self.spec.history, dtype=dtype)
 
     def __call__(self, batch: PageBatch, *, deterministic: bool) -> ModelOutput:
         """Scores every slot of every page.
 
         Args:
-          batch: pages; only tokens, segments, positions and slots are read.
+          batch: pages; only tokens, segments, positions and slots are read, and
+            windows and covariates of histories where the model has a use for them.
           deterministic: True turns dropout off; otherwise the ``dropout`` key is used.
         """
         tokens_bt = jnp.asarray(batch.token_ids_bt)
@@ -72,11 +80,22 @@ class ReviewIntent(nn.Module):
         review_bkm = self.lstnet(
             hidden_btd, *slots, deterministic=deterministic
         ).summary_bkm
-        return ModelOutput(
+        output = ModelOutput(
             hidden_btd=hidden_btd,
             review_bkm=review_bkm,
             logits_bky=self.sentiment(review_bkm, deterministic=deterministic),
         )
+        if self.spec.history is None:
+            return output
+        if batch.history is None:
+            raise ValueError("the model reads histories, but the batch has none")
+        said = self.history(
+            review_bkm,
+            jnp.asarray(batch.history.covariate_bkx),
+            jnp.asarray(batch.history.window_slots_bkw),
+            deterministic=deterministic,
+        )
+        return output._replace(**said._asdict())
 
 
 def init_params(

@@ -32,7 +32,11 @@ from reviewintent_jax.evaluation.evaluate import (
 )
 from reviewintent_jax.evaluation.metrics import classification_metrics
 from reviewintent_jax.evaluation.score_table import TableScorer
-from reviewintent_jax.models.review_intent import ReviewIntent, init_params
+from reviewintent_jax.models.review_intent import (
+    ReviewIntent,
+    ReviewIntentSpec,
+    init_params,
+)
 from reviewintent_jax.schema import NO_LABEL, InputError, PageBatch
 from reviewintent_jax.training.losses import LossSums, sentiment_loss, sentiment_weight
 from reviewintent_jax.training.optimizer import OptimizerSpec, make_optimizer, rate_at
@@ -271,7 +275,7 @@ class Experiment:
         return {
             "format": _FORMAT,
             "seed": self.seed,
-            "model": dataclasses.asdict(self.model.spec),
+            "model": _settings(self.model.spec),
             "encoder_weights": "given" if self.encoder_params else "random",
             "pages": dataclasses.asdict(self.pages),
             "batch_pages": self.batch_pages(),
@@ -284,6 +288,12 @@ class Experiment:
             "classes": list(self.classes),
             "data": self.prepared.fingerprint,
         }
+
+
+def _settings(spec: ReviewIntentSpec) -> dict[str, Any]:
+    """The model's settings; without intention those that runs had before it came."""
+    settings = dataclasses.asdict(spec)
+    return {k: v for k, v in settings.items() if (k, v) != ("history", None)}
 
 
 class Trained(NamedTuple):

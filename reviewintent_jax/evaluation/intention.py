@@ -8,7 +8,7 @@ anchors of one subject are alike.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -309,8 +309,8 @@ def _best_possible(
     return best_possible(truth_n, label_n) | {"distance": distance}
 
 
-def intention_lines(section: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    """What a command prints about intention, below the systems called ``names``."""
+def intention_lines(section: Mapping[str, Any]) -> list[str]:
+    """What a command prints about intention, below its table of scores."""
     lines = []
     if section["circular"]:
         lines.append(
@@ -320,13 +320,14 @@ def intention_lines(section: Mapping[str, Any], names: Sequence[str]) -> list[st
     lines += [
         f"No {name.replace('_', ' ')}: {reason}"
         for name, reason in section.get("absent", {}).items()
-        if name not in names
     ]
     lines.append(section["history"]["verdict"])
     best = section.get("best_possible")
     if best and best["distance"]["auc"]["value"] is not None:
+        missing = best["distance"]["auc"]["value"]
+        side = "below" if missing > 0 else "above"
         lines.append(
-            f"The AUC is {best['distance']['auc']['value']:.3f} below the best that "
-            "anyone could do."
+            f"The AUC is {abs(missing):.3f} {side} that of the best that anyone could "
+            "do."
         )
     return lines

@@ -206,7 +206,8 @@ def table_metrics(
     """All metrics of the model in one table of predictions.
 
     Args:
-      table: from :func:`predict_split`.
+      table: from :func:`predict_split`. Where it has a column ``subject``, intervals
+        are over subjects, since reviews of one subject are alike.
       classes: their names.
       temperature: what logits are divided by.
       threshold: see :func:`~reviewintent_jax.evaluation.calibration.answers`.
@@ -220,7 +221,35 @@ def table_metrics(
         bootstrap_samples=spec.bootstrap_samples,
         seed=spec.seed,
         predicted_n=answers(prob_ny, threshold),
+        group_n=_groups(table),
     )
+
+
+def _groups(table: pd.DataFrame) -> np.ndarray | None:
+    """What resamples draw whole: the subjects [n], if the table has them."""
+    if "subject" not in table:
+        return None
+    return subject_groups(table["subject"].to_numpy())
+
+
+def subject_groups(subject_n: np.ndarray) -> np.ndarray:
+    """Dense numbers int64 [n] of subjects; each review without one is its own.
+
+    Example: ``["b", "", "a", "b", ""]`` -> ``[0, 2, 1, 0, 3]``; numbers below 0 and
+    missing values have no subject either.
+    """
+    code_n, _ = pd.factorize(pd.Series(subject_n))
+    none_n = code_n < 0
+    if np.issubdtype(np.asarray(subject_n).dtype, np.number):
+        none_n |= np.asarray(subject_n) < 0
+    else:
+        none_n |= np.asarray(subject_n) == ""
+    code_n[none_n] = -1
+    _, dense_n = np.unique(code_n[~none_n], return_inverse=True)
+    code_n[~none_n] = dense_n
+    subjects = int(code_n.max(initial=-1)) + 1
+    code_n[none_n] = subjects + np.arange(int(none_n.sum()))
+    return code_n
 
 
 def model_metrics(
@@ -334,6 +363,7 @@ def compare(
     drawn: dict[str, Any] = {
         "bootstrap_samples": spec.bootstrap_samples,
         "seed": spec.seed,
+        "group_n": _groups(table),
     }
     prob_ny = probabilities(logits_of(table), temperature)
     systems, differences = {"model": model}, {}

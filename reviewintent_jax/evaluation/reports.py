@@ -26,35 +26,17 @@ from reviewintent_jax.evaluation.calibration import (
     probabilities,
     reliability_curve,
 )
-from reviewintent_jax.evaluation.metrics import METRICS
+from reviewintent_jax.evaluation.intention_report import intention_section
+from reviewintent_jax.evaluation.report_scores import (
+    HEADLINE,
+    METRIC_NAMES,
+    SHORT_NAMES,
+    headline,
+    one_score,
+    score_rows,
+    shown_systems,
+)
 from reviewintent_jax.schema import NO_LABEL, InputError, RunFolder
-
-SYSTEM_NAMES = {
-    "model": "BERT-LSTNet-Softmax",
-    "pytorch_fine_tune": "plain PyTorch fine-tune",
-    "tfidf_logistic_regression": "TF-IDF + logistic regression",
-    "majority": "majority class",
-}
-"""Names of the systems, in the order in which they stand; others follow as written."""
-
-SHORT_NAMES = {
-    "model": "this model",
-    "pytorch_fine_tune": "PyTorch",
-    "tfidf_logistic_regression": "TF-IDF",
-}
-
-METRIC_NAMES = {
-    "accuracy": "Accuracy",
-    "macro_precision": "Macro precision",
-    "macro_recall": "Macro recall",
-    "macro_f1": "Macro-F1",
-    "auc": "AUC",
-    "average_precision": "Average precision",
-    "log_loss": "Log-loss",
-    "calibration_error": "Calibration error",
-}
-LOWER_IS_BETTER = frozenset({"log_loss", "calibration_error"})
-HEADLINE = ("macro_f1", "auc", "accuracy")
 
 REJECTED_SHOWN = 20
 MISTAKES_SHOWN = 20
@@ -106,14 +88,13 @@ def write_report(run: RunFolder) -> Path:
         .render(
             metrics=metrics,
             classes=metrics["classes"],
-            systems=_systems(metrics),
-            short_names=SHORT_NAMES,
-            metric_names=METRIC_NAMES,
-            headline=_headline(metrics),
-            score_rows=_score_rows(metrics),
+            systems=shown_systems(metrics),
+            headline=headline(metrics, "tfidf_logistic_regression"),
+            score_rows=score_rows(metrics),
             figures=_figures(metrics, predictions, history),
             disagreement=_disagreement(metrics, predictions),
             mistakes=_mistakes(run, metrics, predictions),
+            intention=intention_section(run, metrics.get("intention")),
             right=int(np.trace(metrics["systems"]["model"]["test"]["confusion"])),
             common=_common_class(metrics)[0],
             majority_share=_common_class(metrics)[1],
@@ -195,93 +176,18 @@ def _read_predictions(run: RunFolder, metrics: Mapping[str, Any]) -> Predictions
     )
 
 
-def _systems(metrics: Mapping[str, Any]) -> dict[str, str]:
-    """Return the systems that were scored on test: key -> name, the model first."""
-    scored = [key for key, parts in metrics["systems"].items() if "test" in parts]
-    ordered = [key for key in SYSTEM_NAMES if key in scored]
-    ordered += [key for key in scored if key not in SYSTEM_NAMES]
-    return {key: SYSTEM_NAMES.get(key, key.replace("_", " ")) for key in ordered}
-
-
-def _score(metrics: Mapping[str, Any], system: str, metric: str) -> dict[str, Any]:
-    """Return one score with its interval; all null if it was not computed."""
-    nothing = {"value": None, "low": None, "high": None}
-    parts = metrics["systems"].get(system, {})
-    return {**nothing, **(parts.get("test", {}).get(metric) or {})}
-
-
-def _headline(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Set the model's main scores beside the others' and beside the best possible."""
-    best = metrics.get("best_possible") or {}
-    return [
-        {
-            "name": METRIC_NAMES[metric],
-            "model": _score(metrics, "model", metric),
-            "others": {
-                SHORT_NAMES.get(key, name): _score(metrics, key, metric)["value"]
-                for key, name in _systems(metrics).items()
-                if key != "model"
-            },
-            "best": best.get(metric),
-            "verdict": _verdict(metrics, metric),
-        }
-        for metric in HEADLINE
-    ]
-
-
-def _verdict(metrics: Mapping[str, Any], metric: str) -> str:
-    """Say in words how the model stands to TF-IDF on one score."""
-    rival = "tfidf_logistic_regression"
-    ours, theirs = (_score(metrics, key, metric) for key in ("model", rival))
-    if ours["value"] is None or theirs["value"] is None:
-        return ""
-    difference = ours["value"] - theirs["value"]
-    side = "above" if difference > 0 else "below"
-    sentence = f"{abs(difference):.3f} {side} TF-IDF" if difference else "as TF-IDF"
-    paired = metrics.get("differences", {}).get(rival, {}).get(metric)
-    if paired and paired["low"] is not None:
-        sure = paired["low"] > 0 or paired["high"] < 0
-        interval = f"95% interval {paired['low']:+.3f} to {paired['high']:+.3f}"
-        interval = interval.replace("-", "−")
-        return f"{sentence} ({interval}{'' if sure else '; may be chance'})"
-    if None in (ours["low"], theirs["low"]):
-        return sentence
-    apart = ours["low"] > theirs["high"] or ours["high"] < theirs["low"]
-    return f"{sentence}; the intervals {'do not ' if apart else ''}overlap"
-
-
-def _score_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Arrange the score table: a row a metric, a cell a system, the best one marked."""
-    rows = []
-    for metric in METRICS:
-        cells = [dict(_score(metrics, key, metric)) for key in _systems(metrics)]
-        rivals = [  # answering with the shares alone is calibrated, and no merit
-            cell["value"]
-            for key, cell in zip(_systems(metrics), cells, strict=True)
-            if key != "majority" and cell["value"] is not None
-        ]
-        pick = min if metric in LOWER_IS_BETTER else max
-        for cell in cells:
-            cell["best"] = bool(rivals) and cell["value"] == pick(rivals)
-            if metric == "calibration_error":  # its resampled interval lies high
-                cell["low"] = cell["high"] = None
-        lower = metric in LOWER_IS_BETTER
-        rows.append({"name": METRIC_NAMES[metric], "lower": lower, "cells": cells})
-    return rows
-
-
 def _figures(
     metrics: Mapping[str, Any],
     predictions: Predictions | None,
     history: Sequence[Mapping[str, Any]],
 ) -> dict[str, Markup]:
     """Draw every figure for which there is something to show."""
-    systems, classes = _systems(metrics), metrics["classes"]
+    systems, classes = shown_systems(metrics), metrics["classes"]
     drawn = {
         "scores": plots.score_bars(
             {
                 SHORT_NAMES.get(key, name): {
-                    metric: _score(metrics, key, metric) for metric in HEADLINE
+                    metric: one_score(metrics, key, metric) for metric in HEADLINE
                 }
                 for key, name in systems.items()
             },
@@ -378,6 +284,7 @@ def _environment() -> jinja2.Environment:
         number=lambda value: _formatted(value, "{:,.0f}"),
         percent=lambda value: _formatted(value, "{:.1%}"),
         duration=_duration,
+        signed=lambda value: _formatted(value, "{:+.3f}").replace("-", "−"),
         moment=lambda value: str(value)[:16].replace("T", " ") + " UTC",
         text_shown=lambda value: _shorten(value, TEXT_SHOWN),
         value_shown=lambda value: _shorten(value, VALUE_SHOWN),

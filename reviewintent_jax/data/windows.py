@@ -154,7 +154,8 @@ class Windows:
         _check_counts(self._targets, series, spec)
         fitted = series.value_ts[: rows if spec.scale_fit is ScaleFit.ALL else train]
         self.scale = fit_scale(fitted, spec.scale)
-        self._scaled_ts = self.scale.forward(series.value_ts).astype(np.float32)
+        with np.errstate(over="ignore"):
+            self._scaled_ts = self.scale.forward(series.value_ts).astype(np.float32)
         if not np.isfinite(self._scaled_ts).all():
             raise InputError(
                 "Values are too large for 32 bits.",

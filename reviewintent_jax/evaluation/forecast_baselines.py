@@ -80,11 +80,17 @@ def seasonal_naive(
 
 
 class RowSplits(NamedTuple):
-    """Rows to forecast, in time order, by what they may be used for."""
+    """Rows of the table, in time order, by what they are used for.
+
+    Attributes:
+      train: a system is fitted on these.
+      validation: its settings are chosen on these.
+      asked: it forecasts these.
+    """
 
     train: np.ndarray
     validation: np.ndarray
-    test: np.ndarray
+    asked: np.ndarray
 
 
 def ar_ridge(
@@ -97,7 +103,7 @@ def ar_ridge(
 ) -> ForecastBaseline:
     """Linear autoregression of each series on its own last ``window`` values.
 
-    scikit-learn's ridge, fitted on the training rows, forecasting the ``test`` rows.
+    scikit-learn's ridge, fitted on the training rows, forecasting the rows asked for.
     Chosen on validation, for each series: the penalty, and whether the regression is
     of levels or of changes from the last value (which a penalty shrinks towards
     persistence instead of towards a constant). A series is first divided by its
@@ -111,7 +117,7 @@ def ar_ridge(
       alphas: penalties to try.
     """
     began = time.monotonic()
-    forecast_ns = np.empty((len(rows.test), value_ts.shape[1]))
+    forecast_ns = np.empty((len(rows.asked), value_ts.shape[1]))
     chosen: list[dict[str, Any]] = []
     for s in range(value_ts.shape[1]):
         value_t = value_ts[:, s]
@@ -137,7 +143,7 @@ def _best_ridge(
     horizon: int,
     alphas: tuple[float, ...],
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Forecasts of the test rows by the ridge that does best on validation."""
+    """Forecasts of the rows asked for by the ridge that does best on validation."""
     lags_tw = np.lib.stride_tricks.sliding_window_view(value_t, window)
     best: tuple[float, np.ndarray, dict[str, Any]] | None = None
     for regresses in ("levels", "changes"):

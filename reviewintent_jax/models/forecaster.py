@@ -100,6 +100,7 @@ class Forecaster(nn.Module):
         self, value_bts: Float[Array, "b t s"], *, deterministic: bool
     ) -> ForecastOutput:
         """Forecast every window; ``deterministic`` turns dropout off."""
+        value_bts = jnp.asarray(value_bts)
         windows, steps, _ = value_bts.shape
         last_bs = value_bts[:, -1]
         if self.spec.anchor is Anchor.LAST:

@@ -80,24 +80,24 @@ def evaluate_forecaster(
     """
     series, spec = windows.series, trained.windows
     step = make_forecast_step(trained.model)
-    scores: dict[str, Facts] = {}
-    systems: dict[str, ForecastBaseline] = {}
-    for split in (VALIDATION, TEST):
-        row_n = windows.targets(split)
-        answered = forecast_rows(
-            step, trained.params, windows, row_n, trained.evaluation.batch_windows
-        )
-        systems = {"model": ForecastBaseline(answered, {})}
-        systems |= _baselines(trained, windows, row_n)
-        truth_ns = windows.truth(row_n)
-        naive_ns = systems["persistence"].forecast_ns
+    row_n = np.concatenate([windows.targets(VALIDATION), windows.targets(TEST)])
+    answered = forecast_rows(
+        step, trained.params, windows, row_n, trained.evaluation.batch_windows
+    )
+    systems = {"model": ForecastBaseline(answered, {})}
+    systems |= _baselines(trained, windows, row_n)
+    scores: dict[str, Facts] = {name: dict(s.facts) for name, s in systems.items()}
+    first_test = len(windows.targets(VALIDATION))
+    parts = {VALIDATION: slice(first_test), TEST: slice(first_test, None)}
+    for split, part in parts.items():
+        truth_ns = windows.truth(row_n[part])
+        naive_ns = systems["persistence"].forecast_ns[part]
         for name, system in systems.items():
-            facts = forecast_metrics(
-                truth_ns, system.forecast_ns, naive_ns, series.names
-            )
-            scores.setdefault(name, {}).update(system.facts)
-            scores[name][SPLIT_NAMES[split]] = facts
-    write_table(run.predictions("test"), _table(windows, systems))
+            said_ns = system.forecast_ns[part]
+            found = forecast_metrics(truth_ns, said_ns, naive_ns, series.names)
+            scores[name][SPLIT_NAMES[split]] = found
+    tested = {name: s.forecast_ns[parts[TEST]] for name, s in systems.items()}
+    write_table(run.predictions("test"), _table(windows, tested))
     now = datetime.datetime.now(datetime.UTC)
     metrics = context | {
         "task": "forecast",
@@ -144,7 +144,7 @@ def _baselines(
     }
 
 
-def _table(windows: Windows, systems: dict[str, ForecastBaseline]) -> pd.DataFrame:
+def _table(windows: Windows, systems: dict[str, np.ndarray]) -> pd.DataFrame:
     """One row a test row and series: what came, and what every system said."""
     row_n, names = windows.targets(TEST), windows.series.names
     columns: dict[str, Any] = {"row": np.repeat(row_n, len(names))}
@@ -155,7 +155,7 @@ def _table(windows: Windows, systems: dict[str, ForecastBaseline]) -> pd.DataFra
         np.tile(np.arange(len(names)), len(row_n)), list(names)
     )
     columns["truth"] = windows.truth(row_n).ravel()
-    columns |= {name: each.forecast_ns.ravel() for name, each in systems.items()}
+    columns |= {name: said_ns.ravel() for name, said_ns in systems.items()}
     return pd.DataFrame(columns)
 
 

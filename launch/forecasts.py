@@ -17,7 +17,7 @@ from reviewintent_jax.build_forecast import (
 from reviewintent_jax.data.scored import open_writer
 from reviewintent_jax.data.series import read_series
 from reviewintent_jax.data.tables import TableFormat, TableLayout, expand_paths
-from reviewintent_jax.data.windows import Windows
+from reviewintent_jax.data.series_windows import Windows
 from reviewintent_jax.evaluation.forecast_report import write_forecast_report
 from reviewintent_jax.evaluation.forecast_summary import summarise_forecast
 from reviewintent_jax.schema import InputError, RawRow, RunFolder

@@ -19,7 +19,7 @@ from reviewintent_jax.build import (
     stored_task,
 )
 from reviewintent_jax.data.series import Series, SeriesSpec, read_series
-from reviewintent_jax.data.windows import Scale, Windows, WindowSpec
+from reviewintent_jax.data.series_windows import Scale, Windows, WindowSpec
 from reviewintent_jax.evaluation.forecast_baselines import ForecastEvaluationSpec
 from reviewintent_jax.models.forecaster import (
     Anchor,

@@ -12,7 +12,7 @@ import optax
 
 from reviewintent_jax.data.series import SeriesSpec
 from reviewintent_jax.data.splits import TRAIN, VALIDATION
-from reviewintent_jax.data.windows import (
+from reviewintent_jax.data.series_windows import (
     Scale,
     WindowBatch,
     WindowBatches,

@@ -13,7 +13,7 @@ import pandas as pd
 
 from reviewintent_jax.data.series import Series
 from reviewintent_jax.data.splits import SPLIT_NAMES, TEST, TRAIN, VALIDATION
-from reviewintent_jax.data.windows import Windows, latest_window
+from reviewintent_jax.data.series_windows import Windows, latest_window
 from reviewintent_jax.evaluation.forecast_baselines import (
     ForecastBaseline,
     RowSplits,

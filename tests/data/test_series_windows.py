@@ -8,7 +8,7 @@ import pytest
 from reviewintent_jax.data.batches import Position
 from reviewintent_jax.data.series import Series
 from reviewintent_jax.data.splits import TEST, TRAIN, VALIDATION
-from reviewintent_jax.data.windows import (
+from reviewintent_jax.data.series_windows import (
     ScaleFit,
     ScaleKind,
     WindowBatches,

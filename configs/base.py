@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 def get_config() -> ConfigDict:
     config = ConfigDict()
     config.name = "base"
+    config.task = "review"  # the sentiment of reviews; for tables: configs/forecast.py
     config.seed = 42
     add_data(config)
     add_intention(config)

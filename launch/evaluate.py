@@ -14,9 +14,9 @@ from pathlib import Path
 
 from absl import flags
 
-from launch import runtime
+from launch import forecasts, runtime
 from reviewintent_jax.allocator import keep_freed_memory
-from reviewintent_jax.build import load_trained
+from reviewintent_jax.build import TaskKind, load_trained, stored_task
 from reviewintent_jax.data.prepare import open_prepared
 from reviewintent_jax.data.sources import SourceKind, SourceSpec, check_columns
 from reviewintent_jax.data.tables import expand_paths, table_layout
@@ -40,6 +40,9 @@ def main(argv: list[str]) -> None:
     if not _WORKDIR.value:
         raise InputError("No run was named.", fix="Example: --workdir=runs/demo")
     run = folder = RunFolder(Path(_WORKDIR.value))
+    if stored_task(run) is TaskKind.FORECAST:
+        _refuse_review_flags()
+        return forecasts.evaluate_forecast(run)
     trained = load_trained(run)
     prepared = open_prepared(run.prepared)
     context = json.loads(run.metrics.read_text("utf-8"))
@@ -53,6 +56,17 @@ def main(argv: list[str]) -> None:
         metrics = evaluate_own(trained, prepared, run, context)
     say(summarise(metrics))
     say(f"Report: {write_report(folder)}")
+
+
+def _refuse_review_flags() -> None:
+    """Flags about reviews say nothing to a forecast."""
+    for flag in (_DATA, _TEXT, _TITLE, _LABEL):
+        if flag.value:
+            raise InputError(
+                f"A forecast is scored on its own table; --{flag.name} does not apply.",
+                fix="Leave it out; launch.predict --input=FILE forecasts from another "
+                "table.",
+            )
 
 
 def _source(trained_on: SourceSpec, path: str) -> SourceSpec:

@@ -4,6 +4,9 @@
 Every input row comes out once, in order, with all its columns and the answers added:
 ``predicted``, ``probability_CLASS`` for each class, and ``problem`` where there is no
 answer or the text was cut. ``-`` reads stdin or writes stdout (``--format=``).
+
+A run that forecasts a numeric table writes one row for each series: its next value,
+from the newest window of ``--input``, or of the table it was trained on.
 """
 
 import dataclasses
@@ -12,9 +15,9 @@ from pathlib import Path
 
 from absl import flags
 
-from launch import runtime
+from launch import forecasts, runtime
 from reviewintent_jax.allocator import keep_freed_memory
-from reviewintent_jax.build import load_trained
+from reviewintent_jax.build import TaskKind, load_trained, stored_task
 from reviewintent_jax.data.scored import open_writer
 from reviewintent_jax.data.sources import SourceKind, SourceSpec, check_columns
 from reviewintent_jax.data.tables import (
@@ -44,13 +47,13 @@ def main(argv: list[str]) -> None:
     """Run folder and table in, scored table out."""
     del argv
     keep_freed_memory()
-    for name, value in (("workdir", _WORKDIR), ("input", _INPUT), ("output", _OUTPUT)):
-        if not value.value:
-            raise InputError(
-                f"--{name} is missing.",
-                fix="Example: --workdir=runs/mine --input=new.csv --output=scored.csv",
-            )
-    trained = load_trained(RunFolder(Path(_WORKDIR.value)))
+    _require(_WORKDIR, _OUTPUT)
+    run = RunFolder(Path(_WORKDIR.value))
+    if stored_task(run) is TaskKind.FORECAST:
+        print(_forecast(run), file=sys.stderr)
+        return
+    _require(_INPUT)
+    trained = load_trained(run)
     if _INPUT.value == "-":
         paths: list[Path] = []
         stream = read_stream(sys.stdin.buffer, TableFormat(_FORMAT.value))
@@ -69,6 +72,28 @@ def main(argv: list[str]) -> None:
     ) as writer:
         scored = score_table(scorer, rows, writer)
     print(_sentence(scored), file=sys.stderr)
+
+
+def _require(*needed: flags.FlagHolder[str]) -> None:
+    for flag in needed:
+        if not flag.value:
+            raise InputError(
+                f"--{flag.name} is missing.",
+                fix="Example: --workdir=runs/mine --input=new.csv --output=scored.csv",
+            )
+
+
+def _forecast(run: RunFolder) -> str:
+    """The next value of every series of a table, instead of answers to its rows."""
+    for flag in (_TEXT, _TITLE):
+        if flag.value:
+            raise InputError(
+                f"This run forecasts numbers; --{flag.name} does not apply.",
+                fix="Leave it out.",
+            )
+    return forecasts.predict_forecast(
+        run, _INPUT.value, _OUTPUT.value, TableFormat(_FORMAT.value)
+    )
 
 
 def _columns(trained_on: SourceSpec, columns: tuple[str, ...]) -> SourceSpec:

@@ -7,13 +7,11 @@ missing, misspelt or of the wrong type fails here, before anything is read or co
 """
 
 import dataclasses
-import difflib
 import enum
 import json
-import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import ml_collections
@@ -35,6 +33,7 @@ from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.models.pretrained import load_encoder, read_spec, resolve_folder
 from reviewintent_jax.models.review_intent import ReviewIntent, ReviewIntentSpec
 from reviewintent_jax.schema import InputError, RunFolder, check_seed
+from reviewintent_jax.settings import read_settings
 from reviewintent_jax.training.checkpoints import (
     Checkpoints,
     has_checkpoint,
@@ -45,14 +44,19 @@ from reviewintent_jax.training.experiment import Experiment, Trained, TrainSpec
 from reviewintent_jax.training.optimizer import OptimizerSpec
 from reviewintent_jax.training.outcome import write_json
 
-S = TypeVar("S")
-
-_RUN_GROUPS = {"name", "data", "encoder", "lstnet", "train"}
+_RUN_GROUPS = {"name", "data", "lstnet", "train"}
 """Settings that the config of every run has had; no other config.json has them all."""
 
 _LATER = {"evaluation": {"threshold": "argmax"}, "labels": {"aliases": ()}}
 _LATER["intention"] = NO_INTENTION
 """Settings younger than the first runs, and what runs did before there were any."""
+
+
+class TaskKind(enum.StrEnum):
+    """What a run learns."""
+
+    REVIEW = "review"  # the sentiment of reviews
+    FORECAST = "forecast"  # the next values of a numeric table
 
 
 class Weights(enum.StrEnum):
@@ -97,6 +101,8 @@ class Config:
 
     Attributes:
       name: of the experiment; names the run's folder when --workdir is not given.
+      task: ``review``; forecasting has a config of its own
+        (:class:`~reviewintent_jax.build_forecast.ForecastConfig`).
       seed: decides splits' order, augmentation, dropout and first random weights;
         0 to 2**32 - 1.
       data, check, clean, duplicates, labels, split: what the data are (see
@@ -110,6 +116,7 @@ class Config:
     """
 
     name: str
+    task: TaskKind
     seed: int
     data: SourceSpec
     check: CheckSpec
@@ -141,6 +148,21 @@ def plain_values(config: ml_collections.ConfigDict) -> dict[str, Any]:
     return json.loads(config.to_json_best_effort())
 
 
+def task_of(values: Mapping[str, Any]) -> TaskKind:
+    """What the run of a config learns; runs of earlier versions learned reviews.
+
+    Raises:
+      InputError: there is no such task.
+    """
+    task = ({"task": TaskKind.REVIEW.value} | dict(values))["task"]
+    if task not in [kind.value for kind in TaskKind]:
+        choices = ", ".join(kind.value for kind in TaskKind)
+        raise InputError(
+            f"config.task cannot be {task!r}.", fix=f"Choose of: {choices}."
+        )
+    return TaskKind(task)
+
+
 def read_config(values: Mapping[str, Any]) -> Config:
     """Checks plain values against :class:`Config`.
 
@@ -148,7 +170,7 @@ def read_config(values: Mapping[str, Any]) -> Config:
       InputError: a key is missing, unknown or of the wrong type, or a value is out of
         its range.
     """
-    return _build(Config, values, "config")
+    return read_settings(Config, values, "config")
 
 
 def read_stored_config(values: Mapping[str, Any]) -> Config:
@@ -157,7 +179,7 @@ def read_stored_config(values: Mapping[str, Any]) -> Config:
     Raises:
       InputError: see :func:`read_config`.
     """
-    filled = dict(values)
+    filled = {"task": TaskKind.REVIEW.value} | dict(values)
     for group, settings in _LATER.items():
         filled[group] = settings | filled.get(group, {})
     return read_config(filled)
@@ -228,13 +250,19 @@ def begin_run(experiment: Experiment, run: RunFolder) -> None:
     (run.encoder / "config.json").write_bytes(encoder.read_bytes())
 
 
-def refuse_foreign_folder(run: RunFolder) -> None:
-    """Refuses a folder in which a run would write over files that are not a run's.
+def refuse_foreign_folder(run: RunFolder, task: TaskKind = TaskKind.REVIEW) -> None:
+    """Refuses a folder in which a run would write over files that are not its own.
 
     Raises:
-      InputError: names them; nothing has been touched.
+      InputError: names them, or the other task; nothing has been touched.
     """
     if run.config.exists():
+        if _is_config(run.config) and stored_task(run) is not task:
+            raise InputError(
+                f"The folder holds a run of another task ({stored_task(run)}).",
+                where=str(run.root),
+                fix="Give --workdir a folder of its own, such as --workdir=runs/mine.",
+            )
         foreign = [] if _is_config(run.config) else [run.config]
     elif has_checkpoint(run):
         foreign = []
@@ -248,6 +276,26 @@ def refuse_foreign_folder(run: RunFolder) -> None:
             where=str(run.root),
             fix="Give --workdir a folder of its own, such as --workdir=runs/mine.",
         )
+
+
+def stored_task(run: RunFolder) -> TaskKind:
+    """What a run learned, by the config that it kept.
+
+    Raises:
+      InputError: the folder is not a run.
+    """
+    if not run.config.is_file() or not _is_config(run.config):
+        raise no_run(run)
+    return task_of(json.loads(run.config.read_text("utf-8")))
+
+
+def no_run(run: RunFolder) -> InputError:
+    """What to raise where a folder holds no finished run."""
+    return InputError(
+        "This folder holds no finished run.",
+        where=str(run.root),
+        fix="Train one: python -m launch.train --config=... --workdir=...",
+    )
 
 
 def _is_config(path: Path) -> bool:
@@ -269,11 +317,7 @@ def load_trained(run: RunFolder) -> Trained:
       InputError: the folder is not a run, or has no trained model yet.
     """
     if not run.config.is_file() or not run.model.is_file():
-        raise InputError(
-            "This folder holds no finished run.",
-            where=str(run.root),
-            fix="Train one: python -m launch.train --config=... --workdir=...",
-        )
+        raise no_run(run)
     config = read_stored_config(json.loads(run.config.read_text("utf-8")))
     facts = json.loads(run.model.read_text("utf-8"))
     labels = LabelMap.from_dict(facts["labels"])
@@ -351,50 +395,3 @@ def _model(config: Config, encoder: EncoderSpec, classes: int) -> ReviewIntent:
         history=None,
     )
     return ReviewIntent(spec)
-
-
-def _build(kind: type[S], values: Any, path: str) -> S:
-    """Builds dataclass ``kind`` from plain values, recursively and strictly."""
-    if not isinstance(values, Mapping):
-        raise InputError(f"{path} must be a group of settings, not {values!r}.")
-    hints = typing.get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    for key in values:
-        if key not in names:
-            near = difflib.get_close_matches(str(key), names, 1)
-            raise InputError(
-                f"There is no setting {path}.{key}.",
-                fix=f"Did you mean {path}.{near[0]}?"
-                if near
-                else f"There are: {', '.join(names)}.",
-            )
-    missing = [name for name in names if name not in values]
-    if missing:
-        raise InputError(
-            f"Missing settings: {', '.join(f'{path}.{m}' for m in missing)}."
-        )
-    made = {n: _convert(hints[n], values[n], f"{path}.{n}") for n in names}
-    return kind(**made)
-
-
-def _convert(kind: Any, value: Any, path: str) -> Any:
-    """Converts one plain value to the type that its dataclass declares."""
-    if dataclasses.is_dataclass(kind):
-        return _build(typing.cast(type, kind), value, path)
-    if typing.get_origin(kind) is tuple:
-        if isinstance(value, str) or not hasattr(value, "__iter__"):
-            raise InputError(f"{path} must be a list, not {value!r}.")
-        item = typing.get_args(kind)[0]
-        return tuple(_convert(item, each, path) for each in value)
-    if isinstance(kind, type) and issubclass(kind, enum.StrEnum):
-        if value not in [choice.value for choice in kind]:
-            choices = ", ".join(choice.value for choice in kind)
-            raise InputError(
-                f"{path} cannot be {value!r}.", fix=f"Choose of: {choices}."
-            )
-        return kind(value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise InputError(f"{path} must be of type {kind.__name__}, not {value!r}.")
-    return value

@@ -8,12 +8,10 @@ text, because reviews are written by strangers.
 
 import itertools
 import json
-import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jinja2
 import numpy as np
 import pandas as pd
 import pyarrow.dataset
@@ -27,6 +25,11 @@ from reviewintent_jax.evaluation.calibration import (
     reliability_curve,
 )
 from reviewintent_jax.evaluation.intention_report import intention_section
+from reviewintent_jax.evaluation.report_page import (
+    page_environment,
+    read_lines,
+    read_metrics,
+)
 from reviewintent_jax.evaluation.report_scores import (
     HEADLINE,
     METRIC_NAMES,
@@ -36,14 +39,10 @@ from reviewintent_jax.evaluation.report_scores import (
     score_rows,
     shown_systems,
 )
-from reviewintent_jax.schema import NO_LABEL, InputError, RunFolder
+from reviewintent_jax.schema import NO_LABEL, RunFolder
 
 REJECTED_SHOWN = 20
 MISTAKES_SHOWN = 20
-TEXT_SHOWN = 600  # characters of a mistake's text
-VALUE_SHOWN = 160  # characters of a rejected value
-
-log = logging.getLogger("reviewintent")
 
 
 class Predictions(NamedTuple):
@@ -79,11 +78,11 @@ def write_report(run: RunFolder) -> Path:
     Raises:
       InputError: the run has no readable ``metrics.json``.
     """
-    metrics = _read_metrics(run)
+    metrics = read_metrics(run)
     predictions = _read_predictions(run, metrics)
-    history = list(_read_lines(run.log))
+    history = list(read_lines(run.log))
     page = (
-        _environment()
+        page_environment()
         .get_template("report.html.j2")
         .render(
             metrics=metrics,
@@ -106,37 +105,10 @@ def write_report(run: RunFolder) -> Path:
     return run.report
 
 
-def _read_metrics(run: RunFolder) -> dict[str, Any]:
-    """Read ``metrics.json``."""
-    fix = "Evaluate the run first: python -m launch.evaluate --workdir=..."
-    try:
-        return json.loads(run.metrics.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            "This run has no scores yet.", where=str(run.metrics), fix=fix
-        ) from None
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"The scores are not readable: {error}.", where=str(run.metrics), fix=fix
-        ) from None
-
-
-def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Read JSON lines, if any; a half-written line (a killed run) is passed over."""
-    if not path.exists():
-        return
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
-                log.warning("%s: a line is not JSON and was passed over", path)
-
-
 def _rejected_examples(path: Path) -> list[dict[str, Any]]:
     """Return some rejected rows: of every reason in turn, each in the file's order."""
     by_reason: dict[str, list[dict[str, Any]]] = {}
-    for row in _read_lines(path):
+    for row in read_lines(path):
         reason = str(row.get("reason", ""))
         if reason in by_reason or len(by_reason) < REJECTED_SHOWN:
             kept = by_reason.setdefault(reason, [])
@@ -268,50 +240,3 @@ def _mistakes(
         }
         for n, text in zip(worst, texts, strict=True)
     ]
-
-
-def _environment() -> jinja2.Environment:
-    """Set up templates: texts escaped, absent parts falsy, figures formatted."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("reviewintent_jax.evaluation", ""),
-        autoescape=True,
-        undefined=jinja2.ChainableUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        score=lambda value: _formatted(value, "{:.3f}"),
-        number=lambda value: _formatted(value, "{:,.0f}"),
-        percent=lambda value: _formatted(value, "{:.1%}"),
-        duration=_duration,
-        signed=lambda value: _formatted(value, "{:+.3f}").replace("-", "−"),
-        moment=lambda value: str(value)[:16].replace("T", " ") + " UTC",
-        text_shown=lambda value: _shorten(value, TEXT_SHOWN),
-        value_shown=lambda value: _shorten(value, VALUE_SHOWN),
-    )
-    return environment
-
-
-def _formatted(value: Any, pattern: str) -> str:
-    """Format a number; a dash for what is absent or undefined."""
-    if value is None or isinstance(value, jinja2.Undefined):
-        return "–"
-    return pattern.format(value)
-
-
-def _duration(seconds: Any) -> str:
-    """Write seconds for people: 42 -> 42 s, 252 -> 4 min 12 s, 7500 -> 2 h 5 min."""
-    if seconds is None or isinstance(seconds, jinja2.Undefined):
-        return "–"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def _shorten(value: Any, limit: int) -> str:
-    """Cut a text to ``limit`` characters, the last an ellipsis."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -173,12 +173,8 @@ def joint_loss(
         raise ValueError("the model reads no histories")
     history = _history(batch)
     review = batch.label_bk, batch.weight_bk, totals.sentiment, label_smoothing
-    window = (
-        history.intent_label_bk,
-        history.intent_weight_bk,
-        totals.intention,
-        label_smoothing,
-    )
+    targets = history.intent_label_bk, history.intent_weight_bk
+    window = *targets, totals.intention, label_smoothing
     sentiment, hits = _cross_entropy(output.logits_bky, *review)
     intention, intention_hits = _cross_entropy(output.intent_bky, *window)
     text, text_hits = _cross_entropy(output.text_intent_bky, *window)

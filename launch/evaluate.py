@@ -15,6 +15,7 @@ from pathlib import Path
 from absl import flags
 
 from launch import forecasts, runtime
+from reviewintent_jax.allocator import keep_freed_memory
 from reviewintent_jax.build import TaskKind, load_trained, stored_task
 from reviewintent_jax.data.prepare import open_prepared
 from reviewintent_jax.data.sources import SourceKind, SourceSpec, check_columns
@@ -35,6 +36,7 @@ _DATA = flags.DEFINE_string("data", "", "Another labelled table; default: the ru
 def main(argv: list[str]) -> None:
     """Run folder in, metrics and report out."""
     del argv
+    keep_freed_memory()
     if not _WORKDIR.value:
         raise InputError("No run was named.", fix="Example: --workdir=runs/demo")
     run = folder = RunFolder(Path(_WORKDIR.value))

@@ -16,6 +16,7 @@ from pathlib import Path
 from absl import flags
 
 from launch import forecasts, runtime
+from reviewintent_jax.allocator import keep_freed_memory
 from reviewintent_jax.build import TaskKind, load_trained, stored_task
 from reviewintent_jax.data.scored import open_writer
 from reviewintent_jax.data.sources import SourceKind, SourceSpec, check_columns
@@ -45,6 +46,7 @@ _FORMAT = flags.DEFINE_enum(
 def main(argv: list[str]) -> None:
     """Run folder and table in, scored table out."""
     del argv
+    keep_freed_memory()
     _require(_WORKDIR, _OUTPUT)
     run = RunFolder(Path(_WORKDIR.value))
     if stored_task(run) is TaskKind.FORECAST:

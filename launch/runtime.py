@@ -14,7 +14,6 @@ from absl import app
 from absl import logging as absl_logging
 
 import reviewintent_jax
-from reviewintent_jax.allocator import keep_freed_memory
 from reviewintent_jax.schema import InputError
 
 log = logging.getLogger("reviewintent")
@@ -38,7 +37,6 @@ def run(
 
     def guarded(argv: list[str]) -> None:
         _set_up_logging()
-        keep_freed_memory()
         _use_compilation_cache()
         if len(argv) > 1:
             raise InputError(

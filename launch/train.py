@@ -11,6 +11,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from launch import forecasts, runtime
+from reviewintent_jax.allocator import keep_freed_memory
 from reviewintent_jax.build import (
     TaskKind,
     begin_run,
@@ -40,6 +41,7 @@ _WORKDIR = flags.DEFINE_string(
 def main(argv: list[str]) -> None:
     """Config in, trained and evaluated run folder out."""
     del argv
+    keep_freed_memory()
     if _CONFIG.value is None:
         raise InputError(
             "No config was named.", fix="Example: --config=configs/demo.py"

@@ -75,7 +75,7 @@ def _score(rows: int, run: str, folder: Path) -> tuple[float, str]:
 
 
 def _main(job: str, rows: str, argument: str) -> None:
-    keep_freed_memory()  # as every command does
+    keep_freed_memory()  # as the commands do
     with tempfile.TemporaryDirectory() as folder:
         work = {"prepare": _prepare, "score": _score}[job]
         seconds, encoder = work(int(rows), argument, Path(folder))

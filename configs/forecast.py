@@ -1,9 +1,9 @@
 """Every setting of a forecast, with its meaning, unit and range.
 
-``--config=configs/forecast.py --config.data.path=mine.csv`` forecasts any table of
-numbers. The tree mirrors the dataclasses that ``ForecastConfig`` of
-``reviewintent_jax/build_forecast.py`` lists. The model is LSTNet-skip as its authors'
-code has it; where learning differs by default, it does so for honesty (the scale is
+``python -m launch.train --config=configs/forecast.py --config.data.path=mine.csv``
+forecasts any table of numbers. The tree mirrors the dataclasses that ``ForecastConfig``
+of ``reviewintent_jax/build_forecast.py`` lists. The model is the LSTNet-skip of its
+authors' code; where learning differs by default, it does so for honesty (the scale is
 fitted on training rows alone) and for tables of other units (errors count scaled).
 """
 

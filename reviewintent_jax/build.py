@@ -154,7 +154,7 @@ def task_of(values: Mapping[str, Any]) -> TaskKind:
     Raises:
       InputError: there is no such task.
     """
-    task = ({"task": TaskKind.REVIEW.value} | dict(values))["task"]
+    task = {"task": TaskKind.REVIEW.value, **values}["task"]
     if task not in [kind.value for kind in TaskKind]:
         choices = ", ".join(kind.value for kind in TaskKind)
         raise InputError(
@@ -179,7 +179,7 @@ def read_stored_config(values: Mapping[str, Any]) -> Config:
     Raises:
       InputError: see :func:`read_config`.
     """
-    filled = {"task": TaskKind.REVIEW.value} | dict(values)
+    filled: dict[str, Any] = {"task": TaskKind.REVIEW.value, **values}
     for group, settings in _LATER.items():
         filled[group] = settings | filled.get(group, {})
     return read_config(filled)
@@ -318,6 +318,10 @@ def load_trained(run: RunFolder) -> Trained:
     """
     if not run.config.is_file() or not run.model.is_file():
         raise no_run(run)
+    if stored_task(run) is not TaskKind.REVIEW:
+        raise InputError(
+            "This run forecasts numbers, not reviews.", where=str(run.root)
+        )
     config = read_stored_config(json.loads(run.config.read_text("utf-8")))
     facts = json.loads(run.model.read_text("utf-8"))
     labels = LabelMap.from_dict(facts["labels"])

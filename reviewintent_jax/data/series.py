@@ -107,8 +107,9 @@ class Series:
     @property
     def irregular_steps(self) -> int:
         """Rows that do not follow the one before by the usual time."""
-        usual = self.step_seconds
-        return 0 if usual is None else int((np.diff(self.time_t) != usual).sum())
+        if self.time_t is None:
+            return 0
+        return int((np.diff(self.time_t) != self.step_seconds).sum())
 
     def fingerprint(self) -> str:
         """Hash of names, values and dates: another value means other data."""
@@ -121,9 +122,11 @@ class Series:
     def save(self, path: Path) -> None:
         """Writes the table as one ``.npz``, whole or not at all."""
         part = path.with_name(path.name + ".part.npz")
-        dates = {} if self.time_t is None else {"time_t": self.time_t}
-        names, source = np.array(self.names), np.array(self.file)
-        np.savez(part, names=names, source=source, value_ts=self.value_ts, **dates)
+        arrays = {"names": np.array(self.names), "source": np.array(self.file)}
+        arrays["value_ts"] = self.value_ts
+        if self.time_t is not None:
+            arrays["time_t"] = self.time_t
+        np.savez(part, **arrays)  # type: ignore[arg-type]
         part.replace(path)
 
     @classmethod

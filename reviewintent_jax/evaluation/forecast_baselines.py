@@ -155,7 +155,8 @@ def _best_ridge(
         (lags, wanted, last), (lags_v, wanted_v, last_v), (lags_t, _, last_t) = parts
         # One target for each penalty, so that the products of the lags are made once.
         wanted_na = np.tile((wanted - last)[:, None], len(alphas))
-        fitted = Ridge(alpha=np.array(alphas), solver="cholesky").fit(lags, wanted_na)
+        penalty_a: Any = np.array(alphas)  # Ridge takes one for each target
+        fitted = Ridge(alpha=penalty_a, solver="cholesky").fit(lags, wanted_na)
         said_va = _matrix(fitted.predict(lags_v)) + last_v[:, None]
         error_a = np.square(said_va - wanted_v[:, None]).mean(axis=0)
         a = int(np.argmin(error_a))

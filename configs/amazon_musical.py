@@ -24,6 +24,9 @@ def get_config() -> ConfigDict:
     config.data.label = "overall"
     config.data.time = "unixReviewTime"
     config.labels.kind = "stars"
+    # Seven reviews of one subject must fit on a page.
+    config.pages.page_tokens = 1024
+    config.pages.max_tokens = 128
     config.intention.kind = "repurchase"
     config.intention.subject = "reviewerID"
     config.intention.stars = "overall"

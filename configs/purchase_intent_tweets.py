@@ -28,4 +28,5 @@ def get_config() -> ConfigDict:
     config.intention.labels.aliases = ("PI -> yes",)
     config.pages.page_tokens = config.pages.max_tokens = 128  # no tweet is longer
     config.lstnet.highway_window = 32
+    config.train.stop_metric = "intention_macro_f1"
     return config

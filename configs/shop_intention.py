@@ -23,6 +23,9 @@ def get_config() -> ConfigDict:
     config.data.time = "time"
     config.data.shop_rows = 20_000
     config.labels.kind = "stars"
+    # Seven reviews of one subject must fit on a page.
+    config.pages.page_tokens = 1024
+    config.pages.max_tokens = 128
     config.intention.kind = "repurchase"
     config.intention.subject = "user_id"
     config.intention.stars = "stars"

@@ -23,6 +23,9 @@ def get_config() -> ConfigDict:
     config.data.time = "date"
     config.labels.kind = "stars"
     config.split.validation_fraction = 0.2
+    # Seven reviews of one subject must fit on a page.
+    config.pages.page_tokens = 1024
+    config.pages.max_tokens = 128
     config.intention.kind = "next_positive"
     config.intention.subject = "business_id"
     config.intention.stars = "stars"

@@ -16,7 +16,8 @@ from absl import flags
 
 from launch import forecasts, runtime
 from reviewintent_jax.allocator import keep_freed_memory
-from reviewintent_jax.build import TaskKind, load_trained, stored_task
+from reviewintent_jax.build import load_trained, stored_task
+from reviewintent_jax.configuration import TaskKind
 from reviewintent_jax.data.prepare import open_prepared
 from reviewintent_jax.data.sources import SourceKind, SourceSpec, check_columns
 from reviewintent_jax.data.tables import expand_paths, table_layout

@@ -17,7 +17,8 @@ from absl import flags
 
 from launch import forecasts, runtime
 from reviewintent_jax.allocator import keep_freed_memory
-from reviewintent_jax.build import TaskKind, load_trained, stored_task
+from reviewintent_jax.build import load_trained, stored_task
+from reviewintent_jax.configuration import TaskKind
 from reviewintent_jax.data.scored import open_writer
 from reviewintent_jax.data.sources import SourceKind, SourceSpec, check_columns
 from reviewintent_jax.data.tables import (
@@ -29,7 +30,7 @@ from reviewintent_jax.data.tables import (
 )
 from reviewintent_jax.evaluation.score_table import Scored, score_table
 from reviewintent_jax.schema import InputError, RunFolder
-from reviewintent_jax.training.experiment import make_scorer
+from reviewintent_jax.training.trained import make_scorer
 
 _WORKDIR = flags.DEFINE_string("workdir", "", "Folder of a finished run.")
 _INPUT = flags.DEFINE_string("input", "", "Table to score; a glob, or - for stdin.")

@@ -12,14 +12,8 @@ from ml_collections import config_flags
 
 from launch import forecasts, runtime
 from reviewintent_jax.allocator import keep_freed_memory
-from reviewintent_jax.build import (
-    TaskKind,
-    begin_run,
-    build_experiment,
-    plain_values,
-    read_config,
-    task_of,
-)
+from reviewintent_jax.build import begin_run, build_experiment, plain_values
+from reviewintent_jax.configuration import TaskKind, read_config, task_of
 from reviewintent_jax.evaluation.reports import write_report
 from reviewintent_jax.evaluation.summary import summarise
 from reviewintent_jax.schema import InputError, RunFolder

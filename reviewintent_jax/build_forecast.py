@@ -12,12 +12,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from reviewintent_jax.build import (
-    TaskKind,
-    no_run,
-    refuse_foreign_folder,
-    stored_task,
-)
+from reviewintent_jax.build import no_run, refuse_foreign_folder, stored_task
+from reviewintent_jax.configuration import TaskKind
 from reviewintent_jax.data.series import Series, SeriesSpec, read_series
 from reviewintent_jax.data.series_windows import Scale, Windows, WindowSpec
 from reviewintent_jax.evaluation.forecast_baselines import ForecastEvaluationSpec
@@ -31,13 +27,13 @@ from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.schema import InputError, RunFolder, check_seed
 from reviewintent_jax.settings import read_settings
 from reviewintent_jax.training.checkpoints import Checkpoints, restore_best
+from reviewintent_jax.training.files import write_json
 from reviewintent_jax.training.forecast import (
     ForecastExperiment,
     ForecastTrainSpec,
     TrainedForecaster,
 )
 from reviewintent_jax.training.optimizer import OptimizerSpec
-from reviewintent_jax.training.outcome import write_json
 
 TABLE = "series.npz"
 """The run's copy of its table, in the folder of prepared data."""

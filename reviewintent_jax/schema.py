@@ -207,7 +207,8 @@ class ModelOutput(NamedTuple):
     Attributes:
       hidden_btd: encoder states of every token (zeros carry no meaning on padding).
       review_bkm: LSTNet's summary of every slot.
-      logits_bky: sentiment logits of every slot, float32.
+      logits_bky: sentiment logits of every slot, float32; None where the model has no
+        sentiment.
       window_bkm: summary of the window that ends at each slot; 0 where there is none.
       intent_bky: logits of the intention after that window, float32.
       text_intent_bky: the same asked of the anchor's text alone, without the history.
@@ -217,7 +218,7 @@ class ModelOutput(NamedTuple):
 
     hidden_btd: jax.Array
     review_bkm: jax.Array
-    logits_bky: jax.Array
+    logits_bky: jax.Array | None
     window_bkm: jax.Array | None = None
     intent_bky: jax.Array | None = None
     text_intent_bky: jax.Array | None = None

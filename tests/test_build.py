@@ -11,16 +11,14 @@ import numpy as np
 import pytest
 
 from configs import base
-from reviewintent_jax.build import (
+from reviewintent_jax.build import begin_run, build_experiment, plain_values
+from reviewintent_jax.build_forecast import read_forecast_config
+from reviewintent_jax.configuration import (
     Config,
-    begin_run,
-    build_experiment,
-    plain_values,
     read_config,
     read_stored_config,
     task_of,
 )
-from reviewintent_jax.build_forecast import read_forecast_config
 from reviewintent_jax.models.pretrained import load_encoder
 from reviewintent_jax.schema import InputError, RunFolder
 

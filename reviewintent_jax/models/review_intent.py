@@ -19,7 +19,7 @@ from reviewintent_jax.models.heads import SoftmaxHead
 from reviewintent_jax.models.history import History, HistorySpec
 from reviewintent_jax.models.lstnet import LSTNet
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
-from reviewintent_jax.schema import ModelOutput, PageBatch
+from reviewintent_jax.schema import InputError, ModelOutput, PageBatch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,8 @@ class ReviewIntentSpec:
     Attributes:
       encoder: sizes and family of the encoder.
       lstnet: the text LSTNet.
-      classes: number of sentiment classes, 2 or more.
+      classes: number of sentiment classes, 2 or more; 0 = intention alone, which needs
+        a history.
       head_dropout: probability of dropping a summary feature, in [0, 1).
       block_tokens: tokens of a page that attention looks at together; no chunk of a
         review crosses the border of such a block.
@@ -43,10 +44,16 @@ class ReviewIntentSpec:
     block_tokens: int
     history: HistorySpec | None
 
+    def __post_init__(self) -> None:
+        """Refuse a model that answers nothing."""
+        if not self.classes and self.history is None:
+            raise InputError("There is neither sentiment nor intention to learn.")
+
 
 class ReviewIntent(nn.Module):
     """Encoder, text LSTNet and softmax head in one; parameters ``encoder``, ``lstnet``
-    and ``sentiment``, and ``history`` where intention is asked about.
+    and ``sentiment`` (unless intention alone is asked about), and ``history`` where
+    intention is asked about.
     """
 
     spec: ReviewIntentSpec
@@ -56,9 +63,10 @@ class ReviewIntent(nn.Module):
         dtype = jnp.dtype(self.spec.encoder.dtype.value)
         self.encoder = Encoder(self.spec.encoder, self.spec.block_tokens)
         self.lstnet = LSTNet(self.spec.lstnet, dtype=dtype)
-        self.sentiment = SoftmaxHead(
-            self.spec.classes, self.spec.head_dropout, dtype=dtype
-        )
+        if self.spec.classes:
+            self.sentiment = SoftmaxHead(
+                self.spec.classes, self.spec.head_dropout, dtype=dtype
+            )
         if self.spec.history is not None:
             self.history = History(self.spec.history, dtype=dtype)
 
@@ -83,7 +91,9 @@ class ReviewIntent(nn.Module):
         output = ModelOutput(
             hidden_btd=hidden_btd,
             review_bkm=review_bkm,
-            logits_bky=self.sentiment(review_bkm, deterministic=deterministic),
+            logits_bky=self.sentiment(review_bkm, deterministic=deterministic)
+            if self.spec.classes
+            else None,
         )
         if self.spec.history is None:
             return output
@@ -96,6 +106,11 @@ class ReviewIntent(nn.Module):
             deterministic=deterministic,
         )
         return output._replace(**said._asdict())
+
+
+def without_history(model: ReviewIntent) -> ReviewIntent:
+    """The part of a model that reads single reviews; it takes the same parameters."""
+    return ReviewIntent(dataclasses.replace(model.spec, history=None))
 
 
 def init_params(

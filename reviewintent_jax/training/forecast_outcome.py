@@ -24,6 +24,7 @@ from reviewintent_jax.evaluation.forecast_baselines import (
 from reviewintent_jax.evaluation.forecast_metrics import Facts, forecast_metrics
 from reviewintent_jax.schema import RunFolder
 from reviewintent_jax.training.checkpoints import restore_best
+from reviewintent_jax.training.files import write_json, write_table
 from reviewintent_jax.training.forecast import (
     ForecastExperiment,
     TrainedForecaster,
@@ -31,7 +32,6 @@ from reviewintent_jax.training.forecast import (
     make_forecast_step,
 )
 from reviewintent_jax.training.loop import TrainResult
-from reviewintent_jax.training.outcome import write_json, write_table
 
 
 def write_forecast_outcome(

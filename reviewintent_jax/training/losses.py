@@ -72,13 +72,13 @@ class IntentionLossSpec:
         weights = self.sentiment_weight, self.intention_weight
         if min(weights) < 0 or not sum(weights) < math.inf or max(weights) == 0:
             raise InputError(
-                f"intention.loss: sentiment_weight is {weights[0]} and intention_weight"
+                f"history.loss: sentiment_weight is {weights[0]} and intention_weight"
                 f" {weights[1]}; neither may be negative, nor both be 0."
             )
         if self.weighting is TaskWeighting.LEARNED and min(weights) == 0:
             raise InputError(
-                "intention.loss: a weight of 0 cannot be learned from.",
-                fix="Set --config.intention.loss.weighting=fixed.",
+                "history.loss: a weight of 0 cannot be learned from.",
+                fix="Set --config.history.loss.weighting=fixed.",
             )
 
 
@@ -139,6 +139,8 @@ def sentiment_loss(
       The loss, and ``accuracy`` over the labelled reviews.
     """
     targets = batch.label_bk, batch.weight_bk
+    if output.logits_bky is None:
+        raise ValueError("the model has no sentiment")
     loss, hits = _cross_entropy(output.logits_bky, *targets, weight, label_smoothing)
     return LossSums(loss, {"accuracy": hits})
 
@@ -166,8 +168,9 @@ def joint_loss(
       label_smoothing: in [0, 1), of all targets.
 
     Returns:
-      The loss; accuracies over what is labelled, the three losses in nats, and the two
-      weights in force where they are learned.
+      The loss, which is that of intention alone where the model has no sentiment;
+      accuracies over what is labelled, the three losses in nats, and the two weights in
+      force where they are learned.
     """
     if output.intent_bky is None or output.text_intent_bky is None:
         raise ValueError("the model reads no histories")
@@ -175,6 +178,8 @@ def joint_loss(
     review = batch.label_bk, batch.weight_bk, totals.sentiment, label_smoothing
     targets = history.intent_label_bk, history.intent_weight_bk
     window = *targets, totals.intention, label_smoothing
+    if output.logits_bky is None:
+        return _intention_alone(output, window)
     sentiment, hits = _cross_entropy(output.logits_bky, *review)
     intention, intention_hits = _cross_entropy(output.intent_bky, *window)
     text, text_hits = _cross_entropy(output.text_intent_bky, *window)
@@ -201,6 +206,20 @@ def joint_loss(
     tallies["sentiment_weight"] = Tally(weight_s * share_s, share_s)
     tallies["intention_weight"] = Tally(weight_i * share_i, share_i)
     return LossSums(joint + of_i * share_i + text, tallies)
+
+
+def _intention_alone(output: ModelOutput, window: tuple) -> LossSums:
+    """The loss of a model without sentiment; there is nothing to weigh against."""
+    label_bk, weight_bk, total, _ = window
+    share = _known_weight(label_bk, weight_bk).sum() / total
+    intention, hits = _cross_entropy(output.intent_bky, *window)
+    text, text_hits = _cross_entropy(output.text_intent_bky, *window)
+    tallies = {
+        "accuracy": hits,
+        "text_intention_accuracy": text_hits,
+        "text_intention_loss": Tally(text, share),
+    }
+    return LossSums(intention + text, tallies)
 
 
 def _cross_entropy(

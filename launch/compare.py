@@ -13,7 +13,7 @@ from absl import flags
 
 from launch import runtime
 from reviewintent_jax.benchmark.peers import PeerSpec, finetune_with_torch
-from reviewintent_jax.build import read_stored_config
+from reviewintent_jax.configuration import read_stored_config
 from reviewintent_jax.data.prepare import open_prepared
 from reviewintent_jax.data.splits import TEST
 from reviewintent_jax.evaluation.reports import write_report
@@ -37,7 +37,7 @@ def main(argv: list[str]) -> None:
     spec = peer_spec(json.loads(run.metrics.read_text("utf-8")))
     prepared = open_prepared(run.prepared)
     peer = finetune_with_torch(prepared, spec)
-    metrics = add_peer(run, prepared.reviews(TEST), peer, spec.evaluation)
+    metrics = add_peer(run, prepared.labelled(TEST), peer, spec.evaluation)
     say(summarise(metrics))
     say(f"Report: {write_report(run)}")
 

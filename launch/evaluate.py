@@ -14,10 +14,12 @@ from pathlib import Path
 
 from absl import flags
 
-from launch import runtime
+from launch import forecasts, runtime
 from reviewintent_jax.allocator import keep_freed_memory
-from reviewintent_jax.build import load_trained
-from reviewintent_jax.data.prepare import open_prepared
+from reviewintent_jax.build import load_trained, stored_task
+from reviewintent_jax.configuration import TaskKind
+from reviewintent_jax.data.intention import IntentionKind
+from reviewintent_jax.data.prepare import DataSpec, open_prepared
 from reviewintent_jax.data.sources import SourceKind, SourceSpec, check_columns
 from reviewintent_jax.data.tables import expand_paths, table_layout
 from reviewintent_jax.evaluation.reports import write_report
@@ -40,19 +42,46 @@ def main(argv: list[str]) -> None:
     if not _WORKDIR.value:
         raise InputError("No run was named.", fix="Example: --workdir=runs/demo")
     run = folder = RunFolder(Path(_WORKDIR.value))
+    if stored_task(run) is TaskKind.FORECAST:
+        _refuse_review_flags()
+        return forecasts.evaluate_forecast(run)
     trained = load_trained(run)
     prepared = open_prepared(run.prepared)
     context = json.loads(run.metrics.read_text("utf-8"))
     context["environment"] = runtime.environment()
     if _DATA.value:
         folder = RunFolder(run.root / "evaluation" / _folder_name(_DATA.value))
-        source = _source(trained.data.source, _DATA.value)
-        data = dataclasses.replace(trained.data, source=source)
+        data = _data(trained.data, _DATA.value)
         metrics = evaluate_other(trained, prepared, data, folder, context)
     else:
         metrics = evaluate_own(trained, prepared, run, context)
     say(summarise(metrics))
     say(f"Report: {write_report(folder)}")
+
+
+def _refuse_review_flags() -> None:
+    """Flags about reviews say nothing to a forecast."""
+    for flag in (_DATA, _TEXT, _TITLE, _LABEL):
+        if flag.value:
+            raise InputError(
+                f"A forecast is scored on its own table; --{flag.name} does not apply.",
+                fix="Leave it out; launch.predict --input=FILE forecasts from another "
+                "table.",
+            )
+
+
+def _data(trained_on: DataSpec, path: str) -> DataSpec:
+    """Another table, with intention if it has the columns that this needs."""
+    source, asked = _source(trained_on.source, path), trained_on.intention
+    columns = table_layout(expand_paths(path)[0]).columns
+    time = trained_on.source.time if asked.over_time else ""
+    needed = {*asked.named_columns.values(), *([time] if time else [])}
+    missing = sorted(needed - set(columns))
+    if missing:
+        say(f"Intention is not scored: {path} has no column {', '.join(missing)}.")
+        asked, time = dataclasses.replace(asked, kind=IntentionKind.NONE), ""
+    source = dataclasses.replace(source, time=time)
+    return dataclasses.replace(trained_on, source=source, intention=asked)
 
 
 def _source(trained_on: SourceSpec, path: str) -> SourceSpec:

@@ -14,8 +14,8 @@ from ml_collections import config_flags
 from launch import runtime
 from reviewintent_jax.benchmark.memory import measure
 from reviewintent_jax.build import plain_values
+from reviewintent_jax.training.files import write_json
 from reviewintent_jax.training.logs import say
-from reviewintent_jax.training.outcome import write_json
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", "configs/demo.py", "What to prepare, and how."

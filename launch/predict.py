@@ -4,6 +4,14 @@
 Every input row comes out once, in order, with all its columns and the answers added:
 ``predicted``, ``probability_CLASS`` for each class, and ``problem`` where there is no
 answer or the text was cut. ``-`` reads stdin or writes stdout (``--format=``).
+
+Where a run learned intention from histories, ``--subjects=FILE`` gets one row for each
+subject (shopper, product): what it will do next, how probable that is, and the horizon
+in days. It needs the columns of subject and time, and no answers. ``--output`` may then
+be left out.
+
+A run that forecasts a numeric table writes one row for each series: its next value,
+from the newest window of ``--input``, or of the table it was trained on.
 """
 
 import dataclasses
@@ -12,9 +20,11 @@ from pathlib import Path
 
 from absl import flags
 
-from launch import runtime
+from launch import forecasts, runtime
+from launch.subjects import predict_subjects
 from reviewintent_jax.allocator import keep_freed_memory
-from reviewintent_jax.build import load_trained
+from reviewintent_jax.build import load_trained, stored_task
+from reviewintent_jax.configuration import TaskKind
 from reviewintent_jax.data.scored import open_writer
 from reviewintent_jax.data.sources import SourceKind, SourceSpec, check_columns
 from reviewintent_jax.data.tables import (
@@ -26,7 +36,7 @@ from reviewintent_jax.data.tables import (
 )
 from reviewintent_jax.evaluation.score_table import Scored, score_table
 from reviewintent_jax.schema import InputError, RunFolder
-from reviewintent_jax.training.experiment import make_scorer
+from reviewintent_jax.training.trained import Trained, make_scorer
 
 _WORKDIR = flags.DEFINE_string("workdir", "", "Folder of a finished run.")
 _INPUT = flags.DEFINE_string("input", "", "Table to score; a glob, or - for stdin.")
@@ -34,6 +44,9 @@ _OUTPUT = flags.DEFINE_string("output", "", "File to write, or - for stdout.")
 _TEXT = flags.DEFINE_string("text", "", "Column of the text; default: as in training.")
 _TITLE = flags.DEFINE_string(
     "title", "", "Column of the title; default: as in training, if there is one."
+)
+_SUBJECTS = flags.DEFINE_string(
+    "subjects", "", "File to write, one row for each subject; or - for stdout."
 )
 _FORMAT = flags.DEFINE_enum(
     "format", "jsonl", ["csv", "tsv", "jsonl"], "Format of stdin and of stdout."
@@ -44,13 +57,15 @@ def main(argv: list[str]) -> None:
     """Run folder and table in, scored table out."""
     del argv
     keep_freed_memory()
-    for name, value in (("workdir", _WORKDIR), ("input", _INPUT), ("output", _OUTPUT)):
-        if not value.value:
-            raise InputError(
-                f"--{name} is missing.",
-                fix="Example: --workdir=runs/mine --input=new.csv --output=scored.csv",
-            )
-    trained = load_trained(RunFolder(Path(_WORKDIR.value)))
+    _require(_WORKDIR)
+    if not _SUBJECTS.value:
+        _require(_OUTPUT)
+    run = RunFolder(Path(_WORKDIR.value))
+    if stored_task(run) is TaskKind.FORECAST:
+        print(_forecast(run), file=sys.stderr)
+        return
+    _require(_INPUT)
+    trained = load_trained(run)
     if _INPUT.value == "-":
         paths: list[Path] = []
         stream = read_stream(sys.stdin.buffer, TableFormat(_FORMAT.value))
@@ -59,6 +74,10 @@ def main(argv: list[str]) -> None:
         paths = expand_paths(_INPUT.value)
         layout, rows = table_layout(paths[0]), read_tables(paths)
     source = _columns(trained.data.source, layout.columns)
+    if _SUBJECTS.value:
+        _predict_subjects(trained, source, layout.columns, paths)
+    if not _OUTPUT.value:
+        return
     scorer = make_scorer(trained, source)
     with open_writer(
         _OUTPUT.value,
@@ -69,6 +88,49 @@ def main(argv: list[str]) -> None:
     ) as writer:
         scored = score_table(scorer, rows, writer)
     print(_sentence(scored), file=sys.stderr)
+
+
+def _predict_subjects(
+    trained: Trained, source: SourceSpec, columns: tuple[str, ...], paths: list[Path]
+) -> None:
+    if not paths:
+        raise InputError(
+            "--subjects reads its input twice, so it cannot be stdin.",
+            fix="Give --input=FILE.",
+        )
+    if _SUBJECTS.value == _OUTPUT.value:
+        raise InputError("--subjects and --output name the same file.")
+    said = predict_subjects(
+        trained,
+        source,
+        columns,
+        _SUBJECTS.value,
+        inputs=paths,
+        stdout_format=TableFormat(_FORMAT.value),
+    )
+    print(said, file=sys.stderr)
+
+
+def _require(*needed: flags.FlagHolder[str]) -> None:
+    for flag in needed:
+        if not flag.value:
+            raise InputError(
+                f"--{flag.name} is missing.",
+                fix="Example: --workdir=runs/mine --input=new.csv --output=scored.csv",
+            )
+
+
+def _forecast(run: RunFolder) -> str:
+    """The next value of every series of a table, instead of answers to its rows."""
+    for flag in (_TEXT, _TITLE, _SUBJECTS):
+        if flag.value:
+            raise InputError(
+                f"This run forecasts numbers; --{flag.name} does not apply.",
+                fix="Leave it out.",
+            )
+    return forecasts.predict_forecast(
+        run, _INPUT.value, _OUTPUT.value, TableFormat(_FORMAT.value)
+    )
 
 
 def _columns(trained_on: SourceSpec, columns: tuple[str, ...]) -> SourceSpec:

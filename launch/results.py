@@ -1,7 +1,8 @@
 """Keeps the results of runs: ``python -m launch.results --runs=runs/a,runs/b``.
 
-Writes one JSON file for each run and ``sentiment.md``, with every score beside its
-baselines and the command that made it, into ``docs/results/``.
+Writes JSON files and the pages ``sentiment.md`` and ``forecasting.md`` into
+``docs/results/``, every score beside its baselines and the command that made it.
+Forecasting runs that differ in their seed alone are one result.
 """
 
 import importlib
@@ -15,7 +16,15 @@ from absl import flags
 
 from launch import runtime
 from reviewintent_jax.build import plain_values
-from reviewintent_jax.evaluation.results import collect_results, without_paths
+from reviewintent_jax.evaluation.forecast_results import (
+    by_task,
+    write_forecast_results,
+)
+from reviewintent_jax.evaluation.results import (
+    read_results,
+    without_paths,
+    write_review_results,
+)
 from reviewintent_jax.schema import RunFolder, setting_leaves
 from reviewintent_jax.training.logs import say
 
@@ -26,10 +35,17 @@ _OUTPUT = flags.DEFINE_string("output", "docs/results", "Folder to write to.")
 def main(argv: list[str]) -> None:
     """Run folders in, result files out."""
     del argv
-    runs = [RunFolder(Path(run)) for run in _RUNS.value]
+    found = read_results([RunFolder(Path(run)) for run in _RUNS.value])
     output = Path(_OUTPUT.value)
-    page = collect_results(runs, output, "sentiment.md", training_command)
-    say(f"Results: {page}")
+    output.mkdir(parents=True, exist_ok=True)
+    forecasts = [metrics for metrics in found if by_task(metrics) == "forecast"]
+    reviews = [metrics for metrics in found if by_task(metrics) != "forecast"]
+    for metrics, write, page in (
+        (reviews, write_review_results, "sentiment.md"),
+        (forecasts, write_forecast_results, "forecasting.md"),
+    ):
+        if metrics:
+            say(f"Results: {write(metrics, output, page, training_command)}")
 
 
 def training_command(config: Mapping[str, Any]) -> str:

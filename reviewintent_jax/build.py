@@ -7,157 +7,54 @@ missing, misspelt or of the wrong type fails here, before anything is read or co
 """
 
 import dataclasses
-import difflib
-import enum
 import json
-import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import ml_collections
 
-from reviewintent_jax.data.augment import AugmentSpec
-from reviewintent_jax.data.checks import CheckSpec, is_rejection_log
-from reviewintent_jax.data.clean import CleanSpec
-from reviewintent_jax.data.duplicates import DuplicateSpec
-from reviewintent_jax.data.labels import LabelMap, LabelSpec
-from reviewintent_jax.data.pages import PageSpec, empty_pages
-from reviewintent_jax.data.prepare import DataSpec, prepare
-from reviewintent_jax.data.sources import SourceSpec, require_source
-from reviewintent_jax.data.splits import SPLIT_NAMES, SplitSpec
+from reviewintent_jax.configuration import (
+    Config,
+    TaskKind,
+    Weights,
+    read_config,
+    read_stored_config,
+    task_of,
+)
+from reviewintent_jax.data.checks import is_rejection_log
+from reviewintent_jax.data.intention import IntentionKind
+from reviewintent_jax.data.labels import LabelMap
+from reviewintent_jax.data.prepare import prepare
+from reviewintent_jax.data.prepared_pages import blank_page
+from reviewintent_jax.data.sources import require_source
+from reviewintent_jax.data.splits import SPLIT_NAMES
+from reviewintent_jax.data.subject_pages import check_window_fits
 from reviewintent_jax.data.tokens import ReviewTokenizer
-from reviewintent_jax.evaluation.evaluate import EvaluationSpec
-from reviewintent_jax.models.encoder import ComputeDtype, EncoderSpec
-from reviewintent_jax.models.lstnet_spec import LSTNetSpec
+from reviewintent_jax.models.encoder import EncoderSpec
+from reviewintent_jax.models.history import HistorySpec
 from reviewintent_jax.models.pretrained import load_encoder, read_spec, resolve_folder
 from reviewintent_jax.models.review_intent import ReviewIntent, ReviewIntentSpec
-from reviewintent_jax.schema import InputError, RunFolder, check_seed
+from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training.checkpoints import (
     Checkpoints,
     has_checkpoint,
     restore_best,
     stored_identity,
 )
-from reviewintent_jax.training.experiment import Experiment, Trained, TrainSpec
-from reviewintent_jax.training.optimizer import OptimizerSpec
-from reviewintent_jax.training.outcome import write_json
+from reviewintent_jax.training.experiment import Experiment
+from reviewintent_jax.training.files import write_json
+from reviewintent_jax.training.losses import task_parameters
+from reviewintent_jax.training.trained import Trained, TrainedIntention
 
-S = TypeVar("S")
-
-_RUN_GROUPS = {"name", "data", "encoder", "lstnet", "train"}
+_RUN_GROUPS = {"name", "data", "lstnet", "train"}
 """Settings that the config of every run has had; no other config.json has them all."""
-
-_LATER = {"evaluation": {"threshold": "argmax"}}
-"""Settings younger than the first runs, and what runs did before there were any."""
-
-
-class Weights(enum.StrEnum):
-    """Where the encoder's first weights come from."""
-
-    PRETRAINED = "pretrained"
-    RANDOM = "random"  # the folder gives sizes and tokenizer only
-
-
-@dataclasses.dataclass(frozen=True)
-class EncoderChoice:
-    """Which encoder, and what of its own config is overridden.
-
-    Attributes:
-      source: a Hugging Face folder, ``package:NAME`` for a model inside an installed
-        Python package, or a hub id.
-      weights: pre-trained or random.
-      sha256: of the weights file, checked when given; '' = not checked.
-      dtype: of activations; parameters stay float32.
-      hidden_dropout: in [0, 1); -1 = as the encoder's config.json says.
-      attention_dropout: in [0, 1); -1 = as the encoder's config.json says.
-    """
-
-    source: str
-    weights: Weights
-    sha256: str
-    dtype: ComputeDtype
-    hidden_dropout: float
-    attention_dropout: float
-
-
-@dataclasses.dataclass(frozen=True)
-class HeadSpec:
-    """The softmax head: ``dropout`` in [0, 1) before its dense layer."""
-
-    dropout: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """The whole config; every file in ``configs/`` fills exactly this tree.
-
-    Attributes:
-      name: of the experiment; names the run's folder when --workdir is not given.
-      seed: decides splits' order, augmentation, dropout and first random weights;
-        0 to 2**32 - 1.
-      data, check, clean, duplicates, labels, split: what the data are (see
-        :class:`~reviewintent_jax.data.prepare.DataSpec`).
-      augment: what is done to training texts.
-      pages: sizes of a page.
-      encoder, lstnet, head: the model.
-      optimizer, train: how it learns.
-      evaluation: what is measured.
-    """
-
-    name: str
-    seed: int
-    data: SourceSpec
-    check: CheckSpec
-    clean: CleanSpec
-    duplicates: DuplicateSpec
-    labels: LabelSpec
-    split: SplitSpec
-    augment: AugmentSpec
-    pages: PageSpec
-    encoder: EncoderChoice
-    lstnet: LSTNetSpec
-    head: HeadSpec
-    optimizer: OptimizerSpec
-    train: TrainSpec
-    evaluation: EvaluationSpec
-
-    def __post_init__(self) -> None:
-        check_seed(self.seed, "seed")
-
-    def data_spec(self) -> DataSpec:
-        """The part that decides what the prepared data are."""
-        return DataSpec(
-            self.data, self.check, self.clean, self.duplicates, self.labels, self.split
-        )
 
 
 def plain_values(config: ml_collections.ConfigDict) -> dict[str, Any]:
     """The config as plain values that JSON can hold."""
     return json.loads(config.to_json_best_effort())
-
-
-def read_config(values: Mapping[str, Any]) -> Config:
-    """Checks plain values against :class:`Config`.
-
-    Raises:
-      InputError: a key is missing, unknown or of the wrong type, or a value is out of
-        its range.
-    """
-    return _build(Config, values, "config")
-
-
-def read_stored_config(values: Mapping[str, Any]) -> Config:
-    """Reads the config that a run kept; settings younger than the run are filled in.
-
-    Raises:
-      InputError: see :func:`read_config`.
-    """
-    filled = dict(values)
-    for group, settings in _LATER.items():
-        filled[group] = settings | filled[group]
-    return read_config(filled)
 
 
 def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
@@ -184,9 +81,16 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
             where=str(run.root),
             fix="Give --workdir a new folder; the old one can still be scored with.",
         )
+    _check_settings(config)
     began_with = None if identity is None else identity["data"]
     prepared = prepare(config.data_spec(), tokenizer, run, began_with=began_with)
-    config.evaluation.check_classes(prepared.labels.classes)
+    history = None
+    for answers in (prepared.labels, prepared.intention):
+        if answers is not None and answers.classes:
+            config.evaluation.check_classes(answers.classes)
+    if prepared.intention is not None:
+        covariates = len(config.intention.covariate_names)
+        history = config.history.spec(covariates, len(prepared.intention.classes))
     if config.encoder.weights == Weights.PRETRAINED:
         pretrained = load_encoder(config.encoder.source, sha256=config.encoder.sha256)
         params = {k: v for k, v in pretrained.params.items() if k != "pooler"}
@@ -201,8 +105,9 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
         tokenizer=tokenizer,
         pages=config.pages,
         augment=config.augment,
-        model=_model(config, encoder, len(prepared.labels.classes)),
+        model=_model(config, encoder, len(prepared.labels.classes), history),
         encoder_params=params,
+        loss_spec=None if history is None else config.history.loss,
         optimizer=config.optimizer,
         train=config.train,
         evaluation=config.evaluation,
@@ -225,13 +130,19 @@ def begin_run(experiment: Experiment, run: RunFolder) -> None:
     (run.encoder / "config.json").write_bytes(encoder.read_bytes())
 
 
-def refuse_foreign_folder(run: RunFolder) -> None:
-    """Refuses a folder in which a run would write over files that are not a run's.
+def refuse_foreign_folder(run: RunFolder, task: TaskKind = TaskKind.REVIEW) -> None:
+    """Refuses a folder in which a run would write over files that are not its own.
 
     Raises:
-      InputError: names them; nothing has been touched.
+      InputError: names them, or the other task; nothing has been touched.
     """
     if run.config.exists():
+        if _is_config(run.config) and stored_task(run) is not task:
+            raise InputError(
+                f"The folder holds a run of another task ({stored_task(run)}).",
+                where=str(run.root),
+                fix="Give --workdir a folder of its own, such as --workdir=runs/mine.",
+            )
         foreign = [] if _is_config(run.config) else [run.config]
     elif has_checkpoint(run):
         foreign = []
@@ -248,6 +159,26 @@ def refuse_foreign_folder(run: RunFolder) -> None:
             where=str(run.root),
             fix="Give --workdir a folder of its own, such as --workdir=runs/mine.",
         )
+
+
+def stored_task(run: RunFolder) -> TaskKind:
+    """What a run learned, by the config that it kept.
+
+    Raises:
+      InputError: the folder is not a run.
+    """
+    if not run.config.is_file() or not _is_config(run.config):
+        raise no_run(run)
+    return task_of(json.loads(run.config.read_text("utf-8")))
+
+
+def no_run(run: RunFolder) -> InputError:
+    """What to raise where a folder holds no finished run."""
+    return InputError(
+        "This folder holds no finished run.",
+        where=str(run.root),
+        fix="Train one: python -m launch.train --config=... --workdir=...",
+    )
 
 
 def _is_config(path: Path) -> bool:
@@ -269,10 +200,10 @@ def load_trained(run: RunFolder) -> Trained:
       InputError: the folder is not a run, or has no trained model yet.
     """
     if not run.config.is_file() or not run.model.is_file():
+        raise no_run(run)
+    if stored_task(run) is not TaskKind.REVIEW:
         raise InputError(
-            "This folder holds no finished run.",
-            where=str(run.root),
-            fix="Train one: python -m launch.train --config=... --workdir=...",
+            "This run forecasts numbers, not reviews.", where=str(run.root)
         )
     config = read_stored_config(json.loads(run.config.read_text("utf-8")))
     facts = json.loads(run.model.read_text("utf-8"))
@@ -280,11 +211,22 @@ def load_trained(run: RunFolder) -> Trained:
     tokenizer = ReviewTokenizer(run.encoder)
     encoder = read_spec(run.encoder)
     _check_vocabulary(tokenizer, encoder)
-    model = _model(config, encoder, len(labels.classes))
-    page = empty_pages(1, tokenizer.special, config.pages)
+    intention, history = None, None
+    if "intention" in facts:
+        intention = TrainedIntention.from_dict(facts["intention"])
+        sizes = len(intention.scale.names), len(intention.classes)
+        history = config.history.spec(*sizes)
+    model = _model(config, encoder, len(labels.classes), history)
+    page = blank_page(
+        tokenizer.special,
+        config.pages,
+        None if history is None else history.covariates,
+    )
 
     def init() -> Any:
-        return model.init(jax.random.key(0), page, deterministic=True)["params"]
+        params = model.init(jax.random.key(0), page, deterministic=True)["params"]
+        learned = None if history is None else config.history.loss
+        return params | task_parameters(learned)
 
     params, step = restore_best(run, jax.eval_shape(init))
     return Trained(
@@ -294,11 +236,25 @@ def load_trained(run: RunFolder) -> Trained:
         tokenizer=tokenizer,
         pages=config.pages,
         labels=labels,
-        temperature=facts["temperature"],
+        temperature=facts.get("temperature", 1.0),  # none without sentiment
         threshold=facts.get("threshold"),  # absent from runs of earlier versions
+        intention=intention,
         data=config.data_spec(),
         evaluation=config.evaluation,
     )
+
+
+def _check_settings(config: Config) -> None:
+    """Refuses, before data are read, what could only fail later.
+
+    Raises:
+      InputError: a window that no page holds, or a score of what is not learned.
+    """
+    asked = config.intention.kind is not IntentionKind.NONE
+    if config.intention.over_time:
+        check_window_fits(config.intention.window, config.pages)
+    sentiment = bool(config.data.label) or not asked
+    config.train.check_metric(sentiment=sentiment, intention=asked)
 
 
 def _encoder_folder(config: Config) -> Path:
@@ -329,7 +285,9 @@ def _check_vocabulary(tokenizer: ReviewTokenizer, encoder: EncoderSpec) -> None:
         )
 
 
-def _model(config: Config, encoder: EncoderSpec, classes: int) -> ReviewIntent:
+def _model(
+    config: Config, encoder: EncoderSpec, classes: int, history: HistorySpec | None
+) -> ReviewIntent:
     choice = config.encoder
     changes: dict[str, Any] = {"dtype": choice.dtype, "has_pooler": False}
     for name in ("hidden_dropout", "attention_dropout"):
@@ -348,52 +306,6 @@ def _model(config: Config, encoder: EncoderSpec, classes: int) -> ReviewIntent:
         classes=classes,
         head_dropout=config.head.dropout,
         block_tokens=config.pages.chunk_tokens,
+        history=history,
     )
     return ReviewIntent(spec)
-
-
-def _build(kind: type[S], values: Any, path: str) -> S:
-    """Builds dataclass ``kind`` from plain values, recursively and strictly."""
-    if not isinstance(values, Mapping):
-        raise InputError(f"{path} must be a group of settings, not {values!r}.")
-    hints = typing.get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    for key in values:
-        if key not in names:
-            near = difflib.get_close_matches(str(key), names, 1)
-            raise InputError(
-                f"There is no setting {path}.{key}.",
-                fix=f"Did you mean {path}.{near[0]}?"
-                if near
-                else f"There are: {', '.join(names)}.",
-            )
-    missing = [name for name in names if name not in values]
-    if missing:
-        raise InputError(
-            f"Missing settings: {', '.join(f'{path}.{m}' for m in missing)}."
-        )
-    made = {n: _convert(hints[n], values[n], f"{path}.{n}") for n in names}
-    return kind(**made)
-
-
-def _convert(kind: Any, value: Any, path: str) -> Any:
-    """Converts one plain value to the type that its dataclass declares."""
-    if dataclasses.is_dataclass(kind):
-        return _build(typing.cast(type, kind), value, path)
-    if typing.get_origin(kind) is tuple:
-        if isinstance(value, str) or not hasattr(value, "__iter__"):
-            raise InputError(f"{path} must be a list, not {value!r}.")
-        item = typing.get_args(kind)[0]
-        return tuple(_convert(item, each, path) for each in value)
-    if isinstance(kind, type) and issubclass(kind, enum.StrEnum):
-        if value not in [choice.value for choice in kind]:
-            choices = ", ".join(choice.value for choice in kind)
-            raise InputError(
-                f"{path} cannot be {value!r}.", fix=f"Choose of: {choices}."
-            )
-        return kind(value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise InputError(f"{path} must be of type {kind.__name__}, not {value!r}.")
-    return value

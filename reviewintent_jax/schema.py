@@ -14,7 +14,7 @@ Axis alphabet (one letter, one meaning; a suffix on a local names its axes, so
 ``w`` step in a window            ``q`` step within a phase
 ``d`` encoder feature             ``r`` recurrent feature
 ``s`` series                      ``m`` summary feature
-``y`` class
+``y`` class                       ``x`` covariate of a review
 ===== =========================== ===== ===========================
 """
 
@@ -136,6 +136,33 @@ class Rejected(NamedTuple):
     value: str
 
 
+class HistoryBatch(NamedTuple):
+    """Runs of reviews of one subject over the slots of a page (stage 7).
+
+    A *window* is the last ``w`` reviews of a subject up to one of them, its *anchor*.
+    The window axis is the slot axis: window ``k`` ends at the review in slot ``k``, so
+    a slot anchors one window at most. Its steps never leave the page.
+
+    Example (windows of 3; slots 0 to 2 hold one shopper's reviews, oldest first)::
+
+        window_slots    [[-1, -1, 0], [-1, 0, 1], [0, 1, 2], [-1, -1, -1]]
+
+    Attributes:
+      window_slots_bkw: int32 slot in the same page of each step, oldest first; -1 where
+        there is none, which is always on the left. All -1 where the slot is empty or
+        a window would not be whole (context, see ``PageBatch.review_bk``).
+      covariate_bkx: float32, what else is known of the review, standardised; 0 if
+        empty. The axis ``x`` is that of the declared covariates.
+      intent_label_bk: int32 class of the intention after the window, or ``NO_LABEL``.
+      intent_weight_bk: float32 weight of the window in the loss; 0 if empty.
+    """
+
+    window_slots_bkw: ArrayLike
+    covariate_bkx: ArrayLike
+    intent_label_bk: ArrayLike
+    intent_weight_bk: ArrayLike
+
+
 class PageBatch(NamedTuple):
     """Pages of whole reviews (stage 7): the one layout the models read.
 
@@ -157,7 +184,10 @@ class PageBatch(NamedTuple):
       slot_length_bk: int32, tokens in the slot; 0 marks an empty slot.
       label_bk: int32 class of the review, or ``NO_LABEL``.
       weight_bk: float32 weight of the review in the loss (class weights); 0 if empty.
-      review_bk: int32 index of the review in the prepared data; -1 if empty.
+      review_bk: int32 index of the review in the prepared data; -1 if empty, and where
+        the review is context: there only for the windows of later ones, counted on
+        another page. Context has neither label nor weight.
+      history: windows over the slots; None where only reviews are asked about.
     """
 
     token_ids_bt: ArrayLike
@@ -168,6 +198,7 @@ class PageBatch(NamedTuple):
     label_bk: ArrayLike
     weight_bk: ArrayLike
     review_bk: ArrayLike
+    history: HistoryBatch | None = None
 
 
 class ModelOutput(NamedTuple):
@@ -176,12 +207,21 @@ class ModelOutput(NamedTuple):
     Attributes:
       hidden_btd: encoder states of every token (zeros carry no meaning on padding).
       review_bkm: LSTNet's summary of every slot.
-      logits_bky: sentiment logits of every slot, float32.
+      logits_bky: sentiment logits of every slot, float32; None where the model has no
+        sentiment.
+      window_bkm: summary of the window that ends at each slot; 0 where there is none.
+      intent_bky: logits of the intention after that window, float32.
+      text_intent_bky: the same asked of the anchor's text alone, without the history.
+
+    The last three are None where the model reads no history.
     """
 
     hidden_btd: jax.Array
     review_bkm: jax.Array
-    logits_bky: jax.Array
+    logits_bky: jax.Array | None
+    window_bkm: jax.Array | None = None
+    intent_bky: jax.Array | None = None
+    text_intent_bky: jax.Array | None = None
 
 
 @dataclasses.dataclass(frozen=True)

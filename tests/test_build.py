@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from configs import base
-from reviewintent_jax.build import (
+from reviewintent_jax.build import begin_run, build_experiment, plain_values
+from reviewintent_jax.build_forecast import read_forecast_config
+from reviewintent_jax.configuration import (
     Config,
-    begin_run,
-    build_experiment,
-    plain_values,
     read_config,
     read_stored_config,
+    task_of,
 )
 from reviewintent_jax.models.pretrained import load_encoder
 from reviewintent_jax.schema import InputError, RunFolder
@@ -36,9 +36,11 @@ def values():
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_config_fills_the_tree(name):
     config = importlib.import_module(f"configs.{name}").get_config()
-    if not config.data.path and config.data.kind == "table":
+    if not config.data.path and config.data.get("kind", "table") == "table":
         config.data.path = "reviews.csv"
-    assert read_config(plain_values(config)).name == config.name
+    values = plain_values(config)
+    read = read_forecast_config if task_of(values) == "forecast" else read_config
+    assert read(values).name == config.name
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -232,3 +234,15 @@ def test_a_run_begins_in_an_empty_folder_or_its_own_and_in_no_other(
         begin_run(experiment, other)
     assert [path.name for path in other.root.iterdir()] == ["config.json"]
     assert other.config.read_text() == "my own"
+
+
+def test_a_run_of_before_there_were_tasks_learned_reviews():
+    old = values()
+    del old["task"]
+    old["evaluation"].pop("threshold")
+    assert task_of(old) == read_stored_config(old).task == "review"
+
+
+def test_there_is_no_task_but_those_there_are():
+    with pytest.raises(InputError, match=r"task cannot be 'forcast'(?s:.*)forecast"):
+        task_of(values() | {"task": "forcast"})

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from reviewintent_jax.allocator import keep_freed_memory
-from reviewintent_jax.build import load_trained, read_config
+from reviewintent_jax.build import load_trained
+from reviewintent_jax.configuration import read_config
 from reviewintent_jax.data.bazaar import BazaarSpec, write_shop
 from reviewintent_jax.data.prepare import prepare
 from reviewintent_jax.data.scored import open_writer
@@ -24,7 +25,7 @@ from reviewintent_jax.data.tokens import ReviewTokenizer
 from reviewintent_jax.evaluation.score_table import score_table
 from reviewintent_jax.models.pretrained import resolve_folder
 from reviewintent_jax.schema import RunFolder
-from reviewintent_jax.training.experiment import make_scorer
+from reviewintent_jax.training.trained import make_scorer
 
 _KIB = 1024  # Linux counts the peak in KiB
 

@@ -87,10 +87,10 @@ def finetune_with_torch(prepared: Prepared, spec: PeerSpec) -> Baseline:
         seen += trainer.train_epoch(epoch, spec.reviews - seen)
         training += time.monotonic() - began
         epoch += 1
-        logits = trainer.logits(prepared.reviews(VALIDATION))
+        logits = trainer.logits(prepared.labelled(VALIDATION))
         score = _macro_f1(prepared, logits)
         if score > best_f1:
-            best_f1, best = score, (logits, trainer.logits(prepared.reviews(TEST)))
+            best_f1, best = score, (logits, trainer.logits(prepared.labelled(TEST)))
     assert best is not None
     answers = _calibrated(prepared, *best, spec.evaluation)
     facts = answers.facts | {
@@ -115,7 +115,7 @@ class _Trainer:
     ) -> None:
         self._torch, self._model, self._prepared = torch, model, prepared
         self._tokenizer, self._spec = tokenizer, spec
-        used = np.concatenate([prepared.reviews(s) for s in (TRAIN, VALIDATION, TEST)])
+        used = np.concatenate([prepared.labelled(s) for s in (TRAIN, VALIDATION, TEST)])
         self._texts = dict(zip(used.tolist(), prepared.texts(used), strict=True))
         self._optimizer, self._schedule = _optimizer(torch, model, spec.optimizer)
 
@@ -144,7 +144,7 @@ class _Trainer:
         into pools of 50 batches, each pool is sorted by length and cut into batches.
         """
         spec, random = self._spec, np.random.default_rng([self._spec.seed, epoch])
-        order = random.permutation(self._prepared.reviews(TRAIN))[:most]
+        order = random.permutation(self._prepared.labelled(TRAIN))[:most]
         lengths = np.array([len(self._texts[i]) for i in order.tolist()])
         found = []
         for pool in _pieces(np.arange(len(order)), _POOL * spec.batch_reviews):
@@ -207,7 +207,7 @@ def _macro_f1(prepared: Prepared, logits: np.ndarray) -> float:
     """Macro-F1 of the validation split."""
     scores = classification_metrics(
         probabilities(logits, 1.0),
-        prepared.label_n[prepared.reviews(VALIDATION)],
+        prepared.label_n[prepared.labelled(VALIDATION)],
         prepared.labels.classes,
         bootstrap_samples=0,
         seed=0,
@@ -222,7 +222,7 @@ def _calibrated(
     spec: EvaluationSpec,
 ) -> Baseline:
     """Answers to the test split; temperature and threshold come from validation."""
-    labels = prepared.label_n[prepared.reviews(VALIDATION)]
+    labels = prepared.label_n[prepared.labelled(VALIDATION)]
     temperature = fit_temperature(validation, labels)
     facts: dict[str, Any] = {"temperature": temperature}
     if spec.threshold == Threshold.VALIDATION:

@@ -9,7 +9,7 @@ batch it would have seen.
 import queue
 import threading
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -36,19 +36,39 @@ class Position(NamedTuple):
     page: int
 
 
+class Planner(Protocol):
+    """Decides which reviews share a page."""
+
+    def __call__(
+        self,
+        review_n: np.ndarray,
+        slot_length_n: np.ndarray,
+        spec: PageSpec,
+        *,
+        shuffle: np.random.Generator | None = None,
+    ) -> PagePlan:
+        """See :func:`~reviewintent_jax.data.pages.plan_pages`."""
+        ...
+
+
 class PageSource(NamedTuple):
-    """What pages are made from: token ids (on disk or not), labels and weights."""
+    """What pages are made from: token ids (on disk or not), labels and weights.
+
+    ``planner`` packs reviews one by one, or, where the fields have histories, subject
+    by subject (:class:`~reviewintent_jax.data.subject_pages.SubjectPlanner`).
+    """
 
     store: TokenStore | TokenList
     fields: ReviewFields
     special: SpecialIds
     spec: PageSpec
+    planner: Planner = plan_pages
 
 
 class TrainBatches:
     """Endless, shuffled, augmented batches of the training reviews.
 
-    Every review appears exactly once an epoch. The last batch of an epoch is filled up
+    Every review counts exactly once an epoch. The last batch of an epoch is filled up
     with empty pages, which weigh nothing.
 
     Attributes:
@@ -75,7 +95,7 @@ class TrainBatches:
     def plan(self, epoch: int) -> PagePlan:
         """Which review lies where in ``epoch``; the same for every call and run."""
         if self._planned is None or self._planned[0] != epoch:
-            plan = plan_pages(
+            plan = self.source.planner(
                 self.reviews,
                 self._lengths.slot_n,
                 self.source.spec,
@@ -101,7 +121,7 @@ class TrainBatches:
         while max_steps > 0 and epoch < epochs:
             plan = self.plan(epoch)
             pages = min(plan.pages, max_steps * self.batch_pages)
-            found += int(plan.offset_p[pages])
+            found += plan.reviews_on(pages)
             max_steps -= -(-pages // self.batch_pages)
             epoch += 1
         return found
@@ -149,7 +169,7 @@ def eval_batches(
 ) -> Iterator[PageBatch]:
     """Yields batches that hold every review of ``reviews`` once; no shuffle."""
     lengths = slot_lengths(source.store.lengths()[reviews], source.spec)
-    plan = plan_pages(reviews, lengths.slot_n, source.spec)
+    plan = source.planner(reviews, lengths.slot_n, source.spec)
     for begin in range(0, plan.pages, batch_pages):
         yield build_pages(
             plan,

@@ -12,6 +12,8 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from reviewintent_jax.data.aliases import fold, merged, parse_aliases, translated
+from reviewintent_jax.data.label_words import few, shown
 from reviewintent_jax.data.stars import (
     on_scale,
     parse_stars,
@@ -65,6 +67,9 @@ class LabelSpec:
       classes: names of the classes, in order. NAMES: the labels to keep, others are
         left out; empty takes all that occur, sorted. BINARY: names of 0 and 1; empty
         for ``negative``, ``positive``. STARS: new names for the non-empty star lists.
+      aliases: other spellings, each ``"written -> label"``, such as ``"PI -> yes"``;
+        they are read as that label before anything else is decided. Spellings that
+        differ by case or space alone need none.
     """
 
     kind: LabelKind
@@ -72,9 +77,11 @@ class LabelSpec:
     neutral_stars: tuple[float, ...]
     positive_stars: tuple[float, ...]
     classes: tuple[str, ...]
+    aliases: tuple[str, ...]
 
     def __post_init__(self):
-        folded = [_fold(name) for name in self.classes]
+        parse_aliases(self.aliases)
+        folded = [fold(name) for name in self.classes]
         if "" in folded or len(set(folded)) < len(folded):
             raise InputError(
                 f"The class names {list(self.classes)} are empty or repeat themselves.",
@@ -121,16 +128,21 @@ class LabelMap:
     rows: Mapping[str, int]
     spans: tuple[tuple[float, float], ...]
 
+    @classmethod
+    def empty(cls) -> "LabelMap":
+        """The map of data without labels: no classes."""
+        return cls(LabelKind.NAMES, (), {}, {}, {}, ())
+
     @functools.cached_property
     def _folded(self) -> dict[str, int]:
-        return {_fold(raw): number for raw, number in self.index.items()}
+        return {fold(raw): number for raw, number in self.index.items()}
 
     def encode(self, raw: str) -> int:
         """Class number of ``raw``; ``NO_LABEL`` where ``reason`` says why not."""
         known = self.index.get(raw)
         if known is not None:
             return known
-        folded = _fold(raw)
+        folded = fold(raw)
         if not folded or raw in self.left_out:
             return NO_LABEL
         if self.kind is LabelKind.STARS:
@@ -149,7 +161,7 @@ class LabelMap:
         if not raw.strip():
             return "no label"
         if self.kind is LabelKind.STARS:
-            return star_reason(parse_stars(_fold(raw)), self.spans)
+            return star_reason(parse_stars(fold(raw)), self.spans)
         known = "0 or 1, true or false, yes or no"
         if self.kind is LabelKind.NAMES:
             known = "one of " + ", ".join(self.classes)
@@ -167,13 +179,13 @@ class LabelMap:
             if not raws:
                 continue
             rows = sum(self.rows[raw] for raw in raws)
-            shown = ", ".join(_shown(raws))
-            arrow = name if shown == name else f"{shown} -> {name}"
+            names = ", ".join(shown(raws))
+            arrow = name if names == name else f"{names} -> {name}"
             parts.append(f"{arrow} ({rows:,} rows)")
         if self.left_out:
             rows = sum(self.rows[raw] for raw in self.left_out)
-            shown = ", ".join(_shown(list(self.left_out)))
-            parts.append(f"{shown} left out ({rows:,} rows)")
+            names = ", ".join(shown(list(self.left_out)))
+            parts.append(f"{names} left out ({rows:,} rows)")
         prefix = "stars " if self.kind is LabelKind.STARS else ""
         return prefix + "; ".join(parts)
 
@@ -233,26 +245,41 @@ def fit_labels(
             where="the label column",
             fix="Check data.label: the name of the column that holds the answer.",
         )
-    kind = _guess(rows, first) if spec.kind is LabelKind.AUTO else spec.kind
+    means = translated(rows, parse_aliases(spec.aliases))
+    read = merged(rows, means)
+    kind = _guess(read, first) if spec.kind is LabelKind.AUTO else spec.kind
     fits = {"stars": _fit_stars, "binary": _fit_binary, "names": _fit_names}
-    fitted = fits[kind](rows, spec)
+    fitted = fits[kind](read, spec)
     _check_classes(fitted)
-    return fitted
+    return _as_written(fitted, rows, means)
+
+
+def _as_written(
+    fitted: LabelMap, rows: Mapping[str, int], means: Mapping[str, str]
+) -> LabelMap:
+    """The map of the spellings that rows carry, where aliases were read as labels."""
+    index, left = fitted.index, fitted.left_out
+    return dataclasses.replace(
+        fitted,
+        index={**index, **{r: index[m] for r, m in means.items() if m in index}},
+        left_out={**left, **{r: left[m] for r, m in means.items() if m in left}},
+        rows=dict.fromkeys(means.values(), 0) | dict(rows),
+    )
 
 
 def _guess(rows: Mapping[str, int], first: Callable[[Sequence[str]], str]) -> LabelKind:
     """The kind that every label fits, or an InputError."""
-    folded = {_fold(raw) for raw in rows}
+    folded = {fold(raw) for raw in rows}
     if folded <= _TRUTH.keys():
         return LabelKind.BINARY
-    stars = {raw: parse_stars(_fold(raw)) for raw in rows if _fold(raw) not in _FLAGS}
+    stars = {raw: parse_stars(fold(raw)) for raw in rows if fold(raw) not in _FLAGS}
     if all(value is not None for value in stars.values()):
         outside = [raw for raw, v in stars.items() if v is not None and not 1 <= v <= 5]
         if not outside:
             return LabelKind.STARS
         strays = sum(rows[raw] for raw in outside)
         raise InputError(
-            f"The labels are numbers, but not all lie in 1 to 5: {_few(outside)} "
+            f"The labels are numbers, but not all lie in 1 to 5: {few(outside)} "
             f"({strays:,} of {sum(rows.values()):,} labelled rows).",
             where=first(outside),
             fix="If they are strays among 1 to 5 stars, --config.labels.kind=stars "
@@ -266,7 +293,7 @@ def _guess(rows: Mapping[str, int], first: Callable[[Sequence[str]], str]) -> La
         return LabelKind.NAMES
     raise InputError(
         f"The label column holds {len(folded):,} different values, such as "
-        f"{_few(rows)}. It looks like free text, or an id.",
+        f"{few(rows)}. It looks like free text, or an id.",
         where="the label column",
         fix="Check data.label, or list the names to keep in labels.classes with "
         "labels.kind=names.",
@@ -291,7 +318,7 @@ def _fit_stars(rows: Mapping[str, int], spec: LabelSpec) -> LabelMap:
     strange = [r for r in left if not on_scale(values[r], spans)]
     if sum(rows[raw] for raw in strange) > MAX_SHARE_OUTSIDE * sum(rows.values()):
         raise InputError(
-            f"Most labels are not within the stars of the config: {_few(strange)}.",
+            f"Most labels are not within the stars of the config: {few(strange)}.",
             where="the label column",
             fix="Set labels.negative_stars, neutral_stars and positive_stars to the "
             "scale of the data, or labels.kind=names.",
@@ -307,14 +334,14 @@ def _fit_binary(rows: Mapping[str, int], spec: LabelSpec) -> LabelMap:
             f"The labels are 0 and 1, but {len(spec.classes)} classes are named.",
             where="field labels.classes",
         )
-    wrong = [raw for raw in rows if _fold(raw) not in _TRUTH]
+    wrong = [raw for raw in rows if fold(raw) not in _TRUTH]
     if wrong:
         raise InputError(
-            f"These labels are not 0 or 1, true or false, yes or no: {_few(wrong)}.",
+            f"These labels are not 0 or 1, true or false, yes or no: {few(wrong)}.",
             where="the label column",
             fix="Use labels.kind=names, or stars, or correct the rows.",
         )
-    index = {raw: _TRUTH[_fold(raw)] for raw in sorted(rows)}
+    index = {raw: _TRUTH[fold(raw)] for raw in sorted(rows)}
     classes = spec.classes or ("negative", "positive")
     return LabelMap(LabelKind.BINARY, classes, index, {}, rows, ())
 
@@ -323,8 +350,8 @@ def _fit_names(rows: Mapping[str, int], spec: LabelSpec) -> LabelMap:
     """Every name a class; spellings that differ by case or space are one name."""
     spelt: dict[str, list[str]] = {}
     for raw in sorted(rows, key=lambda raw: (-rows[raw], raw)):
-        spelt.setdefault(_fold(raw), []).append(raw)
-    names = {_fold(name): name for name in spec.classes}
+        spelt.setdefault(fold(raw), []).append(raw)
+    names = {fold(name): name for name in spec.classes}
     names = names or {f: " ".join(spelt[f][0].split()) for f in sorted(spelt)}
     # A flag is its word here; a class may be named by its number instead.
     for word in spelt.keys() & _FLAGS.keys() - names.keys():
@@ -333,7 +360,7 @@ def _fit_names(rows: Mapping[str, int], spec: LabelSpec) -> LabelMap:
     absent = [name for folded, name in names.items() if folded not in spelt]
     if absent:
         raise InputError(
-            f"No row carries the label {_few(absent)}; there are {_few(rows)}.",
+            f"No row carries the label {few(absent)}; there are {few(rows)}.",
             where="field labels.classes",
         )
     numbers = {folded: number for number, folded in enumerate(names)}
@@ -371,27 +398,3 @@ def _star_ranges(spec: LabelSpec) -> list[tuple[str, tuple[float, float]]]:
     lists = (spec.negative_stars, spec.neutral_stars, spec.positive_stars)
     named = zip(_SENTIMENTS, lists, strict=True)
     return [(name, (min(stars), max(stars))) for name, stars in named if stars]
-
-
-def _fold(raw: str) -> str:
-    """Case and white space do not make a different label."""
-    return " ".join(raw.split()).casefold()
-
-
-def _short(raw: str) -> str:
-    """A label as shown in messages, cut at 40 characters."""
-    return repr(raw if len(raw) <= 40 else raw[:37] + "...")
-
-
-def _shown(raws: list[str]) -> list[str]:
-    """Labels for people: bare where that is clear, quoted where spaces would hide."""
-    return [raw if raw == raw.strip() else repr(raw) for raw in raws[:10]] + (
-        [f"and {len(raws) - 10} more"] if len(raws) > 10 else []
-    )
-
-
-def _few(raws: Mapping[str, int] | list[str]) -> str:
-    """The first five labels, sorted, and how many more there are."""
-    first = sorted(raws)[:5]
-    rest = len(raws) - len(first)
-    return ", ".join(map(_short, first)) + (f" and {rest} more" if rest else "")

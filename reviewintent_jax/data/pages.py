@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from reviewintent_jax.data.tokens import SpecialIds
+from reviewintent_jax.data.windows import HistoryFields, empty_history, write_history
 from reviewintent_jax.schema import NO_LABEL, InputError, PageBatch
 
 _WINDOW = 4096  # reviews sorted by length together; the shuffle decides who is in one
@@ -83,16 +84,48 @@ class PagePlan(NamedTuple):
       review_n: int64 index of the review of each slot, pages one after another.
       start_n: int32 first token of the slot in its page.
       offset_p: int64 [pages + 1].
+      own_n: bool, False where the review of the slot is context: it is counted on
+        another page, and here for the windows of later reviews only.
     """
 
     review_n: np.ndarray
     start_n: np.ndarray
     offset_p: np.ndarray
+    own_n: np.ndarray
 
     @property
     def pages(self) -> int:
         """Number of pages."""
         return len(self.offset_p) - 1
+
+    def reviews_on(self, pages: int) -> int:
+        """Reviews that the first ``pages`` pages count."""
+        return int(self.own_n[: self.offset_p[pages]].sum())
+
+    @classmethod
+    def of_slots(
+        cls,
+        review_n: np.ndarray,
+        page_n: np.ndarray,
+        start_n: np.ndarray,
+        own_n: np.ndarray,
+        *,
+        pages: int,
+        shuffle: np.random.Generator | None,
+    ) -> "PagePlan":
+        """Puts slots given in any order page by page, the pages shuffled if asked."""
+        rank = np.arange(pages)
+        if shuffle is not None:
+            rank[shuffle.permutation(pages)] = np.arange(pages)
+        page_n, start_n = rank[page_n], np.asarray(start_n, np.int32)
+        slot_order = np.lexsort((start_n, page_n))
+        counts = np.bincount(page_n, minlength=pages)
+        return cls(
+            review_n[slot_order],
+            start_n[slot_order],
+            np.concatenate([np.zeros(1, np.int64), counts.cumsum()]),
+            own_n[slot_order],
+        )
 
 
 def plan_pages(
@@ -126,22 +159,13 @@ def plan_pages(
         longest_first = window[np.argsort(-slot_length_n[window], kind="stable")]
         for item in longest_first.tolist():
             packer.place(item, int(slot_length_n[item]))
-    pages = (
-        np.arange(packer.pages)
-        if shuffle is None
-        else shuffle.permutation(packer.pages)
-    )
-    rank = np.empty(packer.pages, np.int64)
-    rank[pages] = np.arange(packer.pages)
-    page_n = rank[np.array(packer.page_of, np.int64)]
-    start_n = np.array(packer.start_of, np.int32)
-    slot_order = np.lexsort((start_n, page_n))
-    counts = np.bincount(page_n, minlength=packer.pages)
-    items = np.array(packer.items, np.int64)[slot_order]
-    return PagePlan(
-        review_n[items],
-        start_n[slot_order],
-        np.concatenate([np.zeros(1, np.int64), counts.cumsum()]),
+    return PagePlan.of_slots(
+        review_n[np.array(packer.items, np.int64)],
+        np.array(packer.page_of, np.int64),
+        np.array(packer.start_of, np.int32),
+        np.ones(len(packer.items), bool),
+        pages=packer.pages,
+        shuffle=shuffle,
     )
 
 
@@ -224,6 +248,7 @@ class ReviewFields(NamedTuple):
 
     label_n: np.ndarray
     weight_n: np.ndarray
+    history: HistoryFields | None = None
 
 
 def build_pages(
@@ -242,12 +267,14 @@ def build_pages(
       plan: from :func:`plan_pages`.
       pages: which pages of the plan.
       ids_of: review index -> its int32 ids, no special tokens.
-      fields: labels and weights by review index.
+      fields: labels and weights by review index, and histories if there are any.
       special: ids that frame a chunk and fill the page.
       spec: sizes.
       size: pages in the batch (``b``).
     """
     batch = empty_pages(size, special, spec)
+    if fields.history is not None:
+        batch = batch._replace(history=empty_history(size, spec.slots, fields.history))
     for b, page in enumerate(pages):
         begin, end = plan.offset_p[page], plan.offset_p[page + 1]
         segment = 0
@@ -258,9 +285,13 @@ def build_pages(
             )
             batch.slot_start_bk[b, k] = start
             batch.slot_length_bk[b, k] = length
-            batch.label_bk[b, k] = fields.label_n[review]
-            batch.weight_bk[b, k] = fields.weight_n[review]
-            batch.review_bk[b, k] = review
+            if plan.own_n[slot]:
+                batch.label_bk[b, k] = fields.label_n[review]
+                batch.weight_bk[b, k] = fields.weight_n[review]
+                batch.review_bk[b, k] = review
+        if fields.history is not None:
+            review_k, own_k = plan.review_n[begin:end], plan.own_n[begin:end]
+            write_history(batch.history, b, review_k, own_k, fields.history)
     return batch
 
 

@@ -85,27 +85,35 @@ class SourceSpec:
         return {field: column for field, column in named.items() if column}
 
 
-def read_rows(spec: SourceSpec) -> Iterator[RawRow]:
+def read_rows(
+    spec: SourceSpec, also: Mapping[str, str] | None = None
+) -> Iterator[RawRow]:
     """Every row of the source, in its order, streamed.
+
+    Args:
+      spec: the source.
+      also: columns that must be there beside those of ``spec``: field of the config
+        (with its group, ``intention.subject``) -> column.
 
     Raises:
       InputError: at once, when a named column or the source itself does not exist;
         later, when a file turns out to be damaged.
     """
+    named = spec.named_columns | dict(also or {})
     if spec.kind == SourceKind.TABLE:
         paths = expand_paths(spec.path)
         for path in paths:
-            check_columns(spec.named_columns, table_layout(path).columns, str(path))
+            check_columns(named, table_layout(path).columns, str(path))
         return read_tables(paths)
     if spec.kind == SourceKind.TFDS:
         from reviewintent_jax.data import tfds_rows  # which needs SourceSpec
 
         columns, name = tfds_rows.tfds_columns(spec), f"tfds:{spec.tfds_name}"
-        check_columns(spec.named_columns, columns, name)
+        check_columns(named, columns, name)
         return tfds_rows.read_tfds(spec)
     rows = _shop_rows(spec)
     first = next(rows)
-    check_columns(spec.named_columns, tuple(first.fields), first.file)
+    check_columns(named, tuple(first.fields), first.file)
     return itertools.chain([first], rows)
 
 
@@ -143,7 +151,8 @@ def _shop_rows(spec: SourceSpec) -> Iterator[RawRow]:
 def check_columns(named: Mapping[str, str], columns: Sequence[str], where: str) -> None:
     """Raises InputError for the first named column that is not among ``columns``.
 
-    ``named`` maps the config field to the column it names, for the message.
+    ``named`` maps the config field to the column it names, for the message; a field
+    without a dot is one of ``data``.
     """
     for field, column in named.items():
         if column in columns:
@@ -154,7 +163,7 @@ def check_columns(named: Mapping[str, str], columns: Sequence[str], where: str) 
             f"There is no column {column!r} (named as the {field}).",
             where=where,
             fix=f"{hint}The columns are: {', '.join(columns)}. "
-            f"Set --config.data.{field}=COLUMN.",
+            f"Set --config.{field if '.' in field else f'data.{field}'}=COLUMN.",
         )
 
 

@@ -58,6 +58,9 @@ class Reason(enum.IntEnum):
     NO_TIME = 3
     NEAR_LATER = 4
     NEAR_EARLIER = 5
+    AFTER_CUT = 6
+    AUTHOR = 7
+    UNUSED = 8
 
     @property
     def sentence(self) -> str:
@@ -72,6 +75,9 @@ _SENTENCES = {
     Reason.NO_TIME: "no time, which a split by date needs",
     Reason.NEAR_LATER: "near duplicate of a review in validation or test",
     Reason.NEAR_EARLIER: "near duplicate of an earlier review in another split",
+    Reason.AFTER_CUT: "after the cut date, of a subject that is not tested",
+    Reason.AUTHOR: "its author also wrote in validation or test",
+    Reason.UNUSED: "in no window that is used, and without a label of its own",
 }
 
 

@@ -1,24 +1,19 @@
-"""Runs a model over reviews and scores it, its baselines beside it.
+"""Scores a model from its tables of predictions, its baselines beside it.
 
-In: a model, its parameters and prepared reviews. Out: one table of predictions per
-split, and the metrics computed from those tables alone.
+In: one table of predictions per split, from :mod:`~reviewintent_jax.evaluation.
+scoring`. Out: the metrics, computed from those tables alone.
 """
 
 import dataclasses
 import enum
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 import pandas as pd
-from flax import linen as nn
 
-from reviewintent_jax.data.batches import PageSource, eval_batches, prefetch
-from reviewintent_jax.data.pages import slot_lengths
 from reviewintent_jax.data.prepare import Prepared
-from reviewintent_jax.data.progress import Progress
 from reviewintent_jax.data.splits import TEST, TRAIN, VALIDATION
 from reviewintent_jax.evaluation.baselines import (
     majority_log_probabilities,
@@ -34,7 +29,7 @@ from reviewintent_jax.evaluation.metrics import (
     classification_metrics,
     paired_difference,
 )
-from reviewintent_jax.schema import InputError, PageBatch, check_seed
+from reviewintent_jax.schema import InputError, check_seed
 
 log = logging.getLogger("reviewintent")
 
@@ -87,85 +82,6 @@ class EvaluationSpec:
             )
 
 
-ScoreStep = Callable[[Any, PageBatch], jax.Array]
-
-
-def make_score_step(model: nn.Module) -> ScoreStep:
-    """Jitted (params, batch) -> logits of every slot, float32 ``[b, k, y]``."""
-
-    def score(params: Any, batch: PageBatch) -> jax.Array:
-        output = model.apply({"params": params}, batch, deterministic=True)
-        return output.logits_bky  # type: ignore[union-attr]
-
-    return jax.jit(score)
-
-
-def score_reviews(
-    score: ScoreStep, params: Any, batches: Iterable[PageBatch], reviews: np.ndarray
-) -> np.ndarray:
-    """Logits ``[n, y]`` of ``reviews`` (ascending), from batches that hold them all.
-
-    Results are read one batch late, so that the device never waits for the host.
-    """
-    logits: np.ndarray | None = None
-    waiting: list[tuple[jax.Array, np.ndarray]] = []
-
-    def collect() -> None:
-        nonlocal logits
-        result, review_bk = waiting.pop(0)
-        result = np.asarray(result)
-        if logits is None:
-            logits = np.full((len(reviews), result.shape[-1]), np.nan, np.float32)
-        filled = review_bk >= 0
-        logits[np.searchsorted(reviews, review_bk[filled])] = result[filled]
-
-    for batch in batches:
-        waiting.append((score(params, batch), np.asarray(batch.review_bk)))
-        if len(waiting) > 1:
-            collect()
-    while waiting:
-        collect()
-    if logits is None:
-        raise InputError("There is not a single review to score.")
-    return logits
-
-
-def predict_split(
-    score: ScoreStep,
-    params: Any,
-    prepared: Prepared,
-    source: PageSource,
-    reviews: np.ndarray,
-    *,
-    batch_pages: int,
-    progress: Progress | None = None,
-) -> pd.DataFrame:
-    """The table of predictions of some reviews, without their texts.
-
-    ``progress`` is moved on by the reviews of each batch.
-    """
-    batches = prefetch(eval_batches(source, reviews, batch_pages=batch_pages), 4)
-    if progress is not None:
-        batches = _counted(batches, progress)
-    logits = score_reviews(score, params, batches, reviews)
-    ids = prepared.store.lengths()[reviews]
-    table = {
-        "review": reviews,
-        "row": prepared.row_n[reviews],
-        "label": prepared.label_n[reviews],
-        "tokens": slot_lengths(ids, source.spec).slot_n,
-    }
-    columns = {f"logit_{y}": logits[:, y] for y in range(logits.shape[1])}
-    return pd.DataFrame(table | columns)
-
-
-def _counted(batches: Iterable[PageBatch], progress: Progress) -> Iterator[PageBatch]:
-    """The same batches; each moves the bar on when the next is asked for."""
-    for batch in batches:
-        yield batch
-        progress.update(int((np.asarray(batch.review_bk) >= 0).sum()))
-
-
 def logits_of(table: pd.DataFrame) -> np.ndarray:
     """Logits ``[n, y]`` of a table of predictions."""
     columns = [name for name in table.columns if str(name).startswith("logit_")]
@@ -206,7 +122,9 @@ def table_metrics(
     """All metrics of the model in one table of predictions.
 
     Args:
-      table: from :func:`predict_split`.
+      table: from :func:`~reviewintent_jax.evaluation.scoring.review_table`. Where it
+        has a column ``subject``, intervals are over subjects, since reviews of one
+        subject are alike.
       classes: their names.
       temperature: what logits are divided by.
       threshold: see :func:`~reviewintent_jax.evaluation.calibration.answers`.
@@ -220,7 +138,35 @@ def table_metrics(
         bootstrap_samples=spec.bootstrap_samples,
         seed=spec.seed,
         predicted_n=answers(prob_ny, threshold),
+        group_n=_groups(table),
     )
+
+
+def _groups(table: pd.DataFrame) -> np.ndarray | None:
+    """What resamples draw whole: the subjects [n], if the table has them."""
+    if "subject" not in table:
+        return None
+    return subject_groups(table["subject"].to_numpy())
+
+
+def subject_groups(subject_n: np.ndarray) -> np.ndarray:
+    """Dense numbers int64 [n] of subjects; each review without one is its own.
+
+    Example: ``["b", "", "a", "b", ""]`` -> ``[0, 2, 1, 0, 3]``; numbers below 0 and
+    missing values have no subject either.
+    """
+    code_n, _ = pd.factorize(pd.Series(subject_n))
+    none_n = code_n < 0
+    if np.issubdtype(np.asarray(subject_n).dtype, np.number):
+        none_n |= np.asarray(subject_n) < 0
+    else:
+        none_n |= np.asarray(subject_n) == ""
+    code_n[none_n] = -1
+    _, dense_n = np.unique(code_n[~none_n], return_inverse=True)
+    code_n[~none_n] = dense_n
+    subjects = int(code_n.max(initial=-1)) + 1
+    code_n[none_n] = subjects + np.arange(int(none_n.sum()))
+    return code_n
 
 
 def model_metrics(
@@ -271,8 +217,8 @@ def fit_baselines(
     its validation split) and answer the test split of ``tested``, which is the same
     unless other data are evaluated.
     """
-    train, validation = prepared.reviews(TRAIN), prepared.reviews(VALIDATION)
-    test = tested.reviews(TEST)
+    train, validation = prepared.labelled(TRAIN), prepared.labelled(VALIDATION)
+    test = tested.labelled(TEST)
     label_n, classes = prepared.label_n, prepared.labels.classes
     log.info("Baseline: majority class")
     majority = majority_log_probabilities(label_n[train], len(classes), len(test))
@@ -334,6 +280,7 @@ def compare(
     drawn: dict[str, Any] = {
         "bootstrap_samples": spec.bootstrap_samples,
         "seed": spec.seed,
+        "group_n": _groups(table),
     }
     prob_ny = probabilities(logits_of(table), temperature)
     systems, differences = {"model": model}, {}

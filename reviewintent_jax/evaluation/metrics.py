@@ -48,6 +48,7 @@ def classification_metrics(
     bootstrap_samples: int,
     seed: int,
     predicted_n: np.ndarray | None = None,
+    group_n: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Score one split.
 
@@ -59,6 +60,8 @@ def classification_metrics(
       seed: seed of the resampling.
       predicted_n: [n], chosen classes (a threshold's, say); the most probable class if
         absent.
+      group_n: [n], whole groups that resamples draw (all reviews of one shopper, say,
+        which are alike); each row on its own if absent.
 
     Returns:
       A dict that JSON takes as it is:
@@ -75,6 +78,7 @@ def classification_metrics(
     Raises:
       InputError: a probability is not a number, or shapes and classes disagree.
     """
+    group_n = known_groups(group_n, label_n)
     prob_ny, label_n, predicted_n = _labelled(prob_ny, label_n, predicted_n)
     if prob_ny.shape[1] != len(classes):
         raise InputError(
@@ -82,8 +86,8 @@ def classification_metrics(
             f"{len(classes)} names were given: {', '.join(classes)}.",
         )
     value = _values(prob_ny, label_n, predicted_n)
-    low, high = _interval(
-        _bootstrap(prob_ny, label_n, predicted_n, bootstrap_samples, seed)
+    low, high = percentile_ends(
+        _bootstrap(prob_ny, label_n, predicted_n, bootstrap_samples, seed, group_n)
     )
     result: dict[str, Any] = {
         name: {
@@ -109,6 +113,7 @@ def paired_difference(
     seed: int,
     predicted_a_n: np.ndarray | None = None,
     predicted_b_n: np.ndarray | None = None,
+    group_n: np.ndarray | None = None,
 ) -> dict[str, float | None]:
     """Return score(a) - score(b) on the same reviews, with its bootstrap interval.
 
@@ -124,16 +129,18 @@ def paired_difference(
       seed: seed of the resampling.
       predicted_a_n: [n], chosen classes of a, as in ``classification_metrics``.
       predicted_b_n: [n], chosen classes of b.
+      group_n: [n], as in ``classification_metrics``.
 
     Returns:
       ``{"value", "low", "high"}``, 95 percent; null where undefined.
     """
+    group_n = known_groups(group_n, label_n)
     a = _labelled(prob_a_ny, label_n, predicted_a_n)
     b = _labelled(prob_b_ny, label_n, predicted_b_n)
     difference = {metric: _values(*a)[metric] - _values(*b)[metric]}
-    drawn_a = _bootstrap(*a, bootstrap_samples, seed)[metric]
-    drawn_b = _bootstrap(*b, bootstrap_samples, seed)[metric]
-    low, high = _interval({metric: drawn_a - drawn_b})
+    drawn_a = _bootstrap(*a, bootstrap_samples, seed, group_n)[metric]
+    drawn_b = _bootstrap(*b, bootstrap_samples, seed, group_n)[metric]
+    low, high = percentile_ends({metric: drawn_a - drawn_b})
     return {
         "value": _null(difference[metric]),
         "low": _null(low[metric]),
@@ -251,15 +258,39 @@ def _labelled(
     return prob_ny, np.asarray(label_n)[known_n], answer_n
 
 
-def _draws(n: int, samples: int, seed: int) -> Iterator[np.ndarray]:
-    """Yield counts [s, n] of resamples with replacement, a bounded chunk at a time."""
+def known_groups(group_n: np.ndarray | None, label_n: np.ndarray) -> np.ndarray | None:
+    """Return dense numbers of the groups of the rows with a label; None for None."""
+    if group_n is None:
+        return None
+    known_n = np.asarray(label_n) != NO_LABEL
+    return np.unique(np.asarray(group_n)[known_n], return_inverse=True)[1]
+
+
+def resamples(
+    n: int, samples: int, seed: int, group_n: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
+    """Yield counts [s, n] of resamples with replacement, a bounded chunk at a time.
+
+    Args:
+      n: rows.
+      samples: resamples in all.
+      seed: of the draws.
+      group_n: [n], dense numbers of groups that are drawn whole, as many groups as
+        there are; each row on its own if absent. Example: groups ``[0, 0, 1]`` and a
+        draw of group 0 twice count ``[2, 2, 0]``.
+    """
     rng = np.random.default_rng(seed)
     chunk = max(1, _CHUNK_CELLS // max(n, 1))
+    units = n if group_n is None else int(group_n.max(initial=-1)) + 1
     for start in range(0, samples, chunk):
         size = min(chunk, samples - start)
-        yield np.stack(
-            [np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(size)]
+        count_sn = np.stack(
+            [
+                np.bincount(rng.integers(units, size=units), minlength=units)
+                for _ in range(size)
+            ]
         )
+        yield count_sn if group_n is None else count_sn[:, group_n]
 
 
 def _bootstrap(
@@ -268,13 +299,14 @@ def _bootstrap(
     predicted_n: np.ndarray,
     samples: int,
     seed: int,
+    group_n: np.ndarray | None,
 ) -> dict[str, np.ndarray]:
     """Score every resample: {name: [samples]}; empty arrays if there are no rows."""
     if not len(label_n):
         return {name: np.zeros(0) for name in METRICS}
     parts = [
         resampled_scores(prob_ny, label_n, predicted_n, count_sn)
-        for count_sn in _draws(len(label_n), samples, seed)
+        for count_sn in resamples(len(label_n), samples, seed, group_n)
     ]
     return {
         name: np.concatenate([np.zeros(0), *(part[name] for part in parts)])
@@ -282,7 +314,7 @@ def _bootstrap(
     }
 
 
-def _interval(
+def percentile_ends(
     drawn: dict[str, np.ndarray],
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Return the 2.5th and 97.5th percentile of the resamples that are defined."""

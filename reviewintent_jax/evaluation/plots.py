@@ -207,6 +207,8 @@ def score_bars(
     systems: Mapping[str, Mapping[str, Any]],
     metrics: Mapping[str, str],
     best: Mapping[str, float],
+    *,
+    name: str = "scores",
 ) -> str:
     """Draw every system's scores with their 95 percent intervals.
 
@@ -214,6 +216,7 @@ def score_bars(
       systems: name to show -> scores as ``classification_metrics`` gives them.
       metrics: score -> name to show; one panel each.
       best: score -> the best that anyone could reach, where it is known.
+      name: tells the picture from others of the page.
     """
 
     def draw(figure: Figure) -> None:
@@ -231,7 +234,7 @@ def score_bars(
             axes.set_xticks(np.linspace(0, 1, 6))
 
     height = len(metrics) * (0.45 + 0.26 * len(systems)) + 0.2
-    return draw_svg("scores", "Scores with 95 percent intervals", draw, height=height)
+    return draw_svg(name, "Scores with 95 percent intervals", draw, height=height)
 
 
 def _series(

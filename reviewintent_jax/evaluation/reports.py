@@ -8,12 +8,10 @@ text, because reviews are written by strangers.
 
 import itertools
 import json
-import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jinja2
 import numpy as np
 import pandas as pd
 import pyarrow.dataset
@@ -26,42 +24,25 @@ from reviewintent_jax.evaluation.calibration import (
     probabilities,
     reliability_curve,
 )
-from reviewintent_jax.evaluation.metrics import METRICS
-from reviewintent_jax.schema import NO_LABEL, InputError, RunFolder
-
-SYSTEM_NAMES = {
-    "model": "BERT-LSTNet-Softmax",
-    "pytorch_fine_tune": "plain PyTorch fine-tune",
-    "tfidf_logistic_regression": "TF-IDF + logistic regression",
-    "majority": "majority class",
-}
-"""Names of the systems, in the order in which they stand; others follow as written."""
-
-SHORT_NAMES = {
-    "model": "this model",
-    "pytorch_fine_tune": "PyTorch",
-    "tfidf_logistic_regression": "TF-IDF",
-}
-
-METRIC_NAMES = {
-    "accuracy": "Accuracy",
-    "macro_precision": "Macro precision",
-    "macro_recall": "Macro recall",
-    "macro_f1": "Macro-F1",
-    "auc": "AUC",
-    "average_precision": "Average precision",
-    "log_loss": "Log-loss",
-    "calibration_error": "Calibration error",
-}
-LOWER_IS_BETTER = frozenset({"log_loss", "calibration_error"})
-HEADLINE = ("macro_f1", "auc", "accuracy")
+from reviewintent_jax.evaluation.intention_report import intention_section
+from reviewintent_jax.evaluation.report_page import (
+    page_environment,
+    read_lines,
+    read_metrics,
+)
+from reviewintent_jax.evaluation.report_scores import (
+    HEADLINE,
+    METRIC_NAMES,
+    SHORT_NAMES,
+    headline,
+    one_score,
+    score_rows,
+    shown_systems,
+)
+from reviewintent_jax.schema import NO_LABEL, RunFolder
 
 REJECTED_SHOWN = 20
 MISTAKES_SHOWN = 20
-TEXT_SHOWN = 600  # characters of a mistake's text
-VALUE_SHOWN = 160  # characters of a rejected value
-
-log = logging.getLogger("reviewintent")
 
 
 class Predictions(NamedTuple):
@@ -97,23 +78,22 @@ def write_report(run: RunFolder) -> Path:
     Raises:
       InputError: the run has no readable ``metrics.json``.
     """
-    metrics = _read_metrics(run)
+    metrics = read_metrics(run)
     predictions = _read_predictions(run, metrics)
-    history = list(_read_lines(run.log))
+    history = list(read_lines(run.log))
     page = (
-        _environment()
+        page_environment()
         .get_template("report.html.j2")
         .render(
             metrics=metrics,
             classes=metrics["classes"],
-            systems=_systems(metrics),
-            short_names=SHORT_NAMES,
-            metric_names=METRIC_NAMES,
-            headline=_headline(metrics),
-            score_rows=_score_rows(metrics),
+            systems=shown_systems(metrics),
+            headline=headline(metrics, "tfidf_logistic_regression"),
+            score_rows=score_rows(metrics),
             figures=_figures(metrics, predictions, history),
             disagreement=_disagreement(metrics, predictions),
             mistakes=_mistakes(run, metrics, predictions),
+            intention=intention_section(run, metrics.get("intention")),
             right=int(np.trace(metrics["systems"]["model"]["test"]["confusion"])),
             common=_common_class(metrics)[0],
             majority_share=_common_class(metrics)[1],
@@ -125,37 +105,10 @@ def write_report(run: RunFolder) -> Path:
     return run.report
 
 
-def _read_metrics(run: RunFolder) -> dict[str, Any]:
-    """Read ``metrics.json``."""
-    fix = "Evaluate the run first: python -m launch.evaluate --workdir=..."
-    try:
-        return json.loads(run.metrics.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            "This run has no scores yet.", where=str(run.metrics), fix=fix
-        ) from None
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"The scores are not readable: {error}.", where=str(run.metrics), fix=fix
-        ) from None
-
-
-def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Read JSON lines, if any; a half-written line (a killed run) is passed over."""
-    if not path.exists():
-        return
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
-                log.warning("%s: a line is not JSON and was passed over", path)
-
-
 def _rejected_examples(path: Path) -> list[dict[str, Any]]:
     """Return some rejected rows: of every reason in turn, each in the file's order."""
     by_reason: dict[str, list[dict[str, Any]]] = {}
-    for row in _read_lines(path):
+    for row in read_lines(path):
         reason = str(row.get("reason", ""))
         if reason in by_reason or len(by_reason) < REJECTED_SHOWN:
             kept = by_reason.setdefault(reason, [])
@@ -195,93 +148,18 @@ def _read_predictions(run: RunFolder, metrics: Mapping[str, Any]) -> Predictions
     )
 
 
-def _systems(metrics: Mapping[str, Any]) -> dict[str, str]:
-    """Return the systems that were scored on test: key -> name, the model first."""
-    scored = [key for key, parts in metrics["systems"].items() if "test" in parts]
-    ordered = [key for key in SYSTEM_NAMES if key in scored]
-    ordered += [key for key in scored if key not in SYSTEM_NAMES]
-    return {key: SYSTEM_NAMES.get(key, key.replace("_", " ")) for key in ordered}
-
-
-def _score(metrics: Mapping[str, Any], system: str, metric: str) -> dict[str, Any]:
-    """Return one score with its interval; all null if it was not computed."""
-    nothing = {"value": None, "low": None, "high": None}
-    parts = metrics["systems"].get(system, {})
-    return {**nothing, **(parts.get("test", {}).get(metric) or {})}
-
-
-def _headline(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Set the model's main scores beside the others' and beside the best possible."""
-    best = metrics.get("best_possible") or {}
-    return [
-        {
-            "name": METRIC_NAMES[metric],
-            "model": _score(metrics, "model", metric),
-            "others": {
-                SHORT_NAMES.get(key, name): _score(metrics, key, metric)["value"]
-                for key, name in _systems(metrics).items()
-                if key != "model"
-            },
-            "best": best.get(metric),
-            "verdict": _verdict(metrics, metric),
-        }
-        for metric in HEADLINE
-    ]
-
-
-def _verdict(metrics: Mapping[str, Any], metric: str) -> str:
-    """Say in words how the model stands to TF-IDF on one score."""
-    rival = "tfidf_logistic_regression"
-    ours, theirs = (_score(metrics, key, metric) for key in ("model", rival))
-    if ours["value"] is None or theirs["value"] is None:
-        return ""
-    difference = ours["value"] - theirs["value"]
-    side = "above" if difference > 0 else "below"
-    sentence = f"{abs(difference):.3f} {side} TF-IDF" if difference else "as TF-IDF"
-    paired = metrics.get("differences", {}).get(rival, {}).get(metric)
-    if paired and paired["low"] is not None:
-        sure = paired["low"] > 0 or paired["high"] < 0
-        interval = f"95% interval {paired['low']:+.3f} to {paired['high']:+.3f}"
-        interval = interval.replace("-", "−")
-        return f"{sentence} ({interval}{'' if sure else '; may be chance'})"
-    if None in (ours["low"], theirs["low"]):
-        return sentence
-    apart = ours["low"] > theirs["high"] or ours["high"] < theirs["low"]
-    return f"{sentence}; the intervals {'do not ' if apart else ''}overlap"
-
-
-def _score_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Arrange the score table: a row a metric, a cell a system, the best one marked."""
-    rows = []
-    for metric in METRICS:
-        cells = [dict(_score(metrics, key, metric)) for key in _systems(metrics)]
-        rivals = [  # answering with the shares alone is calibrated, and no merit
-            cell["value"]
-            for key, cell in zip(_systems(metrics), cells, strict=True)
-            if key != "majority" and cell["value"] is not None
-        ]
-        pick = min if metric in LOWER_IS_BETTER else max
-        for cell in cells:
-            cell["best"] = bool(rivals) and cell["value"] == pick(rivals)
-            if metric == "calibration_error":  # its resampled interval lies high
-                cell["low"] = cell["high"] = None
-        lower = metric in LOWER_IS_BETTER
-        rows.append({"name": METRIC_NAMES[metric], "lower": lower, "cells": cells})
-    return rows
-
-
 def _figures(
     metrics: Mapping[str, Any],
     predictions: Predictions | None,
     history: Sequence[Mapping[str, Any]],
 ) -> dict[str, Markup]:
     """Draw every figure for which there is something to show."""
-    systems, classes = _systems(metrics), metrics["classes"]
+    systems, classes = shown_systems(metrics), metrics["classes"]
     drawn = {
         "scores": plots.score_bars(
             {
                 SHORT_NAMES.get(key, name): {
-                    metric: _score(metrics, key, metric) for metric in HEADLINE
+                    metric: one_score(metrics, key, metric) for metric in HEADLINE
                 }
                 for key, name in systems.items()
             },
@@ -362,49 +240,3 @@ def _mistakes(
         }
         for n, text in zip(worst, texts, strict=True)
     ]
-
-
-def _environment() -> jinja2.Environment:
-    """Set up templates: texts escaped, absent parts falsy, figures formatted."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("reviewintent_jax.evaluation", ""),
-        autoescape=True,
-        undefined=jinja2.ChainableUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        score=lambda value: _formatted(value, "{:.3f}"),
-        number=lambda value: _formatted(value, "{:,.0f}"),
-        percent=lambda value: _formatted(value, "{:.1%}"),
-        duration=_duration,
-        moment=lambda value: str(value)[:16].replace("T", " ") + " UTC",
-        text_shown=lambda value: _shorten(value, TEXT_SHOWN),
-        value_shown=lambda value: _shorten(value, VALUE_SHOWN),
-    )
-    return environment
-
-
-def _formatted(value: Any, pattern: str) -> str:
-    """Format a number; a dash for what is absent or undefined."""
-    if value is None or isinstance(value, jinja2.Undefined):
-        return "–"
-    return pattern.format(value)
-
-
-def _duration(seconds: Any) -> str:
-    """Write seconds for people: 42 -> 42 s, 252 -> 4 min 12 s, 7500 -> 2 h 5 min."""
-    if seconds is None or isinstance(seconds, jinja2.Undefined):
-        return "–"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def _shorten(value: Any, limit: int) -> str:
-    """Cut a text to ``limit`` characters, the last an ellipsis."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= limit else text[: limit - 1] + "…"

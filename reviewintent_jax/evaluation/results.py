@@ -20,35 +20,45 @@ _SYSTEMS = {
 _SCORES = {"accuracy": "accuracy", "macro_f1": "macro F1", "auc": "AUC"}
 
 
-def collect_results(
-    runs: Sequence[RunFolder],
+def write_review_results(
+    metrics: Sequence[dict[str, Any]],
     folder: Path,
     page: str,
     command_of: Callable[[dict[str, Any]], str],
 ) -> Path:
-    """Writes the JSON files and the page ``page`` into ``folder``; returns the page.
-
-    What stands above the page's line ``<!-- results -->`` is kept.
+    """Writes ``NAME.json`` for every run and the page ``page``; returns the page.
 
     Args:
-      runs: folders of evaluated runs.
+      metrics: of evaluated runs on reviews, without paths.
       folder: where to write.
-      page: name of the page.
-      command_of: a run's config, without paths -> the command that made the run.
+      page: name of the page; what stands above its line ``<!-- results -->`` is kept.
+      command_of: a run's config -> the command that made the run.
+    """
+    sections = []
+    for each in metrics:
+        text = json.dumps(each, indent=1, ensure_ascii=False) + "\n"
+        (folder / f"{each['name']}.json").write_text(text, "utf-8")
+        sections.append(section(each, command_of(each["config"])))
+    return write_page(folder / page, sections)
+
+
+def read_results(runs: Sequence[RunFolder]) -> list[dict[str, Any]]:
+    """The metrics of evaluated runs, without paths.
 
     Raises:
       InputError: a run has not been evaluated.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    sections = []
+    found = []
     for run in runs:
         if not run.metrics.is_file():
             raise InputError("This run has not been evaluated.", where=str(run.root))
-        metrics = without_paths(json.loads(run.metrics.read_text("utf-8")))
-        text = json.dumps(metrics, indent=1, ensure_ascii=False) + "\n"
-        (folder / f"{metrics['name']}.json").write_text(text, "utf-8")
-        sections.append(section(metrics, command_of(metrics["config"])))
-    path, mark = folder / page, "<!-- results -->"
+        found.append(without_paths(json.loads(run.metrics.read_text("utf-8"))))
+    return found
+
+
+def write_page(path: Path, sections: Sequence[str]) -> Path:
+    """Writes sections below the mark of a page; what stands above it is kept."""
+    mark = "<!-- results -->"
     above = path.read_text("utf-8").split(mark)[0] if path.is_file() else ""
     path.write_text(above + mark + "\n\n" + "\n".join(sections), "utf-8")
     return path
@@ -62,7 +72,8 @@ def without_paths(metrics: dict[str, Any]) -> dict[str, Any]:
         ("data", "tfds_folder"),
         ("encoder", "source"),
     ):
-        value = config[group][key]
+        # A forecast has neither encoder nor TFDS.
+        value = config.get(group, {}).get(key, "")
         if "/" in value:
             config[group][key] = Path(value).name
     return metrics

@@ -21,7 +21,7 @@ from reviewintent_jax.data.scored import ScoredWriter
 from reviewintent_jax.data.sources import SourceSpec
 from reviewintent_jax.data.tokens import ReviewTokenizer, TokenList
 from reviewintent_jax.evaluation.calibration import answers, probabilities
-from reviewintent_jax.evaluation.evaluate import ScoreStep, score_reviews
+from reviewintent_jax.evaluation.scoring import ScoreStep, score_reviews
 from reviewintent_jax.schema import NO_LABEL, RawRow, Rejected
 
 _CHUNK = 2048  # rows handled together; bounds memory, does not change answers
@@ -31,7 +31,7 @@ class TableScorer(NamedTuple):
     """What scoring needs.
 
     Attributes:
-      score: from :func:`~reviewintent_jax.evaluation.evaluate.make_score_step`.
+      score: from :func:`~reviewintent_jax.evaluation.scoring.make_score_step`.
       params: the model's parameters.
       tokenizer: of its encoder.
       cleaner: the repairs that its training texts went through.

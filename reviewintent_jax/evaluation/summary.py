@@ -3,10 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
+from reviewintent_jax.evaluation.intention import intention_lines
+
 _NAMES = {
     "model": "BERT-LSTNet-Softmax",
     "pytorch_fine_tune": "PyTorch fine-tune, same weights",
     "tfidf_logistic_regression": "TF-IDF + logistic regression",
+    "text_only": "The same model, text alone",
+    "gradient_boosting": "Gradient boosting, same windows",
+    "recency_frequency": "Recency/frequency regression",
+    "last_value": "Last value",
     "majority": "Majority class",
 }
 _COLUMNS = {"accuracy": "accuracy", "macro_f1": "macro F1", "auc": "AUC"}
@@ -16,20 +22,8 @@ def summarise(metrics: Mapping[str, Any]) -> str:
     """The score beside its baselines, 95 % intervals in brackets, as a small table."""
     other = metrics.get("evaluated")
     what = f"{other['reviews']:,} reviews" if other else "Test split"
-    rows = [[what, *_COLUMNS.values()]]
-    for key, name in _NAMES.items():
-        test = metrics["systems"].get(key, {}).get("test")
-        if test:
-            rows.append([name, *(_cell(test[column]) for column in _COLUMNS)])
+    lines = _score_lines(metrics, what)
     best = metrics.get("best_possible")
-    if best:
-        shown = (f"{best[c]:.4f}" if c in best else "" for c in _COLUMNS)
-        rows.append(["Best that anyone could do", *shown])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    ]
     if best:
         lines.append(_nearness(metrics, best["accuracy"]))
     absent = _absent_classes(metrics)
@@ -44,7 +38,30 @@ def summarise(metrics: Mapping[str, Any]) -> str:
             "among those that the model was trained or tuned on; its scores, and those "
             "of TF-IDF, are better here than they would be on new reviews."
         )
+    intention = metrics.get("intention")
+    if intention:
+        circular = " (circular)" if intention["circular"] else ""
+        what = f"Intention: {intention['target']}{circular}"
+        lines += ["", *_score_lines(intention, what), *intention_lines(intention)]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _score_lines(section: Mapping[str, Any], what: str) -> list[str]:
+    """The systems of a section one under the other; ``what`` heads the first column."""
+    rows = [[what, *_COLUMNS.values()]]
+    for key, name in _NAMES.items():
+        test = section["systems"].get(key, {}).get("test")
+        if test:
+            rows.append([name, *(_cell(test[column]) for column in _COLUMNS)])
+    best = section.get("best_possible")
+    if best:
+        shown = (f"{best[c]:.4f}" if c in best else "" for c in _COLUMNS)
+        rows.append(["Best that anyone could do", *shown])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
 
 
 def _absent_classes(metrics: Mapping[str, Any]) -> list[str]:

@@ -1,8 +1,10 @@
-"""BERT-LSTNet-Softmax: packed pages of reviews -> sentiment of every review.
+"""BERT-LSTNet-Softmax: packed pages of reviews -> sentiment and intention.
 
 In: :class:`~reviewintent_jax.schema.PageBatch`. Out: :class:`~reviewintent_jax.schema.
 ModelOutput`. The encoder reads every token once; LSTNet reads the token states of each
-slot as one series, the chunks of a long review included; a softmax head answers.
+slot as one series, the chunks of a long review included; a softmax head answers. Where
+intention is asked about, a second LSTNet reads the summaries of the last reviews of a
+subject as one series, and a second head answers.
 """
 
 import dataclasses
@@ -14,9 +16,10 @@ import jax.numpy as jnp
 
 from reviewintent_jax.models.encoder import Encoder, EncoderSpec
 from reviewintent_jax.models.heads import SoftmaxHead
+from reviewintent_jax.models.history import History, HistorySpec
 from reviewintent_jax.models.lstnet import LSTNet
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
-from reviewintent_jax.schema import ModelOutput, PageBatch
+from reviewintent_jax.schema import InputError, ModelOutput, PageBatch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,10 +29,12 @@ class ReviewIntentSpec:
     Attributes:
       encoder: sizes and family of the encoder.
       lstnet: the text LSTNet.
-      classes: number of sentiment classes, 2 or more.
+      classes: number of sentiment classes, 2 or more; 0 = intention alone, which needs
+        a history.
       head_dropout: probability of dropping a summary feature, in [0, 1).
       block_tokens: tokens of a page that attention looks at together; no chunk of a
         review crosses the border of such a block.
+      history: what reads runs of reviews; None = sentiment only.
     """
 
     encoder: EncoderSpec
@@ -37,11 +42,18 @@ class ReviewIntentSpec:
     classes: int
     head_dropout: float
     block_tokens: int
+    history: HistorySpec | None
+
+    def __post_init__(self) -> None:
+        """Refuse a model that answers nothing."""
+        if not self.classes and self.history is None:
+            raise InputError("There is neither sentiment nor intention to learn.")
 
 
 class ReviewIntent(nn.Module):
     """Encoder, text LSTNet and softmax head in one; parameters ``encoder``, ``lstnet``
-    and ``sentiment``.
+    and ``sentiment`` (unless intention alone is asked about), and ``history`` where
+    intention is asked about.
     """
 
     spec: ReviewIntentSpec
@@ -51,15 +63,19 @@ class ReviewIntent(nn.Module):
         dtype = jnp.dtype(self.spec.encoder.dtype.value)
         self.encoder = Encoder(self.spec.encoder, self.spec.block_tokens)
         self.lstnet = LSTNet(self.spec.lstnet, dtype=dtype)
-        self.sentiment = SoftmaxHead(
-            self.spec.classes, self.spec.head_dropout, dtype=dtype
-        )
+        if self.spec.classes:
+            self.sentiment = SoftmaxHead(
+                self.spec.classes, self.spec.head_dropout, dtype=dtype
+            )
+        if self.spec.history is not None:
+            self.history = History(self.spec.history, dtype=dtype)
 
     def __call__(self, batch: PageBatch, *, deterministic: bool) -> ModelOutput:
         """Scores every slot of every page.
 
         Args:
-          batch: pages; only tokens, segments, positions and slots are read.
+          batch: pages; only tokens, segments, positions and slots are read, and
+            windows and covariates of histories where the model has a use for them.
           deterministic: True turns dropout off; otherwise the ``dropout`` key is used.
         """
         tokens_bt = jnp.asarray(batch.token_ids_bt)
@@ -72,11 +88,29 @@ class ReviewIntent(nn.Module):
         review_bkm = self.lstnet(
             hidden_btd, *slots, deterministic=deterministic
         ).summary_bkm
-        return ModelOutput(
+        output = ModelOutput(
             hidden_btd=hidden_btd,
             review_bkm=review_bkm,
-            logits_bky=self.sentiment(review_bkm, deterministic=deterministic),
+            logits_bky=self.sentiment(review_bkm, deterministic=deterministic)
+            if self.spec.classes
+            else None,
         )
+        if self.spec.history is None:
+            return output
+        if batch.history is None:
+            raise ValueError("the model reads histories, but the batch has none")
+        said = self.history(
+            review_bkm,
+            jnp.asarray(batch.history.covariate_bkx),
+            jnp.asarray(batch.history.window_slots_bkw),
+            deterministic=deterministic,
+        )
+        return output._replace(**said._asdict())
+
+
+def without_history(model: ReviewIntent) -> ReviewIntent:
+    """The part of a model that reads single reviews; it takes the same parameters."""
+    return ReviewIntent(dataclasses.replace(model.spec, history=None))
 
 
 def init_params(

@@ -1,9 +1,9 @@
 """Everything a run needs, put together: specs, prepared data, model, first weights."""
 
 import dataclasses
-import enum
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,76 +11,47 @@ import optax
 
 from reviewintent_jax.data.augment import AugmentSpec
 from reviewintent_jax.data.batches import PageSource, TrainBatches, pages_per_batch
-from reviewintent_jax.data.clean import Cleaner
-from reviewintent_jax.data.labels import LabelMap
-from reviewintent_jax.data.pages import (
-    PageSpec,
-    ReviewFields,
-    empty_pages,
-    slot_lengths,
-)
+from reviewintent_jax.data.histories import CovariateScale
+from reviewintent_jax.data.pages import PageSpec, slot_lengths
 from reviewintent_jax.data.prepare import DataSpec, Prepared
-from reviewintent_jax.data.sources import SourceSpec
+from reviewintent_jax.data.prepared_pages import blank_page, page_source
 from reviewintent_jax.data.splits import TRAIN, VALIDATION
 from reviewintent_jax.data.tokens import ReviewTokenizer
 from reviewintent_jax.evaluation.calibration import probabilities
-from reviewintent_jax.evaluation.evaluate import (
-    EvaluationSpec,
-    logits_of,
-    make_score_step,
-    predict_split,
-)
+from reviewintent_jax.evaluation.evaluate import EvaluationSpec
 from reviewintent_jax.evaluation.metrics import classification_metrics
-from reviewintent_jax.evaluation.score_table import TableScorer
-from reviewintent_jax.models.review_intent import ReviewIntent, init_params
-from reviewintent_jax.schema import NO_LABEL, InputError, PageBatch
-from reviewintent_jax.training.losses import LossSums, sentiment_loss, sentiment_weight
+from reviewintent_jax.evaluation.scoring import (
+    make_score_step,
+    score_split,
+    split_logits,
+)
+from reviewintent_jax.models.review_intent import (
+    ReviewIntent,
+    ReviewIntentSpec,
+    init_params,
+)
+from reviewintent_jax.schema import InputError, PageBatch
+from reviewintent_jax.training.losses import (
+    IntentionLossSpec,
+    LossSums,
+    LossTotals,
+    joint_loss,
+    loss_totals,
+    sentiment_loss,
+    sentiment_weight,
+    task_parameters,
+)
 from reviewintent_jax.training.optimizer import OptimizerSpec, make_optimizer, rate_at
 from reviewintent_jax.training.state import TrainState, make_state
-from reviewintent_jax.training.task import LoopSpec, Scores
+from reviewintent_jax.training.task import Scores
+from reviewintent_jax.training.train_spec import (
+    OF_INTENTION,
+    ClassWeights,
+    StopMetric,
+    TrainSpec,
+)
 
 _FORMAT = 2  # of what a checkpoint keeps beside the tensors
-
-
-class ClassWeights(enum.StrEnum):
-    """How reviews weigh in the loss."""
-
-    NONE = "none"  # all alike
-    BALANCED = "balanced"  # every class weighs the same in total
-
-
-class StopMetric(enum.StrEnum):
-    """What "best" means on the validation split."""
-
-    MACRO_F1 = "macro_f1"
-    ACCURACY = "accuracy"
-    AUC = "auc"
-    LOSS = "loss"  # smaller is better
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainSpec(LoopSpec):
-    """How long and how to train on reviews; see also :class:`~reviewintent_jax.
-    training.task.LoopSpec`.
-
-    Attributes:
-      batch_reviews: reviews in an update, on average; decides the pages in a batch.
-      class_weights: how reviews weigh in the loss.
-      label_smoothing: share of the target that is spread over all classes, [0, 1).
-      stop_metric: what early stopping and "best" look at.
-    """
-
-    batch_reviews: int
-    class_weights: ClassWeights
-    label_smoothing: float
-    stop_metric: StopMetric
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.batch_reviews < 1:
-            raise InputError("train.batch_reviews must be 1 or more.")
-        if not 0 <= self.label_smoothing < 1:
-            raise InputError("train.label_smoothing must lie in [0, 1).")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +70,8 @@ class Experiment:
       augment: what is done to training texts.
       model: the network.
       encoder_params: pre-trained weights of the encoder, or None for random ones.
+      loss_spec: how sentiment and intention become one loss; None where intention is
+        not asked about.
       optimizer: of all parameters.
       train: how long and how to train.
       evaluation: what is measured at the end.
@@ -114,6 +87,7 @@ class Experiment:
     augment: AugmentSpec
     model: ReviewIntent
     encoder_params: Any | None
+    loss_spec: IntentionLossSpec | None
     optimizer: OptimizerSpec
     train: TrainSpec
     evaluation: EvaluationSpec
@@ -123,17 +97,34 @@ class Experiment:
         """Names of the classes, in the order of the logits."""
         return self.prepared.labels.classes
 
+    @property
+    def intents(self) -> tuple[str, ...]:
+        """Names of the classes of intention, in the order of their logits."""
+        asked = self.prepared.intention
+        return () if asked is None else asked.classes
+
+    @functools.cached_property
+    def scale(self) -> CovariateScale | None:
+        """Standardises the covariates of histories; None where there are none."""
+        return None if self.loss_spec is None else self.prepared.covariate_scale()
+
     def page_source(self) -> PageSource:
         """What pages are made from, with the weights that the loss uses."""
-        prepared = self.prepared
-        weight_n = review_weights(
-            prepared.label_n,
-            prepared.reviews(TRAIN),
-            len(self.classes),
-            self.train.class_weights,
+        prepared, kind = self.prepared, self.train.class_weights
+        labelled = prepared.labelled(TRAIN)
+        weight_n = review_weights(prepared.label_n, labelled, len(self.classes), kind)
+        intent_weight_n = None
+        if prepared.intention is not None:
+            answers = prepared.intention.label_n, prepared.anchors(TRAIN)
+            intent_weight_n = review_weights(*answers, len(self.intents), kind)
+        return page_source(
+            prepared,
+            self.tokenizer.special,
+            self.pages,
+            self.scale,
+            weight_n=weight_n,
+            intent_weight_n=intent_weight_n,
         )
-        fields = ReviewFields(prepared.label_n, weight_n)
-        return PageSource(prepared.store, fields, self.tokenizer.special, self.pages)
 
     def batch_pages(self) -> int:
         """Pages in a batch: about ``batch_reviews`` reviews, whole micro-batches."""
@@ -160,17 +151,21 @@ class Experiment:
         summary, model = self.prepared.summary, self.model.spec
         splits = ", ".join(f"{v['rows']:,} {k}" for k, v in summary["splits"].items())
         refused = sum(summary["rejected"].values())
-        return "\n".join(
-            [
-                f"Data: {summary['rows']:,} rows; {splits}; {refused:,} set aside"
-                + (" (see rejected.jsonl)" if refused else ""),
-                f"Labels: {self.prepared.labels.describe()}",
-                f"Model: {model.encoder.family} of {model.encoder.num_layers} x "
-                f"{model.encoder.hidden_size}, LSTNet, {model.classes} classes",
-                f"Updates: about {self.train.batch_reviews} reviews, packed in "
-                f"{self.batch_pages()} pages of {self.pages.page_tokens} tokens",
-            ]
-        )
+        lines = [
+            f"Data: {summary['rows']:,} rows; {splits}; {refused:,} set aside"
+            + (" (see rejected.jsonl)" if refused else ""),
+            f"Labels: {self.prepared.labels.describe()}",
+            *_intention_lines(summary.get("intention")),
+            f"Model: {model.encoder.family} of {model.encoder.num_layers} x "
+            f"{model.encoder.hidden_size}, LSTNet, {model.classes} classes",
+            f"Updates: about {self.train.batch_reviews} reviews, packed in "
+            f"{self.batch_pages()} pages of {self.pages.page_tokens} tokens",
+        ]
+        if not model.classes:
+            lines[1] = "Labels: none of sentiment; intention alone"
+        if model.history is not None:
+            lines[-2] += f"; a second LSTNet, {model.history.classes} intentions"
+        return "\n".join(lines)
 
     @property
     def units(self) -> str:
@@ -191,29 +186,38 @@ class Experiment:
 
     def init_state(self, optimizer: optax.GradientTransformation) -> TrainState:
         """State before the first update."""
-        page = empty_pages(1, self.tokenizer.special, self.pages)
+        history = self.model.spec.history
+        page = blank_page(
+            self.tokenizer.special,
+            self.pages,
+            None if history is None else history.covariates,
+        )
         params = init_params(
             self.model, page, seed=self.seed, encoder=self.encoder_params
         )
-        return make_state(params, optimizer)
+        return make_state(params | task_parameters(self.loss_spec), optimizer)
 
-    def totals(self, batch: PageBatch) -> jax.Array:
-        """Summed weight of the labelled reviews of a whole batch."""
-        return sentiment_weight(batch)
+    def totals(self, batch: PageBatch) -> jax.Array | LossTotals:
+        """Summed weights of what is labelled in a whole batch."""
+        if self.loss_spec is None:
+            return sentiment_weight(batch)
+        return loss_totals(batch)
 
     def loss(
-        self, params: Any, batch: PageBatch, totals: jax.Array, key: jax.Array
+        self, params: Any, batch: PageBatch, totals: Any, key: jax.Array
     ) -> LossSums:
-        """Cross-entropy of the sentiment of every review."""
+        """Cross-entropy of the sentiment of every review, and of intention."""
         output = self.model.apply(
             {"params": params}, batch, deterministic=False, rngs={"dropout": key}
         )
-        smoothing = self.train.label_smoothing
-        return sentiment_loss(output, batch, totals, label_smoothing=smoothing)  # type: ignore[arg-type]
+        smoothing: dict[str, Any] = {"label_smoothing": self.train.label_smoothing}
+        if self.loss_spec is None:
+            return sentiment_loss(output, batch, totals, **smoothing)  # type: ignore[arg-type]
+        return joint_loss(params, output, batch, totals, self.loss_spec, **smoothing)  # type: ignore[arg-type]
 
     def count(self, batch: PageBatch) -> int:
-        """Labelled reviews in a batch."""
-        return int(np.sum(batch.label_bk != NO_LABEL))
+        """Reviews in a batch; context counts on another page."""
+        return int(np.sum(np.asarray(batch.review_bk) >= 0))
 
     def describe_batch(self, batch: PageBatch) -> str:
         """Rows of the source."""
@@ -224,29 +228,27 @@ class Experiment:
 
     def validation(self) -> Callable[[Any], Scores]:
         """Returns params -> scores on the validation split."""
-        source, reviews = self.page_source(), self.prepared.reviews(VALIDATION)
-        score = make_score_step(self.model)
+        source, prepared = self.page_source(), self.prepared
+        reviews, score = prepared.reviews(VALIDATION), make_score_step(self.model)
+        sizes = len(self.classes), len(self.intents)
 
         def validate(params: Any) -> Scores:
-            table = predict_split(
+            logits_nz = score_split(
                 score,
                 params,
-                self.prepared,
                 source,
                 reviews,
                 batch_pages=self.evaluation.batch_pages,
             )
-            metrics = classification_metrics(
-                probabilities(logits_of(table), 1.0),
-                table["label"].to_numpy(),
-                self.classes,
-                bootstrap_samples=0,
-                seed=0,
-            )
-            names = {"loss": "log_loss"} | {
-                n: n for n in ("accuracy", "macro_f1", "auc")
-            }
-            return {name: metrics[key]["value"] for name, key in names.items()}
+            said, scores = split_logits(logits_nz, *sizes), {}
+            if self.classes:
+                label_n = prepared.label_n[reviews]
+                scores |= _scores(said.sentiment_ny, label_n, self.classes, "")
+            if prepared.intention is not None:
+                label_n = prepared.intention.label_n[reviews]
+                given = said.intent_ny, label_n, self.intents
+                scores |= _scores(*given, OF_INTENTION)
+            return scores
 
         return validate
 
@@ -264,14 +266,15 @@ class Experiment:
                 "split, which holds one class only.",
                 fix="Choose another train.stop_metric or a larger validation split.",
             )
-        return -score if metric == StopMetric.LOSS else score
+        smaller = (StopMetric.LOSS, StopMetric.INTENTION_LOSS)
+        return -score if metric in smaller else score
 
     def identity(self) -> dict[str, Any]:
         """What must stay the same for a run to be resumed."""
         return {
             "format": _FORMAT,
             "seed": self.seed,
-            "model": dataclasses.asdict(self.model.spec),
+            "model": _settings(self.model.spec),
             "encoder_weights": "given" if self.encoder_params else "random",
             "pages": dataclasses.asdict(self.pages),
             "batch_pages": self.batch_pages(),
@@ -283,52 +286,43 @@ class Experiment:
             "stop_metric": self.train.stop_metric,
             "classes": list(self.classes),
             "data": self.prepared.fingerprint,
+            **self._of_intention(),
         }
 
-
-class Trained(NamedTuple):
-    """A trained model, ready to score.
-
-    Attributes:
-      model, params: the network and its best weights.
-      step: of those weights.
-      tokenizer: of its encoder.
-      pages: sizes of a page.
-      labels: how raw labels became classes.
-      temperature: what its logits are divided by for calibrated probabilities.
-      threshold: the probability from which class 1 of two is answered; None = the most
-        probable class.
-      data: what its training data were.
-      evaluation: what is measured.
-    """
-
-    model: ReviewIntent
-    params: Any
-    step: int
-    tokenizer: ReviewTokenizer
-    pages: PageSpec
-    labels: LabelMap
-    temperature: float
-    threshold: float | None
-    data: DataSpec
-    evaluation: EvaluationSpec
+    def _of_intention(self) -> dict[str, Any]:
+        """The part of the identity that runs without intention do not have."""
+        if self.loss_spec is None:
+            return {}
+        loss = dataclasses.asdict(self.loss_spec)
+        return {"history_loss": loss, "intention_classes": list(self.intents)}
 
 
-def make_scorer(trained: Trained, source: SourceSpec) -> TableScorer:
-    """What scoring needs, from a trained model and the columns to read."""
-    return TableScorer(
-        score=make_score_step(trained.model),
-        params=trained.params,
-        tokenizer=trained.tokenizer,
-        cleaner=Cleaner(trained.data.clean),
-        pages=trained.pages,
-        batch_pages=trained.evaluation.batch_pages,
-        classes=trained.labels.classes,
-        temperature=trained.temperature,
-        threshold=trained.threshold,
-        source=source,
-        check=trained.data.check,
+def _settings(spec: ReviewIntentSpec) -> dict[str, Any]:
+    """The model's settings; without intention those that runs had before it came."""
+    settings = dataclasses.asdict(spec)
+    return {k: v for k, v in settings.items() if (k, v) != ("history", None)}
+
+
+def _scores(
+    logits_ny: np.ndarray, label_n: np.ndarray, classes: tuple[str, ...], prefix: str
+) -> Scores:
+    """Scores of the rows that have a label, under names that begin with ``prefix``."""
+    prob_ny = probabilities(logits_ny.astype(np.float64), 1.0)
+    metrics = classification_metrics(
+        prob_ny, label_n, classes, bootstrap_samples=0, seed=0
     )
+    names = {"loss": "log_loss"} | {n: n for n in ("accuracy", "macro_f1", "auc")}
+    return {prefix + name: metrics[key]["value"] for name, key in names.items()}
+
+
+def _intention_lines(facts: Mapping[str, Any] | None) -> list[str]:
+    """What intention is here, and how many answers there are."""
+    if facts is None:
+        return []
+    sides = facts["splits"].items()
+    counts = ", ".join(f"{side['anchors']:,} {name}" for name, side in sides)
+    cut = f"; cut date {facts['cut'][:10]}" if facts["cut"] else ""
+    return [f"Intention: {facts['definition']}; answers: {counts}{cut}"]
 
 
 def review_weights(
@@ -339,7 +333,7 @@ def review_weights(
     Balanced weights are ``rows / (classes x rows of the class)``, counted on the
     training reviews alone, so that the mean weight is 1.
     """
-    if kind == ClassWeights.NONE:
+    if kind == ClassWeights.NONE or not classes:
         return np.ones(len(label_n), np.float32)
     counts = np.bincount(label_n[train], minlength=classes)
     weight_y = len(train) / (classes * np.maximum(counts, 1))

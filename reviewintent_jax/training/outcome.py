@@ -4,21 +4,20 @@ In: a trained model and prepared data. Out: files in the run's folder, from whic
 report is written and the model can score on its own.
 """
 
+import dataclasses
 import datetime
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from reviewintent_jax.data.batches import PageSource
 from reviewintent_jax.data.bazaar import best_possible
 from reviewintent_jax.data.duplicates import fold
-from reviewintent_jax.data.pages import PageSpec, ReviewFields, slot_lengths
+from reviewintent_jax.data.pages import PageSpec, slot_lengths
 from reviewintent_jax.data.prepare import Prepared, prepare_for_scoring
 from reviewintent_jax.data.progress import Progress
 from reviewintent_jax.data.splits import (
@@ -36,18 +35,20 @@ from reviewintent_jax.evaluation.evaluate import (
     fit_baselines,
     has_system,
     log_probabilities_of,
-    make_score_step,
     model_metrics,
-    predict_split,
     table_metrics,
 )
+from reviewintent_jax.evaluation.scoring import ReviewLogits, review_table
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training.checkpoints import restore_best
-from reviewintent_jax.training.experiment import Experiment, Trained
+from reviewintent_jax.training.experiment import Experiment
+from reviewintent_jax.training.files import Facts, write_json, write_table
+from reviewintent_jax.training.intention_outcome import (
+    begin_intention,
+    score_intention,
+)
 from reviewintent_jax.training.loop import TrainResult
-
-Facts = dict[str, Any]
-"""Part of ``metrics.json``: plain JSON values."""
+from reviewintent_jax.training.trained import Trained
 
 PEER = "pytorch_fine_tune"
 """The system that ``launch.compare`` trains, by its name in the results."""
@@ -71,6 +72,7 @@ def write_outcome(
         labels=experiment.prepared.labels,
         temperature=1.0,
         threshold=None,
+        intention=begin_intention(experiment),
         data=experiment.data,
         evaluation=experiment.evaluation,
     )
@@ -92,11 +94,41 @@ def evaluate_own(
     ``context`` holds what does not depend on the predictions (name, training, config).
     A peer that ``launch.compare`` scored on the same split stays beside the model.
     """
+    sides = VALIDATION, TEST
+    said = {split: _say(trained, prepared, split) for split in sides}
+    metrics = context | _results(trained, prepared)
+    facts = {"labels": trained.labels.to_dict(), "step": trained.step}
+    if trained.labels.classes:
+        peer = context.get("systems", {}).get(PEER)
+        chosen, compared = _own_sentiment(trained, prepared, said, run, peer)
+        metrics |= chosen | compared
+        facts |= chosen
+        trained = trained._replace(**chosen)
+    if trained.intention is not None:
+        section = score_intention(trained, prepared, prepared, said, run)
+        metrics["intention"] = section
+        found = {name: section[name] for name in ("temperature", "threshold")}
+        facts["intention"] = dataclasses.replace(trained.intention, **found).to_dict()
+    write_json(run.model, facts)
+    write_json(run.metrics, metrics)
+    return metrics
+
+
+def _own_sentiment(
+    trained: Trained,
+    prepared: Prepared,
+    said: Mapping[int, ReviewLogits],
+    run: RunFolder,
+    peer: Facts | None,
+) -> tuple[Facts, Facts]:
+    """Writes the tables of sentiment; returns what was chosen, and all scores."""
     classes, spec = trained.labels.classes, trained.evaluation
-    tables = {split: _table(trained, prepared, split) for split in (VALIDATION, TEST)}
-    tables[TEST]["text"] = prepared.texts(prepared.reviews(TEST))
+    tables = {
+        split: _table(trained, prepared, split, logits)
+        for split, logits in said.items()
+    }
+    tables[TEST]["text"] = prepared.texts(prepared.labelled(TEST))
     others = _add_baselines(tables[TEST], fit_baselines(prepared, prepared, spec))
-    peer = context.get("systems", {}).get(PEER)
     if peer and _keep_peer(tables[TEST], run, classes):
         others[PEER] = {k: v for k, v in peer.items() if k != "test"}
     for split, table in tables.items():
@@ -111,11 +143,7 @@ def evaluate_own(
             PEER,
         )
         compared["systems"][PEER] = peer
-    metrics = context | _results(trained, prepared) | chosen | compared
-    facts = {"labels": trained.labels.to_dict(), "step": trained.step}
-    write_json(run.model, facts | chosen)
-    write_json(run.metrics, metrics)
-    return metrics
+    return chosen, compared
 
 
 def add_peer(
@@ -203,9 +231,50 @@ def evaluate_other(
       folder: where results go.
       context: see :func:`evaluate_own`.
     """
-    other = prepare_for_scoring(data, trained.tokenizer, trained.labels, folder)
-    table = _table(trained, other, TEST)
-    table["text"] = other.texts(other.reviews(TEST))
+    asked = trained.intention
+    other = prepare_for_scoring(
+        data,
+        trained.tokenizer,
+        trained.labels,
+        folder,
+        intention_labels=None if asked is None else asked.labels,
+    )
+    said = {TEST: _say(trained, other, TEST)}
+    metrics = context | _results(trained, other)
+    metrics["evaluated"] = {
+        "path": data.source.path,
+        "reviews": len(other.reviews(TEST)),
+        "seen": count_seen(prepared, other.texts(other.reviews(TEST))),
+    }
+    if trained.labels.classes:
+        metrics |= _other_sentiment(trained, prepared, other, said[TEST], folder)
+    metrics.pop("intention", None)  # of the run's own data
+    if asked is not None and len(other.anchors(TEST)):
+        said[VALIDATION] = _say(trained, prepared, VALIDATION)
+        metrics["intention"] = score_intention(trained, prepared, other, said, folder)
+    write_json(folder.metrics, metrics)
+    return metrics
+
+
+def _other_sentiment(
+    trained: Trained,
+    prepared: Prepared,
+    other: Prepared,
+    said: ReviewLogits,
+    folder: RunFolder,
+) -> Facts:
+    """Writes the table of sentiment of another source; returns all scores.
+
+    Raises:
+      InputError: the other source has no label of sentiment.
+    """
+    if not len(other.labelled(TEST)):
+        raise InputError(
+            "No row carries a label of sentiment that the model knows.",
+            fix=f"It knows: {trained.labels.describe()}",
+        )
+    table = _table(trained, other, TEST, said)
+    table["text"] = other.texts(other.labelled(TEST))
     spec, classes = trained.evaluation, trained.labels.classes
     others = _add_baselines(table, fit_baselines(prepared, other, spec))
     write_table(folder.predictions("test"), table)
@@ -218,15 +287,7 @@ def evaluate_other(
         "test": table_metrics(table, classes, **chosen, spec=spec),
         "uncalibrated": table_metrics(table, classes, **before, spec=spec),
     }
-    compared = compare(model, table, others, classes, **chosen, spec=spec)
-    metrics = context | _results(trained, other) | chosen | compared
-    metrics["evaluated"] = {
-        "path": data.source.path,
-        "reviews": len(table),
-        "seen": count_seen(prepared, table["text"]),
-    }
-    write_json(folder.metrics, metrics)
-    return metrics
+    return chosen | compare(model, table, others, classes, **chosen, spec=spec)
 
 
 def count_seen(prepared: Prepared, texts: Iterable[str]) -> int:
@@ -259,27 +320,21 @@ def _results(trained: Trained, prepared: Prepared) -> Facts:
     }
 
 
-def _table(trained: Trained, prepared: Prepared, split: int) -> pd.DataFrame:
-    """Predictions of one split, with a bar on a terminal and a few lines elsewhere."""
+def _say(trained: Trained, prepared: Prepared, split: int) -> ReviewLogits:
+    """Logits of one split, with a bar on a terminal and a few lines elsewhere."""
     reviews = prepared.reviews(split)
-    weight_n = np.ones(len(prepared.label_n), np.float32)
-    source = PageSource(
-        prepared.store,
-        ReviewFields(prepared.label_n, weight_n),
-        trained.tokenizer.special,
-        trained.pages,
-    )
     what = f"Scoring {SPLIT_NAMES[split]}"
     with Progress(what, "reviews", total=len(reviews)) as bar:
-        return predict_split(
-            make_score_step(trained.model),
-            trained.params,
-            prepared,
-            source,
-            reviews,
-            batch_pages=trained.evaluation.batch_pages,
-            progress=bar,
-        )
+        return trained.logits(prepared, reviews, bar)
+
+
+def _table(
+    trained: Trained, prepared: Prepared, split: int, said: ReviewLogits
+) -> pd.DataFrame:
+    """Predictions of sentiment of the reviews of a split that have a label."""
+    reviews = prepared.labelled(split)
+    logits_ny = said.sentiment_ny[np.searchsorted(prepared.reviews(split), reviews)]
+    return review_table(prepared, trained.pages, reviews, logits_ny)
 
 
 def data_summary(prepared: Prepared, pages: PageSpec) -> Facts:
@@ -308,7 +363,7 @@ def data_summary(prepared: Prepared, pages: PageSpec) -> Facts:
 
 def _best_achievable(prepared: Prepared) -> Facts | None:
     """Scores of the rule that knows how the built-in shop works, on the test split."""
-    test = prepared.reviews(TEST)
+    test = prepared.labelled(TEST)
     truth = prepared.truth_n[test]
     if len(prepared.labels.classes) != 2 or np.isnan(truth).any():
         return None
@@ -326,17 +381,3 @@ def _training(result: TrainResult, best_step: int, train_reviews: int) -> Facts:
         "reviews_per_second": tracker.seen / max(tracker.seconds, 1e-9),
         "parameters": result.parameters,
     }
-
-
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Writes Parquet as :func:`write_json` writes JSON: whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    table.to_parquet(part, index=False)
-    part.replace(path)
-
-
-def write_json(path: Path, values: Any) -> None:
-    """Writes JSON under a temporary name and renames it, so that it is never half."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    part.replace(path)

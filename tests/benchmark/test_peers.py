@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from reviewintent_jax.benchmark.peers import PeerSpec, finetune_with_torch
-from reviewintent_jax.build import build_experiment, plain_values, read_config
+from reviewintent_jax.build import build_experiment, plain_values
+from reviewintent_jax.configuration import read_config
 from reviewintent_jax.schema import InputError, RunFolder
 
 

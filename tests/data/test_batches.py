@@ -3,6 +3,7 @@
 import itertools
 import threading
 
+import chex
 import numpy as np
 import pytest
 
@@ -16,7 +17,9 @@ from reviewintent_jax.data.batches import (
     prefetch,
 )
 from reviewintent_jax.data.pages import PageSpec, ReviewFields
+from reviewintent_jax.data.subject_pages import SubjectPlanner
 from reviewintent_jax.data.tokens import SpecialIds, TokenWriter
+from reviewintent_jax.data.windows import HistoryFields
 
 SPEC = PageSpec(16, 16, 16, 5)
 REVIEWS = np.array([0, 1, 3, 4, 7, 8, 9, 10, 12, 13, 14, 15, 18])
@@ -85,8 +88,7 @@ def test_any_stop_goes_on_with_the_same_batch(source):
         position = taken[stop][1]
         resumed, after = next(train_batches(source, augment).batches(position))
         assert after == taken[stop + 1][1]
-        for mine, theirs in zip(resumed, taken[stop + 1][0], strict=True):
-            assert mine.tobytes() == theirs.tobytes()
+        chex.assert_trees_all_equal(resumed, taken[stop + 1][0])
 
 
 def test_augmentation_changes_tokens_but_not_who_is_there(source):
@@ -101,6 +103,46 @@ def test_evaluation_holds_every_review_once_unaugmented(source):
     seen = np.concatenate([b.review_bk[b.review_bk >= 0] for b in batches])
     assert np.sort(seen).tolist() == REVIEWS.tolist()
     assert {b.token_ids_bt.shape for b in batches} == {(2, 16)}
+
+
+def history_source(source):
+    """The same reviews as those of three subjects, with windows of 3."""
+    order = np.random.default_rng(2).permutation(19)
+    window = np.full((19, 3), -1)
+    for reviews in np.split(order, [9, 10]):
+        for at, review in enumerate(reviews):
+            last = reviews[max(0, at - 2) : at + 1]
+            window[review, 3 - len(last) :] = last
+    label, weight = np.arange(19) % 2, np.ones(19, np.float32)
+    fields = HistoryFields(window, np.ones((19, 2), np.float32), label, weight)
+    return source._replace(
+        fields=source.fields._replace(history=fields),
+        spec=PageSpec(48, 16, 16, 5),
+        planner=SubjectPlanner(order, window),
+    )
+
+
+def test_subject_by_subject_too_every_review_counts_once_an_epoch(source):
+    batches = train_batches(history_source(source))
+    for epoch in (0, 1):
+        read = epoch_of(batches, epoch)
+        seen = [b.review_bk[b.review_bk >= 0] for b in read]
+        assert np.sort(np.concatenate(seen)).tolist() == REVIEWS.tolist()
+        placed = sum(int((b.slot_length_bk > 0).sum()) for b in read)
+        assert placed > len(REVIEWS)  # some are context somewhere
+        labelled = sum(int((b.history.intent_label_bk >= 0).sum()) for b in read)
+        assert labelled == len(REVIEWS)
+    stream = batches.batches(Position(0, 0))
+    first = [batch for batch, _ in itertools.islice(stream, 1)]
+    counted = sum(int((b.review_bk >= 0).sum()) for b in first)
+    assert batches.items_within(1, 1) == counted
+
+
+def test_evaluation_of_subjects_counts_every_review_once(source):
+    batches = list(eval_batches(history_source(source), REVIEWS, batch_pages=2))
+    seen = np.concatenate([b.review_bk[b.review_bk >= 0] for b in batches])
+    assert np.sort(seen).tolist() == REVIEWS.tolist()
+    assert {b.history.window_slots_bkw.shape for b in batches} == {(2, 5, 3)}
 
 
 def test_pages_per_batch_of_the_docstring():

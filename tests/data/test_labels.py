@@ -21,6 +21,7 @@ def spec(**changes) -> LabelSpec:
         "neutral_stars": (),
         "positive_stars": (4.0, 5.0),
         "classes": (),
+        "aliases": (),
     }
     return LabelSpec(**(fields | changes))
 

@@ -9,7 +9,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from reviewintent_jax.build import plain_values, read_config
+from reviewintent_jax.build import plain_values
+from reviewintent_jax.configuration import read_config
 from reviewintent_jax.data.labels import LabelKind
 from reviewintent_jax.data.prepare import (
     open_prepared,

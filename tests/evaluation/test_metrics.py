@@ -107,6 +107,51 @@ def test_intervals_are_percentiles_of_a_plain_bootstrap():
         assert result[name]["high"] == pytest.approx(high, abs=1e-9), name
 
 
+def test_groups_are_drawn_whole():
+    prob_ny, label_n = drawn(60, 3)
+    label_n[7] = NO_LABEL
+    group_n = np.random.default_rng(1).integers(13, size=60) * 5 + 2
+    result = classification_metrics(
+        prob_ny, label_n, list("abc"), bootstrap_samples=40, seed=7, group_n=group_n
+    )
+    rng, names = np.random.default_rng(7), np.unique(np.delete(group_n, 7))
+    plain = []
+    for _ in range(40):
+        drawn_groups = names[rng.integers(len(names), size=len(names))]
+        rows = [
+            n
+            for name in drawn_groups
+            for n in range(60)
+            if group_n[n] == name and label_n[n] != NO_LABEL
+        ]
+        plain.append(
+            plain_scores(prob_ny[rows], label_n[rows], prob_ny[rows].argmax(1))
+        )
+    for name in METRICS:
+        low, high = np.percentile([scores[name] for scores in plain], (2.5, 97.5))
+        assert result[name]["low"] == pytest.approx(low, abs=1e-9), name
+        assert result[name]["high"] == pytest.approx(high, abs=1e-9), name
+
+
+def test_reviews_that_repeat_each_other_do_not_make_an_interval_narrower():
+    prob_ny, label_n = drawn(80, 2)
+    how = {"bootstrap_samples": 300, "seed": 1}
+    once = classification_metrics(prob_ny, label_n, "ab", **how)["auc"]
+    nine = np.repeat(prob_ny, 9, axis=0), np.repeat(label_n, 9)
+    again = classification_metrics(
+        *nine, "ab", group_n=np.repeat(np.arange(80), 9), **how
+    )["auc"]
+    for end in ("value", "low", "high"):
+        assert again[end] == pytest.approx(once[end], abs=1e-9)
+    other = np.roll(nine[0], 1, axis=0)
+    paired = paired_difference(
+        *(nine[0], other, nine[1], "auc"), group_n=np.repeat(np.arange(80), 9), **how
+    )
+    single = paired_difference(nine[0], other, nine[1], "auc", **how)
+    assert paired["value"] == single["value"]
+    assert (paired["low"], paired["high"]) != (single["low"], single["high"])
+
+
 def test_intervals_do_not_depend_on_how_the_work_is_cut(monkeypatch):
     prob_ny, label_n = drawn(40, 2)
     arguments = {"bootstrap_samples": 30, "seed": 5}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from reviewintent_jax.evaluation.results import collect_results
+from reviewintent_jax.evaluation.results import read_results, write_review_results
 from reviewintent_jax.schema import InputError, RunFolder
 
 
@@ -43,6 +43,11 @@ def metrics():
 
 def command(config):
     return f"train --path={config['data']['path']}"
+
+
+def collect_results(runs, folder, page, command_of):
+    folder.mkdir(exist_ok=True)
+    return write_review_results(read_results(runs), folder, page, command_of)
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from reviewintent_jax.build import plain_values, read_config
+from reviewintent_jax.build import plain_values
+from reviewintent_jax.configuration import read_config
 from reviewintent_jax.data.clean import Cleaner
 from reviewintent_jax.data.scored import open_writer
 from reviewintent_jax.data.tables import read_table, table_layout

@@ -13,11 +13,9 @@ from launch.results import overrides, training_command
 from reviewintent_jax.build import plain_values
 from reviewintent_jax.evaluation.results import without_paths
 
-KEPT = [
-    path
-    for path in sorted(Path(__file__).parents[2].glob("docs/results/*.json"))
-    if "config" in json.loads(path.read_text("utf-8"))
-]
+FILES = sorted(Path(__file__).parents[2].glob("docs/results/*.json"))
+KEPT = [path for path in FILES if "config" in json.loads(path.read_text("utf-8"))]
+FORECASTS = [path for path in FILES if isinstance(json.loads(path.read_bytes()), list)]
 
 
 def values(file, **changes):
@@ -30,6 +28,14 @@ def values(file, **changes):
 def test_a_kept_result_was_made_with_its_config_file(path):
     config = json.loads(path.read_text("utf-8"))["config"]
     assert overrides(config, path.stem) == {}
+
+
+@pytest.mark.parametrize("path", FORECASTS, ids=[path.stem for path in FORECASTS])
+def test_kept_forecasts_differ_from_their_config_file_in_horizon_and_seed(path):
+    for run in json.loads(path.read_text("utf-8")):
+        changed = overrides(run["config"], run["name"])
+        assert changed.keys() <= {"windows.horizon", "seed"}
+        assert path.stem == f"{run['name']}_h{run['config']['windows']['horizon']}"
 
 
 def test_without_changes_the_command_names_the_file_alone():

@@ -50,7 +50,7 @@ REVIEWS = [
 
 
 def model_of(block):
-    spec = ReviewIntentSpec(tiny_encoder_spec(97), LSTNET, 3, 0.1, block)
+    spec = ReviewIntentSpec(tiny_encoder_spec(97), LSTNET, 3, 0.1, block, None)
     return ReviewIntent(spec)
 
 

@@ -68,8 +68,7 @@ def test_parts_add_up_to_the_whole():
     whole = loss_of(output, batch)
     parts = [
         sentiment_loss(
-            ModelOutput(*(x[i : i + 1] for x in output)),
-            type(batch)(*(x[i : i + 1] for x in batch)),
+            *jax.tree.map(lambda x, i=i: x[i : i + 1], (output, batch)),
             sentiment_weight(batch),
             label_smoothing=0.0,
         )

@@ -9,12 +9,12 @@ import pytest
 from scipy.special import log_softmax, softmax
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
-from reviewintent_jax.build import build_experiment, plain_values, read_config
+from reviewintent_jax.build import build_experiment, plain_values
+from reviewintent_jax.configuration import read_config
 from reviewintent_jax.data.splits import TEST, TRAIN, VALIDATION
 from reviewintent_jax.evaluation.evaluate import Baseline, Threshold
 from reviewintent_jax.evaluation.reports import write_report
 from reviewintent_jax.schema import InputError, RunFolder
-from reviewintent_jax.training.experiment import Trained
 from reviewintent_jax.training.loop import train
 from reviewintent_jax.training.outcome import (
     PEER,
@@ -23,6 +23,7 @@ from reviewintent_jax.training.outcome import (
     evaluate_own,
     write_outcome,
 )
+from reviewintent_jax.training.trained import Trained
 
 SYSTEMS = ("majority", "tfidf_logistic_regression", "pytorch_fine_tune")
 
@@ -46,6 +47,7 @@ class Evaluated:
             labels=experiment.prepared.labels,
             temperature=1.0,
             threshold=None,
+            intention=None,
             data=experiment.data,
             evaluation=experiment.evaluation,
         )

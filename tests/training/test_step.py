@@ -10,9 +10,10 @@ import pytest
 from reviewintent_jax.build import build_experiment, plain_values
 from reviewintent_jax.data.batches import Position
 from reviewintent_jax.schema import RunFolder
-from reviewintent_jax.training.experiment import ClassWeights, review_weights
+from reviewintent_jax.training.experiment import review_weights
 from reviewintent_jax.training.state import count_parameters
 from reviewintent_jax.training.step import make_train_step
+from reviewintent_jax.training.train_spec import ClassWeights
 
 
 @pytest.fixture

@@ -1,0 +1,128 @@
+"""What predict does for ``--subjects``: one row for every shopper, product or business.
+
+A file is in any order, so it is first prepared as training data are, in a temporary
+folder: rows without subject, time or text are set aside and counted, histories are put
+in order, and memory does not grow with the texts.
+"""
+
+import dataclasses
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from reviewintent_jax.data.intention import Covariate, IntentionKind, IntentionSpec
+from reviewintent_jax.data.prepare import Prepared, prepare_histories
+from reviewintent_jax.data.progress import Progress
+from reviewintent_jax.data.scored import open_writer
+from reviewintent_jax.data.sources import SourceSpec, check_columns
+from reviewintent_jax.data.splits import TEST
+from reviewintent_jax.data.tables import TableFormat, TableLayout
+from reviewintent_jax.evaluation.score_subjects import plan_subjects, subject_table
+from reviewintent_jax.schema import InputError, RawRow, RunFolder
+from reviewintent_jax.training.trained import Trained
+
+_TYPES = {"reviews": int, "reviews_read": int, "horizon_days": int}
+
+
+def predict_subjects(
+    trained: Trained,
+    source: SourceSpec,
+    columns: tuple[str, ...],
+    output: str,
+    *,
+    inputs: list[Path],
+    stdout_format: TableFormat,
+) -> str:
+    """Writes the next-step intention of every subject; returns what was done, in words.
+
+    Args:
+      trained: a model that reads histories.
+      source: the table, without label or time.
+      columns: of the table.
+      output: file to write, or - for stdout.
+      inputs: files that are read meanwhile.
+      stdout_format: of stdout.
+
+    Raises:
+      InputError: the model reads no histories of subjects, or a column is missing.
+    """
+    asked = trained.data.intention
+    if trained.intention is None or not asked.over_time:
+        raise InputError(
+            "This run knows no subjects: it was not trained on histories.",
+            fix="Leave --subjects out.",
+        )
+    source = dataclasses.replace(source, time=trained.data.source.time)
+    spec = dataclasses.replace(
+        trained.data, source=source, intention=_features_alone(asked)
+    )
+    named = {"data.time": source.time} | spec.intention.named_columns
+    check_columns(named, columns, source.path)
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = prepare_histories(spec, trained.tokenizer, RunFolder(Path(folder)))
+        table = _table(trained, prepared)
+        refused = prepared.summary["rejected"]
+    _write(table, output, inputs, stdout_format)
+    said = [f"{len(table):,} subjects; intention: {asked.describe()}"]
+    said += [f"{n:,} rows of no history ({reason})" for reason, n in refused.items()]
+    return "; ".join(said)
+
+
+def _features_alone(asked: IntentionSpec) -> IntentionSpec:
+    """What the model reads of a history, without what its answers are made of.
+
+    Repurchase asks for subject and time alone, so a file needs no column of answers.
+    """
+    covariates = set(asked.covariates)
+    return dataclasses.replace(
+        asked,
+        kind=IntentionKind.REPURCHASE,
+        label="",
+        stars=asked.stars if Covariate.STARS in covariates else "",
+        helpful=asked.helpful if Covariate.HELPFUL in covariates else "",
+    )
+
+
+def _table(trained: Trained, prepared: Prepared) -> pd.DataFrame:
+    """One row a subject, from the prediction at its last review."""
+    intention, histories = trained.intention, prepared.histories
+    assert intention is not None and histories is not None
+    reviews = prepared.reviews(TEST)
+    with Progress("Scoring histories", "reviews", total=len(reviews)) as bar:
+        said = trained.logits(prepared, reviews, bar)
+    subjects = prepared.subjects(reviews)
+    plan = plan_subjects(zip(subjects, histories.time_n[reviews].tolist(), strict=True))
+    asked = trained.data.intention
+    within = asked.kind is IntentionKind.REPURCHASE
+    return subject_table(
+        plan,
+        said.intent_ny.astype(np.float64)[plan.row_n],
+        intention.classes,
+        temperature=intention.temperature,
+        threshold=intention.threshold,
+        horizon_days=asked.horizon_days if within else None,
+        window=asked.window,
+    )
+
+
+def _write(
+    table: pd.DataFrame, output: str, inputs: list[Path], stdout_format: TableFormat
+) -> None:
+    """Writes the table; its ending names the format."""
+    types: dict[str, type] = {
+        str(name): float if str(name).startswith("probability_") else str
+        for name in table.columns
+    }
+    types |= _TYPES
+    layout = TableLayout(TableFormat.CSV, (), None)
+    columns = {
+        str(name): [None if pd.isna(each) else each for each in column.tolist()]
+        for name, column in table.items()
+    }
+    with open_writer(
+        output, layout, types, inputs=inputs, stdout_format=stdout_format
+    ) as writer:
+        rows = [RawRow("", line, {}) for line in range(1, len(table) + 1)]
+        writer.write(rows, columns)

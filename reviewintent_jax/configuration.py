@@ -1,0 +1,195 @@
+"""The settings of a run on reviews: plain values -> frozen dataclasses.
+
+In: the plain values of a config, or of a run's ``config.json``. Out: :class:`Config`,
+whose tree mirrors ``configs/base.py``. A key that is missing, misspelt or of the wrong
+type fails here, before anything is read or computed.
+"""
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+from reviewintent_jax.data.augment import AugmentSpec
+from reviewintent_jax.data.checks import CheckSpec
+from reviewintent_jax.data.clean import CleanSpec
+from reviewintent_jax.data.duplicates import DuplicateSpec
+from reviewintent_jax.data.intention import NO_INTENTION, IntentionSpec
+from reviewintent_jax.data.labels import LabelSpec
+from reviewintent_jax.data.pages import PageSpec
+from reviewintent_jax.data.prepare import DataSpec
+from reviewintent_jax.data.sources import SourceSpec
+from reviewintent_jax.data.splits import SplitSpec
+from reviewintent_jax.evaluation.evaluate import EvaluationSpec
+from reviewintent_jax.models.encoder import ComputeDtype
+from reviewintent_jax.models.history import HistorySpec
+from reviewintent_jax.models.lstnet_spec import LSTNetSpec
+from reviewintent_jax.schema import InputError, check_seed
+from reviewintent_jax.settings import read_settings
+from reviewintent_jax.training.losses import IntentionLossSpec
+from reviewintent_jax.training.optimizer import OptimizerSpec
+from reviewintent_jax.training.train_spec import TrainSpec
+
+_LATER = {"evaluation": {"threshold": "argmax"}, "labels": {"aliases": ()}}
+_LATER["intention"] = NO_INTENTION
+_LATER["history"] = {
+    "lstnet": {
+        **{"kernel_sizes": (1, 2, 3), "channels": 32, "padding": "causal"},
+        **{"recurrent_features": 32, "recurrent_layers": 1, "candidate": "tanh"},
+        **{"skip_period": 0, "skip_features": 0, "fusion": "skip"},
+        **{"highway_window": 7, "summary_features": 64, "dropout": 0.1},
+        **{"gate_fusion": "separate", "unroll": 1},
+    },
+    "dropout": 0.1,
+    "loss": {"weighting": "fixed", "sentiment_weight": 1.0, "intention_weight": 1.0},
+}
+"""Settings younger than the first runs, and what runs did before there were any."""
+
+
+class TaskKind(enum.StrEnum):
+    """What a run learns."""
+
+    REVIEW = "review"  # the sentiment of reviews
+    FORECAST = "forecast"  # the next values of a numeric table
+
+
+class Weights(enum.StrEnum):
+    """Where the encoder's first weights come from."""
+
+    PRETRAINED = "pretrained"
+    RANDOM = "random"  # the folder gives sizes and tokenizer only
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderChoice:
+    """Which encoder, and what of its own config is overridden.
+
+    Attributes:
+      source: a Hugging Face folder, ``package:NAME`` for a model inside an installed
+        Python package, or a hub id.
+      weights: pre-trained or random.
+      sha256: of the weights file, checked when given; '' = not checked.
+      dtype: of activations; parameters stay float32.
+      hidden_dropout: in [0, 1); -1 = as the encoder's config.json says.
+      attention_dropout: in [0, 1); -1 = as the encoder's config.json says.
+    """
+
+    source: str
+    weights: Weights
+    sha256: str
+    dtype: ComputeDtype
+    hidden_dropout: float
+    attention_dropout: float
+
+
+@dataclasses.dataclass(frozen=True)
+class HeadSpec:
+    """The softmax head: ``dropout`` in [0, 1) before its dense layer."""
+
+    dropout: float
+
+
+@dataclasses.dataclass(frozen=True)
+class HistoryChoice:
+    """What reads the reviews of a subject over time, where intention is asked about.
+
+    Attributes:
+      lstnet: the history LSTNet; its steps are reviews.
+      dropout: in [0, 1), before the dense layers of intention.
+      loss: how sentiment and intention become one loss.
+    """
+
+    lstnet: LSTNetSpec
+    dropout: float
+    loss: IntentionLossSpec
+
+    def spec(self, covariates: int, classes: int) -> HistorySpec:
+        """The network for so many covariates and classes of intention."""
+        return HistorySpec(self.lstnet, covariates, classes, self.dropout)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """The whole config; every file in ``configs/`` fills exactly this tree.
+
+    Attributes:
+      name: of the experiment; names the run's folder when --workdir is not given.
+      task: ``review``; forecasting has a config of its own
+        (:class:`~reviewintent_jax.build_forecast.ForecastConfig`).
+      seed: decides splits' order, augmentation, dropout and first random weights;
+        0 to 2**32 - 1.
+      data, check, clean, duplicates, labels, split: what the data are (see
+        :class:`~reviewintent_jax.data.prepare.DataSpec`).
+      intention: what customers do next; part of what the data are.
+      augment: what is done to training texts.
+      pages: sizes of a page.
+      encoder, lstnet, head: the model.
+      history: the part of it that reads histories; unused where intention is none.
+      optimizer, train: how it learns.
+      evaluation: what is measured.
+    """
+
+    name: str
+    task: TaskKind
+    seed: int
+    data: SourceSpec
+    check: CheckSpec
+    clean: CleanSpec
+    duplicates: DuplicateSpec
+    labels: LabelSpec
+    split: SplitSpec
+    intention: IntentionSpec
+    augment: AugmentSpec
+    pages: PageSpec
+    encoder: EncoderChoice
+    lstnet: LSTNetSpec
+    head: HeadSpec
+    history: HistoryChoice
+    optimizer: OptimizerSpec
+    train: TrainSpec
+    evaluation: EvaluationSpec
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed, "seed")
+
+    def data_spec(self) -> DataSpec:
+        """The part that decides what the prepared data are."""
+        names = [part.name for part in dataclasses.fields(DataSpec)][1:]
+        return DataSpec(self.data, *(getattr(self, name) for name in names))
+
+
+def task_of(values: Mapping[str, Any]) -> TaskKind:
+    """What the run of a config learns; runs of earlier versions learned reviews.
+
+    Raises:
+      InputError: there is no such task.
+    """
+    task = {"task": TaskKind.REVIEW.value, **values}["task"]
+    if task not in [kind.value for kind in TaskKind]:
+        choices = ", ".join(kind.value for kind in TaskKind)
+        raise InputError(
+            f"config.task cannot be {task!r}.", fix=f"Choose of: {choices}."
+        )
+    return TaskKind(task)
+
+
+def read_config(values: Mapping[str, Any]) -> Config:
+    """Checks plain values against :class:`Config`.
+
+    Raises:
+      InputError: a key is missing, unknown or of the wrong type, or a value is out of
+        its range.
+    """
+    return read_settings(Config, values, "config")
+
+
+def read_stored_config(values: Mapping[str, Any]) -> Config:
+    """Reads the config that a run kept; settings younger than the run are filled in.
+
+    Raises:
+      InputError: see :func:`read_config`.
+    """
+    filled: dict[str, Any] = {"task": TaskKind.REVIEW.value, **values}
+    for group, settings in _LATER.items():
+        filled[group] = settings | filled.get(group, {})
+    return read_config(filled)

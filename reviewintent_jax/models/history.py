@@ -1,0 +1,125 @@
+"""Windows of reviews -> what follows them: ``review_bkm`` -> ``intent_bky``.
+
+Stage: after the text LSTNet. In: the summary of every review of a page, each computed
+once, what else is known of it, and which slots each window reads. Out: a summary of
+every window and the logits of the intention after it. The gather stays inside the page,
+so sharding the leading axis needs no communication.
+"""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from reviewintent_jax.models.heads import SoftmaxHead
+from reviewintent_jax.models.lstnet import LSTNet
+from reviewintent_jax.models.lstnet_spec import LSTNetSpec
+from reviewintent_jax.schema import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class HistorySpec:
+    """What reads a run of reviews.
+
+    Attributes:
+      lstnet: the history LSTNet; its steps are reviews.
+      covariates: number x of covariates of a review, 0 or more.
+      classes: number of intention classes, 2 or more.
+      head_dropout: probability of dropping a summary feature, in [0, 1).
+    """
+
+    lstnet: LSTNetSpec
+    covariates: int
+    classes: int
+    head_dropout: float
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that make no model."""
+        if self.covariates < 0:
+            raise InputError("The number of covariates must not be negative.")
+        if self.classes < 2:
+            raise InputError(
+                f"Intention has {self.classes} class(es); there must be 2 or more."
+            )
+
+
+class HistoryOutput(NamedTuple):
+    """What a run of reviews says.
+
+    Attributes:
+      window_bkm: float32 summary of every window; 0 where there is none.
+      intent_bky: float32 logits of the intention after it.
+      text_intent_bky: float32 logits from the anchor's summary alone.
+    """
+
+    window_bkm: Array
+    intent_bky: Array
+    text_intent_bky: Array
+
+
+def gather_windows(
+    step_bkx: Float[Array, "*b k x"], window_slots_bkw: Int[Array, "*b k w"]
+) -> Float[Array, "*b k w x"]:
+    """The steps of every window, from the slots of its own page; missing ones are 0.
+
+    Example: slots hold [a b c]; windows [[-1, 0], [0, 1], [1, 2]] ->
+    [[0 a], [a b], [b c]].
+    """
+    flat = jnp.maximum(window_slots_bkw, 0)
+    flat = flat.reshape(*flat.shape[:-2], -1, 1)
+    taken = jnp.take_along_axis(step_bkx, flat, axis=-2)
+    taken = taken.reshape(*window_slots_bkw.shape, step_bkx.shape[-1])
+    return jnp.where((window_slots_bkw >= 0)[..., None], taken, 0.0)
+
+
+class History(nn.Module):
+    """History LSTNet and its head; parameters ``lstnet``, ``intention`` and
+    ``text_intention``.
+
+    Each window is one slot of an LSTNet of its own, right-aligned, so that a short
+    history is a short series and not a padded one. Beside it stands a head that reads
+    the anchor's text alone: what it misses is what the history adds. No gradient goes
+    back from it, so it moves nothing but itself.
+
+    Attributes:
+      spec: what it is made of.
+      dtype: of activations; parameters and answers are float32 always.
+    """
+
+    spec: HistorySpec
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self,
+        review_bkm: Float[Array, "*b k m"],
+        covariate_bkx: Float[Array, "*b k x"],
+        window_slots_bkw: Int[Array, "*b k w"],
+        *,
+        deterministic: bool,
+    ) -> HistoryOutput:
+        """Read every window; see :class:`~reviewintent_jax.schema.HistoryBatch`."""
+        spec, head = self.spec, (self.spec.classes, self.spec.head_dropout, self.dtype)
+        if covariate_bkx.shape[-1] != spec.covariates:
+            raise ValueError(
+                f"the model reads {spec.covariates} covariates, the batch has "
+                f"{covariate_bkx.shape[-1]}"
+            )
+        step_bkx = jnp.concatenate([review_bkm, covariate_bkx], axis=-1)
+        steps_bkwx = gather_windows(step_bkx, window_slots_bkw)
+        length_bk1 = jnp.sum(window_slots_bkw >= 0, axis=-1, keepdims=True)
+        start_bk1 = window_slots_bkw.shape[-1] - length_bk1
+        read = LSTNet(spec.lstnet, dtype=self.dtype, name="lstnet")
+        summary = read(steps_bkwx, start_bk1, length_bk1, deterministic=deterministic)
+        window_bkm = summary.summary_bkm[..., 0, :]
+        ask = SoftmaxHead(*head, name="intention")
+        ask_text = SoftmaxHead(*head, name="text_intention")
+        text_bkm = jax.lax.stop_gradient(review_bkm)
+        return HistoryOutput(
+            window_bkm=window_bkm,
+            intent_bky=ask(window_bkm, deterministic=deterministic),
+            text_intent_bky=ask_text(text_bkm, deterministic=deterministic),
+        )

@@ -1,0 +1,147 @@
+"""A trained model: what is opened from a run's folder, ready to score."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from reviewintent_jax.data.clean import Cleaner
+from reviewintent_jax.data.histories import CovariateScale
+from reviewintent_jax.data.labels import LabelMap
+from reviewintent_jax.data.pages import PageSpec
+from reviewintent_jax.data.prepare import DataSpec, Prepared
+from reviewintent_jax.data.prepared_pages import page_source
+from reviewintent_jax.data.progress import Progress
+from reviewintent_jax.data.sources import SourceSpec
+from reviewintent_jax.data.tokens import ReviewTokenizer
+from reviewintent_jax.evaluation.evaluate import EvaluationSpec
+from reviewintent_jax.evaluation.score_table import TableScorer
+from reviewintent_jax.evaluation.scoring import (
+    ReviewLogits,
+    make_score_step,
+    score_split,
+    split_logits,
+)
+from reviewintent_jax.models.review_intent import ReviewIntent, without_history
+from reviewintent_jax.schema import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedIntention:
+    """What answers about intention need beside the weights.
+
+    Attributes:
+      classes: their names.
+      scale: standardises the covariates.
+      labels: how stated intentions became classes; None for other definitions.
+      temperature: what the logits of intention are divided by.
+      threshold: as that of sentiment; None = the most probable class.
+    """
+
+    classes: tuple[str, ...]
+    scale: CovariateScale
+    labels: LabelMap | None
+    temperature: float
+    threshold: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain JSON values."""
+        return {
+            "classes": list(self.classes),
+            "scale": self.scale.to_dict(),
+            "labels": None if self.labels is None else self.labels.to_dict(),
+            "temperature": self.temperature,
+            "threshold": self.threshold,
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "TrainedIntention":
+        """The inverse of ``to_dict``."""
+        labels = stored["labels"]
+        return cls(
+            classes=tuple(stored["classes"]),
+            scale=CovariateScale.from_dict(stored["scale"]),
+            labels=None if labels is None else LabelMap.from_dict(labels),
+            temperature=stored["temperature"],
+            threshold=stored["threshold"],
+        )
+
+
+class Trained(NamedTuple):
+    """A trained model, ready to score.
+
+    Attributes:
+      model, params: the network and its best weights.
+      step: of those weights.
+      tokenizer: of its encoder.
+      pages: sizes of a page.
+      labels: how raw labels became classes; without classes where the model answers
+        about intention alone.
+      temperature: what its logits are divided by for calibrated probabilities.
+      threshold: the probability from which class 1 of two is answered; None = the most
+        probable class.
+      intention: the same of intention; None where it is not asked about.
+      data: what its training data were.
+      evaluation: what is measured.
+    """
+
+    model: ReviewIntent
+    params: Any
+    step: int
+    tokenizer: ReviewTokenizer
+    pages: PageSpec
+    labels: LabelMap
+    temperature: float
+    threshold: float | None
+    intention: TrainedIntention | None
+    data: DataSpec
+    evaluation: EvaluationSpec
+
+    def logits(
+        self, prepared: Prepared, reviews: np.ndarray, progress: Progress | None = None
+    ) -> ReviewLogits:
+        """What the model says of some prepared reviews (ascending).
+
+        Without histories in ``prepared`` it says what it can: sentiment.
+        """
+        intents = 0 if self.intention is None else len(self.intention.classes)
+        model, scale = self.model, None
+        if self.intention is not None and prepared.histories is not None:
+            scale = self.intention.scale
+        else:
+            model, intents = without_history(model), 0
+        logits_nz = score_split(
+            make_score_step(model),
+            self.params,
+            page_source(prepared, self.tokenizer.special, self.pages, scale),
+            reviews,
+            batch_pages=self.evaluation.batch_pages,
+            progress=progress,
+        )
+        return split_logits(logits_nz, len(self.labels.classes), intents)
+
+
+def make_scorer(trained: Trained, source: SourceSpec) -> TableScorer:
+    """What scoring single reviews needs, and the columns to read.
+
+    Raises:
+      InputError: the model has no sentiment.
+    """
+    if not trained.labels.classes:
+        raise InputError(
+            "This run has learned intention alone; it says nothing of sentiment."
+        )
+    return TableScorer(
+        score=make_score_step(without_history(trained.model)),
+        params=trained.params,
+        tokenizer=trained.tokenizer,
+        cleaner=Cleaner(trained.data.clean),
+        pages=trained.pages,
+        batch_pages=trained.evaluation.batch_pages,
+        classes=trained.labels.classes,
+        temperature=trained.temperature,
+        threshold=trained.threshold,
+        source=source,
+        check=trained.data.check,
+    )

@@ -88,7 +88,8 @@ def _features_alone(asked: IntentionSpec) -> IntentionSpec:
 def _table(trained: Trained, prepared: Prepared) -> pd.DataFrame:
     """One row a subject, from the prediction at its last review."""
     intention, histories = trained.intention, prepared.histories
-    assert intention is not None and histories is not None
+    if intention is None or histories is None:
+        raise ValueError("the model or the data know no histories")
     reviews = prepared.reviews(TEST)
     with Progress("Scoring histories", "reviews", total=len(reviews)) as bar:
         said = trained.logits(prepared, reviews, bar)

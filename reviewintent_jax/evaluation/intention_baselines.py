@@ -158,6 +158,8 @@ def gradient_boosting(
     if len(np.unique(train.label_n)) < 2:
         return Absent("All train anchors have the same intention.")
     feature_nf = [window_features(side) for side in sides]
+    if (feature_nf[0] == feature_nf[0][:1]).all():
+        return Absent("Nothing beside the texts tells one review from another.")
     with _few_threads(len(train.label_n)):
         best = _choose(feature_nf, sides, classes, spec.seed)
         refit = _boosted(best.leaves, best.rounds, spec.seed)

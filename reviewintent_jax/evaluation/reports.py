@@ -79,7 +79,8 @@ def write_report(run: RunFolder) -> Path:
       InputError: the run has no readable ``metrics.json``.
     """
     metrics = read_metrics(run)
-    predictions = _read_predictions(run, metrics)
+    scored = metrics["systems"].get("model", {}).get("test")  # none of intention alone
+    predictions = _read_predictions(run, metrics) if scored else None
     history = list(read_lines(run.log))
     page = (
         page_environment()
@@ -88,15 +89,15 @@ def write_report(run: RunFolder) -> Path:
             metrics=metrics,
             classes=metrics["classes"],
             systems=shown_systems(metrics),
-            headline=headline(metrics, "tfidf_logistic_regression"),
-            score_rows=score_rows(metrics),
+            headline=headline(metrics, "tfidf_logistic_regression") if scored else [],
+            score_rows=score_rows(metrics) if scored else [],
             figures=_figures(metrics, predictions, history),
             disagreement=_disagreement(metrics, predictions),
             mistakes=_mistakes(run, metrics, predictions),
             intention=intention_section(run, metrics.get("intention")),
-            right=int(np.trace(metrics["systems"]["model"]["test"]["confusion"])),
-            common=_common_class(metrics)[0],
-            majority_share=_common_class(metrics)[1],
+            right=int(np.trace(scored["confusion"])) if scored else 0,
+            common=_common_class(metrics)[0] if scored else 0,
+            majority_share=_common_class(metrics)[1] if scored else None,
             rejected=_rejected_examples(run.rejected),
             config=json.dumps(metrics.get("config", {}), indent=2, ensure_ascii=False),
         )
@@ -155,19 +156,23 @@ def _figures(
 ) -> dict[str, Markup]:
     """Draw every figure for which there is something to show."""
     systems, classes = shown_systems(metrics), metrics["classes"]
-    drawn = {
-        "scores": plots.score_bars(
-            {
-                SHORT_NAMES.get(key, name): {
-                    metric: one_score(metrics, key, metric) for metric in HEADLINE
-                }
-                for key, name in systems.items()
-            },
-            {metric: METRIC_NAMES[metric] for metric in HEADLINE},
-            metrics.get("best_possible") or {},
-        )
-    }
-    confusion = metrics["systems"]["model"]["test"].get("confusion")
+    drawn = (
+        {}
+        if not systems
+        else {
+            "scores": plots.score_bars(
+                {
+                    SHORT_NAMES.get(key, name): {
+                        metric: one_score(metrics, key, metric) for metric in HEADLINE
+                    }
+                    for key, name in systems.items()
+                },
+                {metric: METRIC_NAMES[metric] for metric in HEADLINE},
+                metrics.get("best_possible") or {},
+            )
+        }
+    )
+    confusion = metrics["systems"].get("model", {}).get("test", {}).get("confusion")
     if confusion:
         drawn["confusion"] = plots.confusion_matrix(np.array(confusion), classes)
     if predictions is not None:

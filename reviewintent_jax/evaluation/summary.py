@@ -22,7 +22,7 @@ def summarise(metrics: Mapping[str, Any]) -> str:
     """The score beside its baselines, 95 % intervals in brackets, as a small table."""
     other = metrics.get("evaluated")
     what = f"{other['reviews']:,} reviews" if other else "Test split"
-    lines = _score_lines(metrics, what)
+    lines = _score_lines(metrics, what) if metrics["systems"] else []
     best = metrics.get("best_possible")
     if best:
         lines.append(_nearness(metrics, best["accuracy"]))
@@ -42,7 +42,8 @@ def summarise(metrics: Mapping[str, Any]) -> str:
     if intention:
         circular = " (circular)" if intention["circular"] else ""
         what = f"Intention: {intention['target']}{circular}"
-        lines += ["", *_score_lines(intention, what), *intention_lines(intention)]
+        lines += [""] if lines else []
+        lines += [*_score_lines(intention, what), *intention_lines(intention)]
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -66,7 +67,8 @@ def _score_lines(section: Mapping[str, Any], what: str) -> list[str]:
 
 def _absent_classes(metrics: Mapping[str, Any]) -> list[str]:
     """Classes that no scored review has."""
-    per_class = metrics["systems"]["model"]["test"].get("per_class", {})
+    model = metrics["systems"].get("model")  # none of intention alone
+    per_class = model["test"].get("per_class", {}) if model else {}
     return [name for name, scores in per_class.items() if not scores["support"]]
 
 

@@ -314,7 +314,7 @@ def _results(trained: Trained, prepared: Prepared) -> Facts:
     return {
         "classes": list(trained.labels.classes),
         "created": now.isoformat(timespec="seconds"),
-        "label_map": prepared.labels.describe(),
+        "label_map": prepared.labels.describe() if prepared.labels.classes else "",
         "data": data_summary(prepared, trained.pages),
         "best_possible": _best_achievable(prepared),
     }

@@ -34,8 +34,7 @@ from reviewintent_jax.training.loop import train
 def train_forecast(values: Mapping[str, Any], workdir: str) -> None:
     """Config in, trained and evaluated run folder out."""
     name = read_forecast_config(values).name
-    run = RunFolder(Path(workdir or Path("runs") / name))
-    run.root.mkdir(parents=True, exist_ok=True)
+    run = runtime.run_folder(workdir or Path("runs") / name)
     experiment = build_forecast(values, run)
     begin_forecast(experiment, run)
     say(experiment.describe())

@@ -37,11 +37,13 @@ from reviewintent_jax.training.step import make_train_step
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from reviewintent_jax.build_forecast import build_forecast
+from reviewintent_jax.build_forecast import begin_forecast, build_forecast
 from reviewintent_jax.schema import RunFolder
 from reviewintent_jax.training.loop import train
 run = RunFolder(Path(sys.argv[1]))
-train(build_forecast(json.loads(Path(sys.argv[2]).read_text()), run), run)
+experiment = build_forecast(json.loads(Path(sys.argv[2]).read_text()), run)
+begin_forecast(experiment, run)
+train(experiment, run)
 """
 
 

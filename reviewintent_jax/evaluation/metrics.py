@@ -91,9 +91,8 @@ def classification_metrics(
     )
     result: dict[str, Any] = {
         name: {
-            "value": _null(value[name]),
-            "low": _null(low[name]),
-            "high": _null(high[name]),
+            end: _null(scores[name])
+            for end, scores in (("value", value), ("low", low), ("high", high))
         }
         for name in METRICS
     }

@@ -174,10 +174,9 @@ def joint_loss(
     """
     if output.intent_bky is None or output.text_intent_bky is None:
         raise ValueError("the model reads no histories")
-    history = _history(batch)
+    _, _, intent_label_bk, intent_weight_bk = _history(batch)
     review = batch.label_bk, batch.weight_bk, totals.sentiment, label_smoothing
-    targets = history.intent_label_bk, history.intent_weight_bk
-    window = *targets, totals.intention, label_smoothing
+    window = intent_label_bk, intent_weight_bk, totals.intention, label_smoothing
     if output.logits_bky is None:
         return _intention_alone(output, window)
     sentiment, hits = _cross_entropy(output.logits_bky, *review)

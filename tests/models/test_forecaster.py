@@ -131,4 +131,5 @@ def test_impossible_settings_are_refused(changes, field):
 
 
 def test_without_skips_the_window_may_be_short():
-    spec_of(dataclasses.replace(VALID_SPEC, fusion=Fusion.ATTENTION), window=5)
+    short = spec_of(dataclasses.replace(VALID_SPEC, fusion=Fusion.ATTENTION), window=5)
+    assert short.window == 5

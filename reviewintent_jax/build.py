@@ -224,7 +224,7 @@ def load_trained(run: RunFolder) -> Trained:
     )
 
     def init() -> Any:
-        params = model.init(jax.random.key(0), page, deterministic=True)["params"]
+        params = dict(model.init(jax.random.key(0), page, deterministic=True)["params"])
         learned = None if history is None else config.history.loss
         return params | task_parameters(learned)
 

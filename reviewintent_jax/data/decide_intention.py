@@ -113,6 +113,12 @@ def _events(taken: Taken) -> Events:
     return taken.events
 
 
+def _parts(decided: Decided) -> tuple[Histories, Intention]:
+    if decided.histories is None or decided.intention is None:
+        raise ValueError("nothing was decided on intention")
+    return decided.histories, decided.intention
+
+
 def _fit_stated(events: Events, spec: IntentionSpec) -> LabelMap | None:
     """How stated intentions become classes."""
     if spec.kind is not IntentionKind.STATED:
@@ -179,13 +185,14 @@ def _over_time(
 ) -> Decided:
     """Histories of subjects: see :mod:`reviewintent_jax.data.history_splits`."""
     labels, label_n = decided.labels, decided.label_n
+    before, asked = _parts(decided)
     exempt_n = np.zeros(len(label_n), bool)
     torn_n = find_copies(label_n, duplicates.exact_first_n, exempt_n).torn_n
     splits = split_histories(
         spec.split,
         spec.intention.cut_fraction,
-        histories=decided.histories,
-        intention=decided.intention,
+        histories=before,
+        intention=asked,
         label_n=np.where(torn_n, NO_LABEL, label_n),
         exact_first_n=duplicates.exact_first_n,
         cluster_n=duplicates.cluster_n,
@@ -199,7 +206,6 @@ def _over_time(
     check_sides(splits.split_n, answers_n, classes, "intention", cut)
     if labels.classes:
         check_sides(splits.split_n, splits.label_n, labels.classes, "sentiment", cut)
-    before = decided.histories
     decided = decided._replace(
         label_n=splits.label_n,
         split_n=splits.split_n,
@@ -239,7 +245,7 @@ def _each_alone(
     """Reviews without a subject: copies and splits as for sentiment."""
     exempt_n = exempt_reviews(taken, spec)
     first_n = duplicates.exact_first_n
-    asked, labels = decided.intention, decided.labels
+    (whole, asked), labels = _parts(decided), decided.labels
     label_copies = find_copies(decided.label_n, first_n, exempt_n)
     copies = find_copies(asked.label_n, first_n, exempt_n)
     lost_n = label_copies.torn_n | label_copies.again_n
@@ -264,7 +270,7 @@ def _each_alone(
         check_sides(split_n, label_n, labels.classes, "sentiment", None)
     gone = split_n == SET_ASIDE
     intention = intention.without(gone, IntentReason.SET_ASIDE)
-    histories = _without(decided.histories, gone)
+    histories = _without(whole, gone)
     decided = decided._replace(
         label_n=label_n, split_n=split_n, histories=histories, intention=intention
     )
@@ -304,7 +310,7 @@ def _summary(
     decided: Decided, spec: IntentionSpec, histories: Histories
 ) -> dict[str, Any]:
     """Counts of the intention for the report; ``histories`` are those of all rows."""
-    intention, sides = decided.intention, {}
+    (_, intention), sides = _parts(decided), {}
     for side, name in enumerate(SPLIT_NAMES):
         answers = intention.label_n[decided.split_n == side]
         held = answers[answers != NO_LABEL]

@@ -130,7 +130,7 @@ def ingest(
             if not kept:
                 continue
             texts = [each.review.text for each in kept]
-            table = {"text": texts}
+            table: dict[str, list] = {"text": texts}
             if events is not None:
                 happened = [each.event for each in kept if each.event is not None]
                 events.add(happened, texts, [each.truth_intent for each in kept])

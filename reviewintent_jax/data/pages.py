@@ -289,7 +289,7 @@ def build_pages(
                 batch.label_bk[b, k] = fields.label_n[review]
                 batch.weight_bk[b, k] = fields.weight_n[review]
                 batch.review_bk[b, k] = review
-        if fields.history is not None:
+        if fields.history is not None and batch.history is not None:
             review_k, own_k = plan.review_n[begin:end], plan.own_n[begin:end]
             write_history(batch.history, b, review_k, own_k, fields.history)
     return batch

@@ -216,7 +216,7 @@ def save_prepared(
         arrays |= {f"{_INTENTION}{name}": each for name, each in answers.items()}
     if decided.intention_labels is not None:
         manifest["intention_labels"] = decided.intention_labels.to_dict()
-    np.savez(folder / "index.npz", **arrays)
+    np.savez(folder / "index.npz", allow_pickle=False, **arrays)
     path = folder / MANIFEST
     part = path.with_suffix(".part")
     part.write_text(json.dumps(manifest, indent=1, ensure_ascii=False), "utf-8")

@@ -298,7 +298,8 @@ def _labelled(sides: Sides, spec: EvaluationSpec) -> Sides:
             rng = np.random.default_rng(spec.seed)
             rows = np.sort(rng.choice(rows, spec.baseline_max_rows, replace=False))
         kept.append(side.take(rows))
-    return Sides(*kept, sides.test)
+    train, validation = kept
+    return Sides(train, validation, sides.test)
 
 
 def _boosted(leaves: int, rounds: int, seed: int) -> HistGradientBoostingClassifier:
@@ -306,7 +307,7 @@ def _boosted(leaves: int, rounds: int, seed: int) -> HistGradientBoostingClassif
         learning_rate=_RATE,
         max_iter=rounds,
         max_leaf_nodes=leaves,
-        early_stopping=False,
+        early_stopping=False,  # pyright: ignore[reportArgumentType] # its stub lacks it
         random_state=seed,
     )
 
@@ -321,7 +322,7 @@ def _best_round(
     if not len(label_n):
         return np.inf, ROUNDS // 3
     losses = [
-        _loss(_spread(prob_ny, model.classes_, classes), label_n)
+        _loss(_spread(prob_ny, np.asarray(model.classes_), classes), label_n)
         for prob_ny in model.staged_predict_proba(feature_nf)
     ]
     return float(min(losses)), int(np.argmin(losses)) + 1

@@ -185,7 +185,7 @@ def subject_table(
         **{f"probability_{name}": prob_sy[:, y] for y, name in enumerate(classes)},
         "horizon_days": pd.array([horizon_days] * subjects, dtype="Int64"),
         "problem": pd.Series(
-            np.where(has_s, None, "no review with a text"), dtype=object
+            [None if has else "no review with a text" for has in has_s], dtype=object
         ),
     }
     return pd.DataFrame(table)

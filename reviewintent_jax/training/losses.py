@@ -209,6 +209,8 @@ def joint_loss(
 
 def _intention_alone(output: ModelOutput, window: tuple) -> LossSums:
     """The loss of a model without sentiment; there is nothing to weigh against."""
+    if output.intent_bky is None or output.text_intent_bky is None:
+        raise ValueError("the model reads no histories")
     label_bk, weight_bk, total, _ = window
     share = _known_weight(label_bk, weight_bk).sum() / total
     intention, hits = _cross_entropy(output.intent_bky, *window)

@@ -90,7 +90,7 @@ def _over_time(run: RunFolder, section: Mapping[str, Any]) -> dict[str, Any]:
     chosen = timelines.pick_subjects(trend, anchors, SUBJECTS_SHOWN)
     lines = [timelines.timeline(anchors, subject, window) for subject in chosen]
     rising = trend[trend["change"] > 0].iloc[::-1][:TRENDS_SHOWN]
-    falling = trend[trend["change"] < 0][:TRENDS_SHOWN]
+    falling = trend.loc[trend["change"] < 0].head(TRENDS_SHOWN)
     moved = timelines.moves(anchors, MOVES_SHOWN)
     period = _period_plot(anchors)
     return {

@@ -34,7 +34,7 @@ def test_a_kept_result_was_made_with_its_config_file(path):
 def test_kept_forecasts_differ_from_their_config_file_in_horizon_and_seed(path):
     for run in json.loads(path.read_text("utf-8")):
         changed = overrides(run["config"], run["name"])
-        assert changed.keys() <= {"windows.horizon", "seed"}
+        assert changed.keys() <= {"windows.horizon", "seed", "data.path"}
         assert path.stem == f"{run['name']}_h{run['config']['windows']['horizon']}"
 
 

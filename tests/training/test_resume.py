@@ -124,6 +124,28 @@ def test_ctrl_c_saves_the_update_at_hand(values, tmp_path):
     assert tracker.seen > 0
 
 
+@pytest.mark.slow
+def test_a_run_on_histories_goes_on_exactly(values, tmp_path):
+    """Stopped after four of seven; learned weights are part of what is saved."""
+    values["pages"]["slots"] = 12
+    values["pages"]["max_tokens"] = 32
+    values["data"].update(shop_rows=900, time="time")
+    values["intention"].update(
+        kind="repurchase", subject="user_id", window=2, covariates=["gap", "first"]
+    )
+    values["history"]["loss"]["weighting"] = "learned"
+    found = []
+    for folder, stops in (("unbroken", (7,)), ("broken", (4, 7))):
+        run = RunFolder(tmp_path / folder)
+        for stop in stops:
+            values["train"]["max_steps"] = stop
+            train(build_experiment(values, run), run)
+        found.append(last_state(values, run.root)[0])
+    assert found[0].step == found[1].step == 7
+    assert "task_log_variance" in found[0].params
+    chex.assert_trees_all_equal(*found)
+
+
 def test_another_seed_is_not_the_same_run(values, tmp_path):
     run = RunFolder(tmp_path)
     values["train"]["max_steps"] = 2

@@ -53,8 +53,8 @@ class LSTNetOutput(NamedTuple):
 class PackedConvolution(nn.Module):
     """Causal convolutions of several sizes and a ReLU, blind across slots.
 
-    All taps of all sizes are one matrix product; their outputs are then shifted and
-    added, which moves less memory than shifting the (wider) inputs. Parameters:
+    All taps of all sizes are one matrix product. Either their outputs are shifted and
+    added, or the inputs are shifted before it: whichever moves less memory. Parameters:
     ``kernel_{size} [size, d, c]``, oldest tap first as in torch and linen, and
     ``bias_{size} [c]``.
     """
@@ -68,7 +68,7 @@ class PackedConvolution(nn.Module):
         self, x_btd: Float[Array, "*b t d"], position_bt: Int[Array, "*b t"]
     ) -> Float[Array, "*b t c"]:
         """Return the channels of all sizes side by side, in the order of the sizes."""
-        *lead, steps, features = x_btd.shape
+        features = x_btd.shape[-1]
         kernels, biases = [], []
         for size in self.kernel_sizes:
             shape = (size, features, self.channels)
@@ -76,18 +76,46 @@ class PackedConvolution(nn.Module):
             kernels.append(self.param(f"kernel_{size}", init, shape))
             zeros = nn.initializers.zeros
             biases.append(self.param(f"bias_{size}", zeros, (self.channels,)))
-        columns = jnp.concatenate([tap for kernel in kernels for tap in kernel], axis=1)
-        projected = jnp.matmul(
-            x_btd.reshape(-1, features).astype(self.dtype), columns.astype(self.dtype)
-        ).reshape(*lead, steps, -1)
-        taps = iter(jnp.split(projected, sum(self.kernel_sizes), axis=-1))
-        convolved = []
-        for size, bias in zip(self.kernel_sizes, biases, strict=True):
-            total = bias.astype(self.dtype).reshape((1,) * (len(lead) + 1) + (-1,))
-            for age in reversed(range(size)):
-                total = total + _shift(next(taps), position_bt, age)
-            convolved.append(total)
-        return nn.relu(jnp.concatenate(convolved, axis=-1))
+        x_btd = x_btd.astype(self.dtype)
+        kernels = [kernel.astype(self.dtype) for kernel in kernels]
+        taps = max(self.kernel_sizes) * features
+        wide = taps > sum(self.kernel_sizes) * self.channels
+        convolve = _convolve_outputs if wide else _convolve_inputs
+        bias = jnp.concatenate(biases).astype(self.dtype)
+        total = convolve(x_btd, position_bt, kernels)
+        return nn.relu(total + bias.reshape((1,) * (x_btd.ndim - 1) + (-1,)))
+
+
+def _convolve_outputs(x_btd: Array, position_bt: Array, kernels: list[Array]) -> Array:
+    """All taps as one product whose outputs are shifted and added: for wide inputs."""
+    columns = jnp.concatenate([tap for kernel in kernels for tap in kernel], axis=1)
+    projected = jnp.matmul(x_btd.reshape(-1, x_btd.shape[-1]), columns)
+    projected = projected.reshape(*x_btd.shape[:-1], -1)
+    taps = iter(jnp.split(projected, sum(map(len, kernels)), axis=-1))
+    convolved = []
+    for kernel in kernels:
+        ages = reversed(range(len(kernel)))
+        shifted = [_shift(next(taps), position_bt, age) for age in ages]
+        convolved.append(sum(shifted[1:], shifted[0]))
+    return jnp.concatenate(convolved, axis=-1)
+
+
+def _convolve_inputs(x_btd: Array, position_bt: Array, kernels: list[Array]) -> Array:
+    """Shifted inputs side by side, and one product: for narrow inputs."""
+    size = max(map(len, kernels))
+    ages = reversed(range(size))
+    taken = jnp.concatenate([_shift(x_btd, position_bt, age) for age in ages], axis=-1)
+    # A shorter kernel reads the newest of these steps alone.
+    longest = [(size - len(kernel), 0) for kernel in kernels]
+    columns = jnp.concatenate(
+        [
+            jnp.pad(kernel, [front, (0, 0), (0, 0)]).reshape(-1, kernel.shape[-1])
+            for kernel, front in zip(kernels, longest, strict=True)
+        ],
+        axis=1,
+    )
+    flat = jnp.matmul(taken.reshape(-1, taken.shape[-1]), columns)
+    return flat.reshape(*x_btd.shape[:-1], -1)
 
 
 def _shift(x_btc: Array, position_bt: Array, age: int) -> Array:

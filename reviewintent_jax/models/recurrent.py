@@ -9,7 +9,6 @@ links ``h[t]`` to ``h[t-p]`` instead of ``h[t-1]`` is the same scan with the ``p
 phases as a batch axis, so it takes ``t / p`` steps.
 """
 
-import enum
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,25 +17,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-
-class Candidate(enum.StrEnum):
-    """Activation of the GRU's candidate state."""
-
-    RELU = "relu"  # the LSTNet paper
-    TANH = "tanh"  # the authors' code, and every GRU elsewhere
-
-
-class GateFusion(enum.StrEnum):
-    """How ``h @ W`` of the gates is computed inside the scan; same numbers."""
-
-    SEPARATE = "separate"  # a product each: no slices to break fusion, better on CPU
-    FUSED = "fused"  # one product, as wide as all gates: fewer launches
-
-
-_ACTIVATION: dict[Candidate, Callable[[Array], Array]] = {
-    Candidate.RELU: nn.relu,
-    Candidate.TANH: jnp.tanh,
-}
+from reviewintent_jax.models.scans import (
+    Candidate,
+    GateFusion,
+    ScanChoice,
+    gru_scan,
+    lstm_scan,
+)
 
 
 def fold_phases(x: Array, period: int) -> Array:
@@ -85,10 +72,10 @@ class _Hoisted(NamedTuple):
     Attributes:
       inputs: of each gate, ``W x + b`` of every step, float32 ``[q, n, r]``.
       keep: bool ``[q, n, 1]``, False where a step starts from a zero state.
-      recurrent: the matrices ``[r, gates * r]`` that stay inside the scan.
+      recurrent: float32 matrices ``[r, gates * r]`` that stay inside the scan.
     """
 
-    inputs: list[Array]
+    inputs: tuple[Array, ...]
     keep: Array
     recurrent: Array
 
@@ -97,7 +84,7 @@ def _hoist(
     layer: "GRU | LSTM", x_btd: Array, reset_bt: Array, valid_bt: Array, gates: int
 ) -> _Hoisted:
     """Compute all that does not depend on the state, for all steps at once."""
-    *lead, steps, features_in = x_btd.shape
+    features_in = x_btd.shape[-1]
     width = gates * layer.features
     kernel = layer.param(
         "input_kernel",
@@ -110,34 +97,26 @@ def _hoist(
         _per_gate(nn.initializers.orthogonal(), gates),
         (layer.features, width),
     )
-    # Two dimensions, because XLA:CPU is slow at contracting over (batch, time).
-    flat = x_btd.reshape(-1, features_in).astype(layer.dtype)
-    projected = jnp.matmul(
-        flat, kernel.astype(layer.dtype), preferred_element_type=jnp.float32
-    )
-    projected = (projected + bias[None]).reshape(*lead, steps, width)
+    # Laid out for the scan where it is narrower: before the products or after them. And
+    # in two dimensions, because XLA:CPU is slow at contracting over (batch, time).
+    x_btd = x_btd.astype(layer.dtype)
+    early = features_in <= width
+    folded = fold_phases(x_btd, layer.period) if early else x_btd
+    flat = folded.reshape(-1, features_in)
+    inputs = []
+    for gate, shift in zip(
+        jnp.split(kernel.astype(layer.dtype), gates, axis=1),
+        jnp.split(bias, gates),
+        strict=True,
+    ):
+        projected = jnp.matmul(flat, gate, preferred_element_type=jnp.float32)
+        projected = (projected + shift[None]).reshape(*folded.shape[:-1], -1)
+        inputs.append(projected if early else fold_phases(projected, layer.period))
     valid = fold_phases(valid_bt[..., None], layer.period)
     keep = fold_phases((valid_bt & ~reset_bt)[..., None], layer.period)
     keep &= jnp.pad(valid[:-1], [(1, 0), (0, 0), (0, 0)])
-    return _Hoisted(
-        # Arrays of their own, not one cut up in every step: that doubled CPU time.
-        [fold_phases(g, layer.period) for g in jnp.split(projected, gates, axis=-1)],
-        keep,
-        recurrent.astype(layer.dtype),
-    )
-
-
-def _products(state: Array, recurrent: Array, layer: "GRU | LSTM") -> list[Array]:
-    """``h @ W`` of every gate, float32 ``[n, r]`` each."""
-    state = state.astype(layer.dtype)
-    gates = recurrent.shape[1] // layer.features
-    if layer.gate_fusion is GateFusion.FUSED:
-        fused = jnp.matmul(state, recurrent, preferred_element_type=jnp.float32)
-        return jnp.split(fused, gates, axis=1)
-    return [
-        jnp.matmul(state, gate, preferred_element_type=jnp.float32)
-        for gate in jnp.split(recurrent, gates, axis=1)
-    ]
+    # Arrays of their own, not one cut up in every step: that doubled CPU time.
+    return _Hoisted(tuple(inputs), keep, recurrent)
 
 
 class GRU(nn.Module):
@@ -183,24 +162,14 @@ class GRU(nn.Module):
         hoisted = _hoist(self, x_btd, reset_bt, valid_bt, 3)
         candidate_bias = self.param(
             "candidate_bias", nn.initializers.zeros, (self.features,)
-        )[None]
-        activation = _ACTIVATION[self.candidate]
-
-        def step(
-            state: Array, inputs: tuple[list[Array], Array]
-        ) -> tuple[Array, Array]:
-            (x_r, x_z, x_n), kept = inputs
-            state = jnp.where(kept, state, 0.0)
-            h_r, h_z, h_n = _products(state, hoisted.recurrent, self)
-            reset = nn.sigmoid(x_r + h_r)
-            update = nn.sigmoid(x_z + h_z)
-            new = activation(x_n + reset * (h_n + candidate_bias))
-            state = (1.0 - update) * new + update * state
-            return state, state
-
-        start = jnp.zeros((hoisted.keep.shape[1], self.features), jnp.float32)
-        _, states = jax.lax.scan(
-            step, start, (hoisted.inputs, hoisted.keep), unroll=self.unroll
+        )
+        fixed = self.gate_fusion, self.unroll, self.dtype, self.candidate
+        states = gru_scan(
+            ScanChoice(*fixed),
+            hoisted.inputs,
+            hoisted.keep,
+            hoisted.recurrent,
+            candidate_bias,
         )
         states = unfold_phases(states, x_btd.shape[:-2], x_btd.shape[-2])
         return jnp.where(valid_bt[..., None], states, 0.0)
@@ -245,21 +214,7 @@ class LSTM(nn.Module):
         neither reads a state nor leaves one behind.
         """
         hoisted = _hoist(self, x_btd, reset_bt, valid_bt, 4)
-
-        def step(
-            states: tuple[Array, Array], inputs: tuple[list[Array], Array]
-        ) -> tuple[tuple[Array, Array], Array]:
-            (x_i, x_f, x_g, x_o), kept = inputs
-            state, cell = (jnp.where(kept, each, 0.0) for each in states)
-            h_i, h_f, h_g, h_o = _products(state, hoisted.recurrent, self)
-            written = nn.sigmoid(x_i + h_i) * jnp.tanh(x_g + h_g)
-            cell = nn.sigmoid(x_f + h_f) * cell + written
-            state = nn.sigmoid(x_o + h_o) * jnp.tanh(cell)
-            return (state, cell), state
-
-        zeros = jnp.zeros((hoisted.keep.shape[1], self.features), jnp.float32)
-        _, states = jax.lax.scan(
-            step, (zeros, zeros), (hoisted.inputs, hoisted.keep), unroll=self.unroll
-        )
+        choice = ScanChoice(self.gate_fusion, self.unroll, self.dtype)
+        states = lstm_scan(choice, hoisted.inputs, hoisted.keep, hoisted.recurrent)
         states = unfold_phases(states, x_btd.shape[:-2], x_btd.shape[-2])
         return jnp.where(valid_bt[..., None], states, 0.0)

@@ -6,6 +6,11 @@ column names, labels and temperature; results go to a folder in ``evaluation/`` 
 run's folder.
 """
 
+from reviewintent_jax.allocator import keep_freed_memory
+
+if __name__ == "__main__":
+    keep_freed_memory()  # before the imports below start threads
+
 import dataclasses
 import hashlib
 import json
@@ -15,7 +20,6 @@ from pathlib import Path
 from absl import flags
 
 from launch import forecasts, runtime
-from reviewintent_jax.allocator import keep_freed_memory
 from reviewintent_jax.build import load_trained, stored_task
 from reviewintent_jax.configuration import TaskKind
 from reviewintent_jax.data.intention import IntentionKind
@@ -38,7 +42,6 @@ _DATA = flags.DEFINE_string("data", "", "Another labelled table; default: the ru
 def main(argv: list[str]) -> None:
     """Run folder in, metrics and report out."""
     del argv
-    keep_freed_memory()
     if not _WORKDIR.value:
         raise InputError("No run was named.", fix="Example: --workdir=runs/demo")
     run = folder = RunFolder(Path(_WORKDIR.value))

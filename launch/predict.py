@@ -14,6 +14,11 @@ A run that forecasts a numeric table writes one row for each series: its next va
 from the newest window of ``--input``, or of the table it was trained on.
 """
 
+from reviewintent_jax.allocator import keep_freed_memory
+
+if __name__ == "__main__":
+    keep_freed_memory()  # before the imports below start threads
+
 import dataclasses
 import sys
 from pathlib import Path
@@ -22,7 +27,6 @@ from absl import flags
 
 from launch import forecasts, runtime
 from launch.subjects import predict_subjects
-from reviewintent_jax.allocator import keep_freed_memory
 from reviewintent_jax.build import load_trained, stored_task
 from reviewintent_jax.configuration import TaskKind
 from reviewintent_jax.data.scored import open_writer
@@ -56,7 +60,6 @@ _FORMAT = flags.DEFINE_enum(
 def main(argv: list[str]) -> None:
     """Run folder and table in, scored table out."""
     del argv
-    keep_freed_memory()
     _require(_WORKDIR)
     if not _SUBJECTS.value:
         _require(_OUTPUT)

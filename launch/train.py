@@ -5,13 +5,17 @@ The config says what: the sentiment of reviews, or the next values of a numeric 
 Started again with the same command, a stopped run goes on where it was.
 """
 
+from reviewintent_jax.allocator import keep_freed_memory
+
+if __name__ == "__main__":
+    keep_freed_memory()  # before the imports below start threads
+
 from pathlib import Path
 
 from absl import flags
 from ml_collections import config_flags
 
 from launch import forecasts, runtime
-from reviewintent_jax.allocator import keep_freed_memory
 from reviewintent_jax.build import begin_run, build_experiment, plain_values
 from reviewintent_jax.configuration import TaskKind, read_config, task_of
 from reviewintent_jax.evaluation.reports import write_report
@@ -35,7 +39,6 @@ _WORKDIR = flags.DEFINE_string(
 def main(argv: list[str]) -> None:
     """Config in, trained and evaluated run folder out."""
     del argv
-    keep_freed_memory()
     if _CONFIG.value is None:
         raise InputError(
             "No config was named.", fix="Example: --config=configs/demo.py"

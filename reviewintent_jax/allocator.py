@@ -11,15 +11,24 @@ _GLIBC_OPTIONS = (
     (-1, 2**31 - 1),  # M_TRIM_THRESHOLD
     (-2, 2**28),  # M_TOP_PAD
 )
+_HUGE_PAGE = 2**21
+_HUGE_REGION = 2**30  # addresses, not memory: what is never used costs nothing
+_MADV_HUGEPAGE = 14  # of Linux's mman.h
 
 
 def keep_freed_memory() -> bool:
     """Makes this process keep the memory that XLA frees after each step for the next.
 
     By default glibc gives several hundred megabytes back after every step, and the
-    system hands them out again page by page: 15 % of a training step on two CPU cores.
-    For programs whose arrays have the same shapes at every step alone: shapes that vary
-    (PyTorch with dynamic padding) leave holes, and the memory grows without end.
+    system hands them out again page by page: a third of a training step on CPU, and
+    more on a busy machine. What the process keeps is also laid on huge pages where the
+    system allows programs to ask for them.
+
+    Call it before anything starts a thread: a thread that has been given an arena of
+    its own keeps it, and gives memory back from there. That is before NumPy is
+    imported. For programs whose arrays have the same shapes at every step alone: shapes
+    that vary (PyTorch with dynamic padding) leave holes, and the memory grows without
+    end.
 
     Returns:
       Whether it was done; elsewhere than on Linux with glibc nothing is changed.
@@ -28,4 +37,24 @@ def keep_freed_memory() -> bool:
         return False
     library = ctypes.CDLL(None)
     taken = [library.mallopt(*option) for option in _GLIBC_OPTIONS]
-    return all(answer == 1 for answer in taken)
+    if not all(answer == 1 for answer in taken):
+        return False
+    _ask_for_huge_pages(library)
+    return True
+
+
+def _ask_for_huge_pages(library: ctypes.CDLL) -> None:
+    """Lets the heap's next gibibyte lie on pages of 2 MiB; nothing is lost if refused.
+
+    The options above make the heap grow once and stay, so its addresses are known.
+    """
+    library.malloc.restype = ctypes.c_void_p
+    library.malloc.argtypes = [ctypes.c_size_t]
+    library.free.argtypes = [ctypes.c_void_p]
+    library.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    block = library.malloc(_HUGE_REGION)
+    if not block:
+        return
+    start = -(-block // _HUGE_PAGE) * _HUGE_PAGE
+    library.madvise(start, _HUGE_REGION - _HUGE_PAGE, _MADV_HUGEPAGE)
+    library.free(block)

@@ -32,4 +32,6 @@ def get_config() -> ConfigDict:
     config.intention.stars = "overall"
     config.intention.horizon_days = 90
     config.intention.covariates = ("gap", "first", "stars", "length", "season")
+    config.train.epochs = 1
+    config.train.stop_metric = "intention_auc"
     return config

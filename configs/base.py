@@ -164,6 +164,9 @@ def add_history(config: ConfigDict) -> None:
     """What reads the histories of subjects, and how it is learned beside sentiment."""
     config.history = ConfigDict(  # where intention is asked about; steps are reviews
         {
+            # Numbers kept of each review's summary, beside its sentiment and the
+            # covariates; 0 = all of it, which few histories suffice to learn from.
+            "step_features": 2,
             "lstnet": ConfigDict(
                 {
                     "kernel_sizes": (1, 2, 3),

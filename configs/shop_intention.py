@@ -31,4 +31,5 @@ def get_config() -> ConfigDict:
     config.intention.stars = "stars"
     config.intention.horizon_days = 30
     config.intention.covariates = ("gap", "first", "stars", "length", "season")
+    config.train.stop_metric = "intention_auc"
     return config

@@ -27,4 +27,5 @@ def get_config() -> ConfigDict:
     config.intention.label = "Recommended IND"
     config.intention.labels.kind = "binary"
     config.intention.labels.classes = ("not recommended", "recommended")
+    config.train.epochs = 1
     return config

@@ -30,4 +30,6 @@ def get_config() -> ConfigDict:
     config.intention.subject = "business_id"
     config.intention.stars = "stars"
     config.intention.covariates = ("gap", "first", "stars", "length", "season")
+    config.train.epochs = 1
+    config.train.stop_metric = "intention_auc"
     return config

@@ -33,6 +33,7 @@ from reviewintent_jax.training.train_spec import TrainSpec
 _LATER = {"evaluation": {"threshold": "argmax"}, "labels": {"aliases": ()}}
 _LATER["intention"] = NO_INTENTION
 _LATER["history"] = {
+    "step_features": 0,
     "lstnet": {
         **{"kernel_sizes": (1, 2, 3), "channels": 32, "padding": "causal"},
         **{"recurrent_features": 32, "recurrent_layers": 1, "candidate": "tanh"},
@@ -94,18 +95,21 @@ class HistoryChoice:
     """What reads the reviews of a subject over time, where intention is asked about.
 
     Attributes:
+      step_features: what is kept of each review's summary, 1 or more; 0 = all of it.
       lstnet: the history LSTNet; its steps are reviews.
       dropout: in [0, 1), before the dense layers of intention.
       loss: how sentiment and intention become one loss.
     """
 
+    step_features: int
     lstnet: LSTNetSpec
     dropout: float
     loss: IntentionLossSpec
 
     def spec(self, covariates: int, classes: int) -> HistorySpec:
         """The network for so many covariates and classes of intention."""
-        return HistorySpec(self.lstnet, covariates, classes, self.dropout)
+        sizes = self.step_features, covariates, classes
+        return HistorySpec(self.lstnet, *sizes, self.dropout)
 
 
 @dataclasses.dataclass(frozen=True)

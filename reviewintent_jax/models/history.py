@@ -26,20 +26,24 @@ class HistorySpec:
 
     Attributes:
       lstnet: the history LSTNet; its steps are reviews.
+      step_features: features that a linear map keeps of each review's summary; 0 = all
+        of it, as it is.
       covariates: number x of covariates of a review, 0 or more.
       classes: number of intention classes, 2 or more.
       head_dropout: probability of dropping a summary feature, in [0, 1).
     """
 
     lstnet: LSTNetSpec
+    step_features: int
     covariates: int
     classes: int
     head_dropout: float
 
     def __post_init__(self) -> None:
         """Refuse sizes that make no model."""
-        if self.covariates < 0:
-            raise InputError("The number of covariates must not be negative.")
+        for name in ("step_features", "covariates"):
+            if getattr(self, name) < 0:
+                raise InputError(f"The number of {name} must not be negative.")
         if self.classes < 2:
             raise InputError(
                 f"Intention has {self.classes} class(es); there must be 2 or more."
@@ -76,8 +80,19 @@ def gather_windows(
 
 
 class History(nn.Module):
-    """History LSTNet and its head; parameters ``lstnet``, ``intention`` and
-    ``text_intention``.
+    """History LSTNet and its head; parameters ``step`` (where ``step_features`` are
+    asked for), ``lstnet``, ``intention`` and ``text_intention``.
+
+    A step is what is known of one review::
+
+        [step_features of its summary | log-probabilities of its sentiment, less their
+         mean | covariates]
+
+    Histories are few beside reviews, and a window holds seven of them: read whole, the
+    summaries are a thousand numbers for every answer, and the history LSTNet learns
+    them by heart. What the sentiment head has learned of them from every review is one
+    number or two. No gradient goes back through it: sentiment is what its own labels
+    make it.
 
     Each window is one slot of an LSTNet of its own, right-aligned, so that a short
     history is a short series and not a padded one. Beside it stands a head that reads
@@ -96,19 +111,32 @@ class History(nn.Module):
     def __call__(
         self,
         review_bkm: Float[Array, "*b k m"],
+        sentiment_bky: Float[Array, "*b k y"] | None,
         covariate_bkx: Float[Array, "*b k x"],
         window_slots_bkw: Int[Array, "*b k w"],
         *,
         deterministic: bool,
     ) -> HistoryOutput:
-        """Read every window; see :class:`~reviewintent_jax.schema.HistoryBatch`."""
+        """Read every window; see :class:`~reviewintent_jax.schema.HistoryBatch`.
+
+        ``sentiment_bky`` are logits; None where the model has no sentiment.
+        """
         spec, head = self.spec, (self.spec.classes, self.spec.head_dropout, self.dtype)
         if covariate_bkx.shape[-1] != spec.covariates:
             raise ValueError(
                 f"the model reads {spec.covariates} covariates, the batch has "
                 f"{covariate_bkx.shape[-1]}"
             )
-        step_bkx = jnp.concatenate([review_bkm, covariate_bkx], axis=-1)
+        said_bkx = review_bkm
+        if spec.step_features:
+            keep = nn.Dense(spec.step_features, dtype=self.dtype, name="step")
+            said_bkx = keep(review_bkm).astype(jnp.float32)
+        parts = [said_bkx, covariate_bkx]
+        if sentiment_bky is not None:
+            log_prob_bky = jax.nn.log_softmax(jax.lax.stop_gradient(sentiment_bky))
+            mean_bk1 = log_prob_bky.mean(axis=-1, keepdims=True)
+            parts.insert(1, log_prob_bky - mean_bk1)
+        step_bkx = jnp.concatenate(parts, axis=-1)
         steps_bkwx = gather_windows(step_bkx, window_slots_bkw)
         length_bk1 = jnp.sum(window_slots_bkw >= 0, axis=-1, keepdims=True)
         start_bk1 = window_slots_bkw.shape[-1] - length_bk1

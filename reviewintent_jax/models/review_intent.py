@@ -88,19 +88,17 @@ class ReviewIntent(nn.Module):
         review_bkm = self.lstnet(
             hidden_btd, *slots, deterministic=deterministic
         ).summary_bkm
-        output = ModelOutput(
-            hidden_btd=hidden_btd,
-            review_bkm=review_bkm,
-            logits_bky=self.sentiment(review_bkm, deterministic=deterministic)
-            if self.spec.classes
-            else None,
-        )
+        logits_bky = None
+        if self.spec.classes:
+            logits_bky = self.sentiment(review_bkm, deterministic=deterministic)
+        output = ModelOutput(hidden_btd, review_bkm, logits_bky)
         if self.spec.history is None:
             return output
         if batch.history is None:
             raise ValueError("the model reads histories, but the batch has none")
         said = self.history(
             review_bkm,
+            logits_bky,
             jnp.asarray(batch.history.covariate_bkx),
             jnp.asarray(batch.history.window_slots_bkw),
             deterministic=deterministic,

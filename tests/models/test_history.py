@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.special
 
 from reviewintent_jax.data.pages import (
     PageSpec,
@@ -56,7 +57,7 @@ SPEC = ReviewIntentSpec(
     3,
     0.1,
     16,
-    HistorySpec(lstnet=WINDOW, covariates=4, classes=2, head_dropout=0.1),
+    HistorySpec(WINDOW, step_features=5, covariates=4, classes=2, head_dropout=0.1),
 )
 MODEL = ReviewIntent(SPEC)
 PLAIN = ReviewIntent(dataclasses.replace(SPEC, history=None))
@@ -166,10 +167,17 @@ def test_intention_is_that_of_a_loop_over_windows(params):
         said = out.summary_bkm[0, 0]
         return said, said @ head["kernel"] + head["bias"]
 
+    keep = jax.tree.map(np.asarray, params["history"]["step"])
+    log_prob = scipy.special.log_softmax(by_review(batch, output.logits_bky), axis=-1)
+    parts = (
+        summary @ keep["kernel"] + keep["bias"],
+        log_prob - log_prob.mean(axis=-1, keepdims=True),
+        fields.history.covariate_nx,
+    )
     windows, intents = [], []
     for review in range(len(IDS)):
         reviews = [r for r in fields.history.window_nw[review] if r >= 0]
-        steps = [np.append(summary[r], fields.history.covariate_nx[r]) for r in reviews]
+        steps = [np.concatenate([part[r] for part in parts]) for r in reviews]
         window, intent = read(jnp.asarray(np.stack(steps), jnp.float32))
         windows.append(window)
         intents.append(intent)
@@ -200,7 +208,7 @@ def test_a_packed_window_is_that_of_the_subject_alone(params):
     for subject in SUBJECTS:
         alone = intention(params, subjects=[subject], fields=fields_of())
         found = alone[subject]
-        np.testing.assert_allclose(packed[subject], found, atol=2e-5)
+        np.testing.assert_allclose(packed[subject], found, rtol=1e-6, atol=2e-5)
 
 
 def test_the_order_and_size_of_pages_change_nothing(params):
@@ -240,7 +248,14 @@ def test_no_gradient_goes_to_a_review_outside_the_window(params):
     @jax.jit
     @jax.grad
     def of(inputs, chosen_bk):
-        said = bound.history(*inputs, history.window_slots_bkw, deterministic=True)
+        review_bkm, covariate_bkx = inputs
+        said = bound.history(
+            review_bkm,
+            output.logits_bky,
+            covariate_bkx,
+            history.window_slots_bkw,
+            deterministic=True,
+        )
         return jnp.sum(said.intent_bky[..., 0] * chosen_bk)
 
     inputs = output.review_bkm, history.covariate_bkx
@@ -252,6 +267,34 @@ def test_no_gradient_goes_to_a_review_outside_the_window(params):
         for gradient in of(inputs, chosen):
             assert np.abs(gradient[inside]).max(axis=-1).min() > 0
             assert not gradient[~inside].any()
+
+
+def test_intention_reads_the_sentiment_and_does_not_move_it(params):
+    batch = jax.tree.map(jnp.asarray, pages_of())
+    output = forward(params, batch)
+    bound = MODEL.bind({"params": params})
+
+    def intents(logits_bky):
+        windows = batch.history.covariate_bkx, batch.history.window_slots_bkw
+        said = bound.history(
+            output.review_bkm, logits_bky, *windows, deterministic=True
+        )
+        return said.intent_bky
+
+    moved = intents(output.logits_bky.at[..., 0].add(1.0)) - intents(output.logits_bky)
+    anchors = np.asarray(batch.review_bk) >= 0
+    assert np.abs(np.asarray(moved)[anchors]).max(axis=-1).min() > 0
+    gradient = jax.grad(lambda logits: intents(logits)[..., 0].sum())(output.logits_bky)
+    assert not np.asarray(gradient).any()
+
+
+def test_the_summaries_may_be_read_whole_and_without_sentiment():
+    history = dataclasses.replace(SPEC.history, step_features=0)
+    model = ReviewIntent(dataclasses.replace(SPEC, classes=0, history=history))
+    drawn = init_params(model, pages_of(), seed=1, encoder=None)["history"]
+    assert "step" not in drawn
+    read = drawn["lstnet"]["convolution"]["kernel_2"].shape[1]
+    assert read == TEXT.summary_features + history.covariates
 
 
 def test_the_text_head_moves_nothing_but_itself(params):

@@ -181,6 +181,21 @@ def test_valid_padding_loses_the_steps_the_widest_kernel_cannot_fill():
     )
 
 
+def test_skip_phases_of_packed_slots_are_independent_by_gradient():
+    """A skip state hears the steps of its own phase and slot, up to its own."""
+    kind = {"candidate": Candidate.TANH, "channels": 20}
+    spec = dataclasses.replace(SPEC, kernel_sizes=(1,), **kind)
+    variables, place = variables_of(spec), slots([1, 9], [7, 6])
+    slot_of = np.repeat([-1, 0, -1, 1, -1], [1, 7, 1, 6, 1])
+    heard = jax.jacobian(
+        lambda x: forward(spec, variables, x[None], *place).skip_btr[0].sum(-1)
+    )(jnp.asarray(random(16, FEATURES)))
+    t, s = np.indices((16, 16))
+    own = (slot_of[t] == slot_of[s]) & (slot_of[t] >= 0)
+    expected = own & (s <= t) & ((t - s) % spec.skip_period == 0)
+    np.testing.assert_array_equal(np.abs(heard).sum(-1) > 0, expected)
+
+
 @pytest.mark.parametrize("length", [3, 5, 9])
 def test_highway_hears_its_window_alone(length):
     highway = Highway(window=5, features=7)

@@ -92,13 +92,14 @@ def test_gradient_stays_in_the_slot(spec):
         np.testing.assert_array_equal(np.abs(x_grad[0]).sum(-1) > 0, inside)
 
 
-def test_padding_that_is_not_a_number_harms_nothing():
-    variables, x = variables_of(SPEC), random(6, FEATURES)
+@EACH
+def test_padding_that_is_not_a_number_harms_nothing(spec):
+    variables, x = variables_of(spec), random(6, FEATURES)
     clean, dirty = (pack([x], 11, [2])[None] for _ in range(2))
     dirty[:, :2], dirty[:, 8:] = np.nan, np.inf
     weight = jnp.ones((1, 1, 7))
     expected, found = (
-        gradients(SPEC, variables, page, *slots([2], [6]), weight)
+        gradients(spec, variables, page, *slots([2], [6]), weight)
         for page in (clean, dirty)
     )
     same = jax.tree.map(np.array_equal, found, expected)

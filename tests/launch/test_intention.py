@@ -10,7 +10,7 @@ import pytest
 
 from reviewintent_jax.data.bazaar import BazaarSpec, simulate_shop
 from reviewintent_jax.schema import RunFolder
-from tests.launch.test_commands import launch, small_flags
+from tests.launch.test_commands import ROOT, launch, small_flags
 
 pytestmark = pytest.mark.slow
 TINY = (
@@ -70,6 +70,23 @@ def test_training_scores_sentiment_and_intention(trained):
     right = (known["logit_1"] > known["logit_0"]) == (known["label"] == 1)
     said = section["systems"]["model"]["test"]["accuracy"]["value"]
     assert right.mean() == pytest.approx(said)
+
+
+def test_every_field_is_told_in_the_page_on_formats(trained, odd):
+    run, _ = trained
+    metrics = json.loads(run.metrics.read_text())
+    asked, prepared = metrics["intention"], metrics["data"]["intention"]
+    anchors = pd.read_parquet(run.predictions("intention_test"))
+    log = [json.loads(line) for line in run.log.read_text().splitlines()]
+    fields = [*asked, *prepared, *prepared["times"], *asked["systems"]]
+    fields += [*asked["history"], *asked["sentiment_correlation"]]
+    fields += [*asked["shuffled"], *asked["best_possible"]]
+    fields += json.loads(run.model.read_text())["intention"].keys()
+    fields += [*anchors.columns, *odd[0].reset_index().columns, *set().union(*log)]
+    told = (ROOT / "docs" / "formats.md").read_text("utf-8")
+    families = ("probability_", "logit_")  # told with their class: `probability_CLASS`
+    for field in fields:
+        assert f"`{field}`" in told or any(each in field for each in families), field
 
 
 def test_evaluating_again_gives_the_same_intention(trained):

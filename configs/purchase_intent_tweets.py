@@ -6,8 +6,10 @@ Command::
         --config.data.path=$REVIEWINTENT_DATA/purchase_intent_tweets/annotated.csv
 
 Stated intention, annotated by people: each tweet stands alone, and there is no label of
-sentiment. Seven spellings are three classes; texts labelled in two ways are set aside.
-Split: stratified 80/20, a tenth of the 80 for validation.
+sentiment. Seven spellings are three classes. Of 2,108 rows, 87 (of 40 texts that are
+equal but for case and punctuation) are labelled in two ways and set aside, and so are
+150 repeats; left are 439 no, 817 undefined and 615 yes. Split: stratified 80/20, a
+tenth of the 80 for validation.
 """
 
 from ml_collections import ConfigDict

@@ -3,12 +3,15 @@
 
 Every input row comes out once, in order, with all its columns and the answers added:
 ``predicted``, ``probability_CLASS`` for each class, and ``problem`` where there is no
-answer or the text was cut. ``-`` reads stdin or writes stdout (``--format=``).
+answer or the text was cut. ``-`` reads stdin or writes stdout (``--format=``). Where a
+run learned the intention that single reviews state, ``intention`` and
+``intention_probability_CLASS`` are added as well.
 
 Where a run learned intention from histories, ``--subjects=FILE`` gets one row for each
 subject (shopper, product): what it will do next, how probable that is, and the horizon
-in days. It needs the columns of subject and time, and no answers. ``--output`` may then
-be left out.
+in days. It needs the columns of subject and time (``--subject=``, ``--time=`` if they
+are called otherwise than in training), and no answers. ``--output`` may then be left
+out.
 
 A run that forecasts a numeric table writes one row for each series: its next value,
 from the newest window of ``--input``, or of the table it was trained on.
@@ -38,6 +41,7 @@ from reviewintent_jax.data.tables import (
     read_tables,
     table_layout,
 )
+from reviewintent_jax.evaluation.row_intention import covariate_columns
 from reviewintent_jax.evaluation.score_table import Scored, score_table
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training.trained import Trained, make_scorer
@@ -52,6 +56,10 @@ _TITLE = flags.DEFINE_string(
 _SUBJECTS = flags.DEFINE_string(
     "subjects", "", "File to write, one row for each subject; or - for stdout."
 )
+_SUBJECT = flags.DEFINE_string(
+    "subject", "", "Column of the subject; default: as in training."
+)
+_TIME = flags.DEFINE_string("time", "", "Column of the time; default: as in training.")
 _FORMAT = flags.DEFINE_enum(
     "format", "jsonl", ["csv", "tsv", "jsonl"], "Format of stdin and of stdout."
 )
@@ -81,7 +89,7 @@ def main(argv: list[str]) -> None:
         _predict_subjects(trained, source, layout.columns, paths)
     if not _OUTPUT.value:
         return
-    scorer = make_scorer(trained, source)
+    scorer = make_scorer(trained, _with_numbers(trained, source, layout.columns))
     with open_writer(
         _OUTPUT.value,
         layout,
@@ -91,6 +99,8 @@ def main(argv: list[str]) -> None:
     ) as writer:
         scored = score_table(scorer, rows, writer)
     print(_sentence(scored), file=sys.stderr)
+    if trained.data.intention.over_time and not _SUBJECTS.value:
+        print("What every subject does next: --subjects=FILE.", file=sys.stderr)
 
 
 def _predict_subjects(
@@ -108,6 +118,8 @@ def _predict_subjects(
         source,
         columns,
         _SUBJECTS.value,
+        subject=_SUBJECT.value,
+        time=_TIME.value,
         inputs=paths,
         stdout_format=TableFormat(_FORMAT.value),
     )
@@ -125,7 +137,7 @@ def _require(*needed: flags.FlagHolder[str]) -> None:
 
 def _forecast(run: RunFolder) -> str:
     """The next value of every series of a table, instead of answers to its rows."""
-    for flag in (_TEXT, _TITLE, _SUBJECTS):
+    for flag in (_TEXT, _TITLE, _SUBJECTS, _SUBJECT, _TIME):
         if flag.value:
             raise InputError(
                 f"This run forecasts numbers; --{flag.name} does not apply.",
@@ -157,6 +169,23 @@ def _columns(trained_on: SourceSpec, columns: tuple[str, ...]) -> SourceSpec:
         time="",
         split="",
     )
+
+
+def _with_numbers(
+    trained: Trained, source: SourceSpec, columns: tuple[str, ...]
+) -> SourceSpec:
+    """The source with the time, if the intention of single rows asks for the season.
+
+    Raises:
+      InputError: a column of the numbers beside the text is not there.
+    """
+    asked = trained.data.intention
+    if trained.intention is None or asked.over_time:
+        return source
+    needed = covariate_columns(asked, _TIME.value or trained.data.source.time)
+    check_columns(needed, columns, _INPUT.value)
+    time = needed.pop("data.time", "")
+    return dataclasses.replace(source, time=time)
 
 
 def _sentence(scored: Scored) -> str:

@@ -1,13 +1,17 @@
 """Keeps the results of runs: ``python -m launch.results --runs=runs/a,runs/b``.
 
-Writes JSON files and the pages ``sentiment.md`` and ``forecasting.md`` into
-``docs/results/``, every score beside its baselines and the command that made it.
-Forecasting runs that differ in their seed alone are one result.
+Writes JSON files and the pages ``sentiment.md``, ``intention.md`` and
+``forecasting.md`` into ``docs/results/``, every score beside its baselines and the
+command that made it.
+Forecasting runs that differ in their seed alone are one result. Runs of one config that
+ask another question of intention have results of their own:
+``amazon_musical_horizon_days_30``, ``shop_intention_window_1``.
 """
 
 import importlib
+import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,12 +24,13 @@ from reviewintent_jax.evaluation.forecast_results import (
     by_task,
     write_forecast_results,
 )
+from reviewintent_jax.evaluation.intention_results import write_intention_results
 from reviewintent_jax.evaluation.results import (
     read_results,
     without_paths,
     write_review_results,
 )
-from reviewintent_jax.schema import RunFolder, setting_leaves
+from reviewintent_jax.schema import InputError, RunFolder, setting_leaves
 from reviewintent_jax.training.logs import say
 
 _RUNS = flags.DEFINE_list("runs", [], "Folders of finished runs, joined by commas.")
@@ -40,12 +45,43 @@ def main(argv: list[str]) -> None:
     output.mkdir(parents=True, exist_ok=True)
     forecasts = [metrics for metrics in found if by_task(metrics) == "forecast"]
     reviews = [metrics for metrics in found if by_task(metrics) != "forecast"]
+    _name_apart(reviews)
+    asked = [metrics for metrics in reviews if "intention" in metrics]
     for metrics, write, page in (
         (reviews, write_review_results, "sentiment.md"),
+        (asked, write_intention_results, "intention.md"),
         (forecasts, write_forecast_results, "forecasting.md"),
     ):
         if metrics:
             say(f"Results: {write(metrics, output, page, training_command)}")
+
+
+def result_name(config: Mapping[str, Any]) -> str:
+    """The config's name, and what the run asks of intention that its file does not.
+
+    Example: ``demo`` with ``intention.window=1`` -> ``demo_window_1``.
+    """
+    changed = overrides(config, _file_of(config))
+    asked = {k: v for k, v in changed.items() if k.startswith("intention.")}
+    words = [f"{key.split('.')[-1]}_{value}" for key, value in sorted(asked.items())]
+    return re.sub(r"\W+", "_", "_".join([config["name"], *words])).strip("_")
+
+
+def _name_apart(reviews: Sequence[dict[str, Any]]) -> None:
+    """Names the runs by :func:`result_name`.
+
+    Raises:
+      InputError: two runs would have one name.
+    """
+    seen: set[str] = set()
+    for metrics in reviews:
+        name = metrics["name"] = result_name(metrics["config"])
+        if name in seen:
+            raise InputError(
+                f"Two runs are called {name}, and one would replace the other.",
+                fix="Leave one out, or train it with another --config.name.",
+            )
+        seen.add(name)
 
 
 def training_command(config: Mapping[str, Any]) -> str:

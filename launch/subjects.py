@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from reviewintent_jax.data.histories import time_sentences
 from reviewintent_jax.data.intention import Covariate, IntentionKind, IntentionSpec
 from reviewintent_jax.data.prepare import Prepared, prepare_histories
 from reviewintent_jax.data.progress import Progress
@@ -23,6 +24,8 @@ from reviewintent_jax.evaluation.score_subjects import plan_subjects, subject_ta
 from reviewintent_jax.schema import InputError, RawRow, RunFolder
 from reviewintent_jax.training.trained import Trained
 
+_FLAGS = {"--config.data.time": "--time", "--config.intention.subject": "--subject"}
+"""How the settings of training are called on the command line of predict."""
 _TYPES = {"reviews": int, "reviews_read": int, "horizon_days": int}
 
 
@@ -32,6 +35,8 @@ def predict_subjects(
     columns: tuple[str, ...],
     output: str,
     *,
+    subject: str,
+    time: str,
     inputs: list[Path],
     stdout_format: TableFormat,
 ) -> str:
@@ -42,6 +47,7 @@ def predict_subjects(
       source: the table, without label or time.
       columns: of the table.
       output: file to write, or - for stdout.
+      subject, time: columns of the table; '' = called as in training.
       inputs: files that are read meanwhile.
       stdout_format: of stdout.
 
@@ -54,20 +60,27 @@ def predict_subjects(
             "This run knows no subjects: it was not trained on histories.",
             fix="Leave --subjects out.",
         )
-    source = dataclasses.replace(source, time=trained.data.source.time)
-    spec = dataclasses.replace(
-        trained.data, source=source, intention=_features_alone(asked)
-    )
-    named = {"data.time": source.time} | spec.intention.named_columns
-    check_columns(named, columns, source.path)
+    source = dataclasses.replace(source, time=time or trained.data.source.time)
+    read = dataclasses.replace(_features_alone(asked), subject=subject or asked.subject)
+    spec = dataclasses.replace(trained.data, source=source, intention=read)
+    try:
+        check_columns(
+            {"data.time": source.time} | read.named_columns, columns, source.path
+        )
+    except InputError as error:
+        fix = error.fix
+        for setting, flag in _FLAGS.items():
+            fix = fix.replace(setting, flag)
+        raise InputError(error.what, where=error.where, fix=fix) from None
     with tempfile.TemporaryDirectory() as folder:
         prepared = prepare_histories(spec, trained.tokenizer, RunFolder(Path(folder)))
         table = _table(trained, prepared)
         refused = prepared.summary["rejected"]
+        times = prepared.summary["intention"]["times"]
     _write(table, output, inputs, stdout_format)
     said = [f"{len(table):,} subjects; intention: {asked.describe()}"]
     said += [f"{n:,} rows of no history ({reason})" for reason, n in refused.items()]
-    return "; ".join(said)
+    return "; ".join([*said, *time_sentences(times)])
 
 
 def _features_alone(asked: IntentionSpec) -> IntentionSpec:

@@ -216,6 +216,28 @@ def describe_times(histories: Histories) -> dict[str, Any]:
     }
 
 
+def time_sentences(times: Mapping[str, Any]) -> list[str]:
+    """The same in words, for people: a sentence for each count that is not 0.
+
+    Example: ``{"backwards": 2, ...}`` -> ``["2 rows older than the row of the same
+    subject before them: sorted by time", ...]``.
+
+    Args:
+      times: from :func:`describe_times`.
+    """
+    years = LONG_GAP_DAYS // 365
+    words = {
+        "backwards": "rows older than the row of the same subject before them: "
+        "sorted by time",
+        "same_moment": "reviews at the very moment of the subject's review before: "
+        "read in the order of the source",
+        "long_gaps": f"gaps of more than {years} years: kept as they are",
+        "one_review_subjects": f"of {times['subjects']:,} subjects with a single "
+        "review: their windows are short, not dropped",
+    }
+    return [f"{times[key]:,} {said}" for key, said in words.items() if times[key]]
+
+
 def iso_date(seconds: int | np.integer) -> str:
     """A moment as an ISO date and time, UTC: ``2014-02-28T00:00:00Z``."""
     return f"{np.datetime64(int(seconds), 's')}Z"

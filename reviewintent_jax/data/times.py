@@ -17,7 +17,9 @@ _SPACED_OFFSET = re.compile(r"\s+(?=[+-]\d\d:?\d\d$)")
 _SHORT_DATE = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?!\d)(.*)", re.S)
 _ZONES = {
     **{"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6},
-    **{"PST": -8, "PDT": -7, "BST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3},
+    **{"PST": -8, "PDT": -7, "AKST": -9, "AKDT": -8, "HST": -10},
+    **{"WET": 0, "WEST": 1, "BST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3},
+    **{"MSK": 3, "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13},
 }
 # Units of numbers, by size: the year 5138 in seconds is 1973 in milliseconds.
 _UNITS = ((1e11, 1), (1e14, 10**3), (1e17, 10**6), (1e20, 10**9))
@@ -34,6 +36,7 @@ def utc_seconds(value: Any) -> int:
     there. Of dates in digits alone, 28.02.2014 is day.month.year, and 02/28/2014 and
     02-28-2014 are month/day/year. The order is never guessed from a single value:
     28/02/2014 is refused, because in such a column 03/02/2014 would be read wrongly.
+    So is a time in a zone whose abbreviation is not known for sure (12:00 IST).
 
     >>> utc_seconds("2014-02-28"), utc_seconds(1393545600000), utc_seconds("28.02.2014")
     (1393545600, 1393545600, 1393545600)
@@ -115,7 +118,12 @@ def _year_first(one: str, mark: str, two: str, year: str, rest: str) -> str:
 
 
 def _zone(name: str | None, offset: int | None) -> datetime.tzinfo:
-    """Zone of an abbreviation; an unknown one counts as UTC."""
-    hours = _ZONES.get(name or "", 0)
-    seconds = hours * 3600 if offset is None else offset
+    """The zone of an abbreviation or an offset in seconds; UTC where there is neither.
+
+    Raises:
+      ValueError: the abbreviation is not known, so the moment may be hours away.
+    """
+    if offset is None and name and name not in _ZONES:
+        raise ValueError(f"the time zone {name} is not known")
+    seconds = _ZONES.get(name or "", 0) * 3600 if offset is None else offset
     return datetime.timezone(datetime.timedelta(seconds=seconds))

@@ -13,6 +13,7 @@ import pyarrow.dataset
 import pyarrow.parquet
 from markupsafe import Markup
 
+from reviewintent_jax.data.histories import time_sentences
 from reviewintent_jax.evaluation import plots, timeline_plots, timelines
 from reviewintent_jax.evaluation.calibration import probabilities
 from reviewintent_jax.evaluation.evaluate import logits_of
@@ -37,12 +38,20 @@ _COLUMNS = ("row", "subject", "time", "label")
 
 
 def intention_section(
-    run: RunFolder, section: Mapping[str, Any] | None
+    run: RunFolder,
+    section: Mapping[str, Any] | None,
+    prepared: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """Everything that the template shows; empty if the run has no intention.
 
     The table of predictions may be absent or without subjects; the timelines are then
     left out.
+
+    Args:
+      run: its folder.
+      section: ``intention`` of ``metrics.json``; None where there is none.
+      prepared: what ``data`` of ``metrics.json`` says of intention, whose odd times are
+        told in words; None where that is not known.
     """
     if not section:
         return {}
@@ -68,6 +77,7 @@ def intention_section(
             name.replace("_", " "): reason
             for name, reason in section.get("absent", {}).items()
         },
+        "times": time_sentences(prepared["times"]) if prepared else [],
         "over_time": _over_time(run, section),
     }
 

@@ -94,7 +94,11 @@ def write_report(run: RunFolder) -> Path:
             figures=_figures(metrics, predictions, history),
             disagreement=_disagreement(metrics, predictions),
             mistakes=_mistakes(run, metrics, predictions),
-            intention=intention_section(run, metrics.get("intention")),
+            intention=intention_section(
+                run,
+                metrics.get("intention"),
+                metrics.get("data", {}).get("intention"),
+            ),
             right=int(np.trace(scored["confusion"])) if scored else 0,
             common=_common_class(metrics)[0] if scored else 0,
             majority_share=_common_class(metrics)[1] if scored else None,

@@ -5,7 +5,7 @@ this machine) and a Markdown page with every score beside its baselines.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ def write_review_results(
     for each in metrics:
         text = json.dumps(each, indent=1, ensure_ascii=False) + "\n"
         (folder / f"{each['name']}.json").write_text(text, "utf-8")
-        sections.append(section(each, command_of(each["config"])))
+        if each["systems"]:  # none where intention alone was learned
+            sections.append(section(each, command_of(each["config"])))
     return write_page(folder / page, sections)
 
 
@@ -103,14 +104,15 @@ def section(metrics: dict[str, Any], command: str) -> str:
         if system is None:
             lines.append(f"| {name} | not measured | | | |")
             continue
-        cells = [_cell(system["test"][score]) for score in _SCORES]
+        cells = [score_cell(system["test"][score]) for score in _SCORES]
         seconds = training["seconds"] if key == "model" else system.get("seconds")
         took = "" if seconds is None else f"{seconds:,.0f} s"
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {took} |")
     return "\n".join([*lines, ""])
 
 
-def _cell(score: dict[str, float | None]) -> str:
+def score_cell(score: Mapping[str, float | None]) -> str:
+    """A score with its interval, as a cell of a table."""
     if score["value"] is None:
         return "not defined"
     shown = f"{score['value']:.4f}"

@@ -11,7 +11,7 @@ import optax
 
 from reviewintent_jax.data.augment import AugmentSpec
 from reviewintent_jax.data.batches import PageSource, TrainBatches, pages_per_batch
-from reviewintent_jax.data.histories import CovariateScale
+from reviewintent_jax.data.histories import CovariateScale, time_sentences
 from reviewintent_jax.data.pages import PageSpec, slot_lengths
 from reviewintent_jax.data.prepare import DataSpec, Prepared
 from reviewintent_jax.data.prepared_pages import blank_page, page_source
@@ -322,7 +322,9 @@ def _intention_lines(facts: Mapping[str, Any] | None) -> list[str]:
     sides = facts["splits"].items()
     counts = ", ".join(f"{side['anchors']:,} {name}" for name, side in sides)
     cut = f"; cut date {facts['cut'][:10]}" if facts["cut"] else ""
-    return [f"Intention: {facts['definition']}; answers: {counts}{cut}"]
+    lines = [f"Intention: {facts['definition']}; answers: {counts}{cut}"]
+    odd = "; ".join(time_sentences(facts["times"]))
+    return [*lines, f"Times: {odd}"] if odd else lines
 
 
 def review_weights(

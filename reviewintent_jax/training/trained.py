@@ -16,6 +16,7 @@ from reviewintent_jax.data.progress import Progress
 from reviewintent_jax.data.sources import SourceSpec
 from reviewintent_jax.data.tokens import ReviewTokenizer
 from reviewintent_jax.evaluation.evaluate import EvaluationSpec
+from reviewintent_jax.evaluation.row_intention import RowIntention
 from reviewintent_jax.evaluation.score_table import TableScorer
 from reviewintent_jax.evaluation.scoring import (
     ReviewLogits,
@@ -125,15 +126,24 @@ class Trained(NamedTuple):
 def make_scorer(trained: Trained, source: SourceSpec) -> TableScorer:
     """What scoring single reviews needs, and the columns to read.
 
+    Where intention was learned without histories, rows are asked about it as well;
+    ``source.time`` must then be the column of the time if the season is a covariate.
+
     Raises:
-      InputError: the model has no sentiment.
+      InputError: the model answers nothing about single reviews.
     """
-    if not trained.labels.classes:
+    asked = trained.intention
+    if asked is not None and trained.data.intention.over_time:
+        asked = None  # a row of its own has no history
+    if not trained.labels.classes and asked is None:
         raise InputError(
-            "This run has learned intention alone; it says nothing of sentiment."
+            "This run has learned the intention of subjects alone; it says nothing of "
+            "single reviews.",
+            fix="Give --subjects=FILE in the place of --output.",
         )
+    model = trained.model if asked is not None else without_history(trained.model)
     return TableScorer(
-        score=make_score_step(without_history(trained.model)),
+        score=make_score_step(model),
         params=trained.params,
         tokenizer=trained.tokenizer,
         cleaner=Cleaner(trained.data.clean),
@@ -144,4 +154,13 @@ def make_scorer(trained: Trained, source: SourceSpec) -> TableScorer:
         threshold=trained.threshold,
         source=source,
         check=trained.data.check,
+        intention=None
+        if asked is None
+        else RowIntention(
+            spec=trained.data.intention,
+            scale=asked.scale,
+            classes=asked.classes,
+            temperature=asked.temperature,
+            threshold=asked.threshold,
+        ),
     )

@@ -10,6 +10,7 @@ from reviewintent_jax.data.histories import (
     describe_times,
     fit_scale,
     order_reviews,
+    time_sentences,
 )
 from reviewintent_jax.data.intention import Covariate
 from reviewintent_jax.data.splits import NO_GROUP, NO_TIME
@@ -63,6 +64,18 @@ def test_one_review_subjects_and_gaps_of_years_are_kept_and_counted():
     assert (facts["subjects"], facts["one_review_subjects"]) == (2, 1)
     assert facts["long_gaps"] == 1
     assert made.window_nw[1].tolist() == [-1, -1, 1]
+
+
+def test_odd_times_are_told_in_words_and_even_ones_not_at_all():
+    facts = describe_times(histories([0, 0, 0, 1], [900, 3, 3, 1]))
+    assert time_sentences(facts) == [
+        "1 rows older than the row of the same subject before them: sorted by time",
+        "1 reviews at the very moment of the subject's review before: read in the "
+        "order of the source",
+        "1 gaps of more than 2 years: kept as they are",
+        "1 of 2 subjects with a single review: their windows are short, not dropped",
+    ]
+    assert time_sentences(describe_times(histories([0, 0], [1, 2]))) == []
 
 
 def test_reviews_without_a_subject_are_alone():

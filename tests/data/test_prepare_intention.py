@@ -3,6 +3,8 @@
 import csv
 import datetime
 import json
+import re
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -197,10 +199,11 @@ def stated_rows():
     return rows
 
 
-def prepare_stated(prepared_from, **changes):
+def prepare_stated(prepared_from, rows=None, **changes):
     named = {"kind": LabelKind.NAMES.value, "classes": ("no", "undefined", "yes")}
     named |= {"aliases": ("PI -> yes",)}
-    return prepared_from(stated_rows(), **(STATED | {"stated": named} | changes))
+    rows = stated_rows() if rows is None else rows
+    return prepared_from(rows, **(STATED | {"stated": named} | changes))
 
 
 def test_stated_intentions_of_single_texts(prepared_from):
@@ -224,6 +227,33 @@ def test_stated_intentions_of_single_texts(prepared_from):
         intention_labels=prepared.intention_labels,
     )
     assert len(scored.anchors(TEST)) == 87
+
+
+def test_seven_spellings_of_real_tweets_are_three_classes(prepared_from, shared_data):
+    """Counted here by a plain loop: texts without case, punctuation and spaces."""
+    path = shared_data / "purchase_intent_tweets" / "annotated.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len({row["class"] for row in rows}) == 7
+    said = {}
+    for row in rows:
+        text = " ".join(re.sub(r"[\W_]+", " ", row["text"].casefold()).split())
+        aim = row["class"].lower().replace("pi", "yes")
+        said.setdefault(text, []).append(aim)
+    torn = [aims for aims in said.values() if len(set(aims)) > 1]
+    kept = Counter(aims[0] for aims in said.values() if len(set(aims)) == 1)
+    prepared, _ = prepare_stated(
+        prepared_from, rows=[{"text": r["text"], "aim": r["class"]} for r in rows],
+        aim="aim",
+    )  # fmt: skip
+    assert prepared.summary["rejected"] == {
+        "same text as an earlier row": len(rows) - kept.total() - sum(map(len, torn)),
+        "same text with different labels": sum(map(len, torn)),
+    }
+    sides = prepared.summary["intention"]["splits"].values()
+    found = sum((Counter(side["classes"]) for side in sides), Counter())
+    assert found == kept
+    assert len(torn) == 40  # 39 of them equal letter for letter
 
 
 def test_stated_intentions_of_one_class_name_their_column(prepared_from):

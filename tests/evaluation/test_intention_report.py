@@ -66,7 +66,7 @@ def intention_part(subject_n, time_n, **changes):
 def run(tmp_path):
     """Write a run whose section of intention is given; return it."""
 
-    def write(section, table=None):
+    def write(section, table=None, **more):
         half = np.full((4, 2), 0.5)
         scores = classification_metrics(
             half, np.array([0, 1, 1, 0]), ("bad", "good"), bootstrap_samples=0, seed=0
@@ -76,6 +76,7 @@ def run(tmp_path):
             "classes": ["bad", "good"],
             "systems": {"model": {"test": scores}},
             "intention": section,
+            **more,
         }
         folder = RunFolder(tmp_path)
         folder.metrics.write_text(json.dumps(metrics))
@@ -112,6 +113,17 @@ def test_the_section_shows_scores_verdict_timelines_and_movers(run):
     assert "Circular" not in shown
     assert "None" not in shown
     assert "nan" not in shown
+
+
+def test_odd_times_are_told(run):
+    table, section = some()
+    times = {"subjects": 14, "one_review_subjects": 3, "backwards": 1_205}
+    times |= {"same_moment": 0, "long_gaps": 2}
+    said = {"data": {"intention": {"times": times}}}
+    _, shown, _ = run(section, table, **said)
+    assert "1,205 rows older than the row of the same subject" in shown
+    assert "3 of 14 subjects with a single review" in shown
+    assert "very moment" not in shown
 
 
 def test_the_page_stands_alone_and_runs_nothing(run):

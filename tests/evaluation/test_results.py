@@ -86,3 +86,12 @@ def test_what_a_person_wrote_above_the_results_stays(run, tmp_path):
 def test_a_run_that_was_not_evaluated_is_refused(tmp_path):
     with pytest.raises(InputError, match="not been evaluated"):
         collect_results([RunFolder(tmp_path)], tmp_path / "out", "page.md", command)
+
+
+def test_a_run_of_intention_alone_is_kept_and_has_no_scores_of_sentiment(tmp_path):
+    folder = RunFolder(tmp_path / "alone")
+    folder.root.mkdir()
+    folder.metrics.write_text(json.dumps(metrics() | {"systems": {}}))
+    page = collect_results([folder], tmp_path / "out", "page.md", command).read_text()
+    assert "## mine" not in page
+    assert (tmp_path / "out" / "mine.json").is_file()

@@ -1,5 +1,6 @@
 """What users do with a table of numbers, as commands, and the mistakes they make."""
 
+import dataclasses
 import json
 import re
 
@@ -8,7 +9,8 @@ import pandas as pd
 import pytest
 
 from reviewintent_jax.schema import RunFolder
-from tests.launch.test_commands import launch
+from reviewintent_jax.training.forecast_outcome import Forecast
+from tests.launch.test_commands import ROOT, launch
 
 pytestmark = pytest.mark.slow
 SMALL = (
@@ -80,6 +82,21 @@ def test_scores_are_those_of_the_table_of_forecasts(trained):
     naive = table.groupby("series", observed=True)["persistence"].shift(-2)
     known = naive.notna()
     np.testing.assert_array_equal(naive[known], table["truth"][known])
+
+
+def test_every_field_is_told_in_the_page_on_formats(trained):
+    run, _ = trained
+    metrics = json.loads(run.metrics.read_text())
+    test = metrics["systems"]["model"]["test"]
+    table = pd.read_parquet(run.predictions("test"))
+    log = [json.loads(line) for line in run.log.read_text().splitlines()]
+    fields = [*metrics, *metrics["data"], *metrics["systems"], *test, *metrics["scale"]]
+    fields += [*metrics["data"]["splits"]["test"], *test["per_series"][NAMES[0]]]
+    fields += [*json.loads(run.model.read_text()), *table.columns, *set().union(*log)]
+    fields += [field.name for field in dataclasses.fields(Forecast)]
+    told = (ROOT / "docs" / "formats.md").read_text("utf-8")
+    for field in fields:
+        assert f"`{field}`" in told or field == "windows_per_second", field
 
 
 def test_evaluating_again_gives_the_same_scores(trained):

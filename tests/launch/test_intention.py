@@ -1,6 +1,7 @@
 """Intention as users meet it: train, evaluate, predict one row a subject, and alone."""
 
 import csv
+import datetime
 import json
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from reviewintent_jax.data.bazaar import BazaarSpec, simulate_shop
 from reviewintent_jax.schema import RunFolder
-from tests.launch.test_commands import launch, small_flags
+from tests.launch.test_commands import ROOT, launch, small_flags
 
 pytestmark = pytest.mark.slow
 TINY = (
@@ -71,6 +72,23 @@ def test_training_scores_sentiment_and_intention(trained):
     assert right.mean() == pytest.approx(said)
 
 
+def test_every_field_is_told_in_the_page_on_formats(trained, odd):
+    run, _ = trained
+    metrics = json.loads(run.metrics.read_text())
+    asked, prepared = metrics["intention"], metrics["data"]["intention"]
+    anchors = pd.read_parquet(run.predictions("intention_test"))
+    log = [json.loads(line) for line in run.log.read_text().splitlines()]
+    fields = [*asked, *prepared, *prepared["times"], *asked["systems"]]
+    fields += [*asked["history"], *asked["sentiment_correlation"]]
+    fields += [*asked["shuffled"], *asked["best_possible"]]
+    fields += json.loads(run.model.read_text())["intention"].keys()
+    fields += [*anchors.columns, *odd[0].reset_index().columns, *set().union(*log)]
+    told = (ROOT / "docs" / "formats.md").read_text("utf-8")
+    families = ("probability_", "logit_")  # told with their class: `probability_CLASS`
+    for field in fields:
+        assert f"`{field}`" in told or any(each in field for each in families), field
+
+
 def test_evaluating_again_gives_the_same_intention(trained):
     run, _ = trained
     before = json.loads(run.metrics.read_text())["intention"]
@@ -111,6 +129,103 @@ def test_the_order_of_the_file_does_not_matter(trained, table, tmp_path):
     pd.testing.assert_series_equal(*found, atol=1e-5)
 
 
+ODD = [  # subject, time, text; the rows of a file that somebody else kept
+    ("back", "2014-03-09T10:00:00Z", "It broke after a week"),
+    ("back", "2014-01-05T10:00:00Z", "Great tea and quick delivery"),
+    ("back", "2014-02-07T10:00:00Z", "Fine"),
+    ("zones", "2014-01-05T02:00:00-08:00", "Great tea and quick delivery"),
+    ("zones", "07.02.2014 10:00", "Fine"),  # without a zone: UTC
+    ("zones", "2014-03-09 19:00 JST", "It broke after a week"),
+    ("equal", "2014-03-09T10:00:00Z", "Great tea and quick delivery"),
+    ("equal", "2014-03-09T12:00:00+02:00", "It broke after a week"),
+    ("years", "1999-05-05", "Great tea and quick delivery"),
+    ("years", "2014-03-09", "It broke after a week"),
+    ("once", "2014-03-09", "Fine"),
+    ("never", "AHEAD", "Great tea and quick delivery"),
+    ("never", "", "Great tea and quick delivery"),
+    ("never", "2014-03-09 12:00 XYZ", "Great tea and quick delivery"),
+    ("", "2014-03-09", "Great tea and quick delivery"),
+]
+
+
+@pytest.fixture(scope="module")
+def odd(trained, tmp_path_factory):
+    """One row a subject of a file of unknown people and odd times, and what is said."""
+    run, _ = trained
+    folder = tmp_path_factory.mktemp("odd")
+    ahead = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=400)
+    frame = pd.DataFrame(ODD, columns=["who", "when", "text"])
+    frame["when"] = frame["when"].replace("AHEAD", ahead.isoformat())
+    frame["stars"] = frame["text"].map({"Fine": 3}).fillna(5)
+    frame.to_csv(folder / "odd.csv", index=False)
+    flags = f"--workdir={run.root}", f"--input={folder / 'odd.csv'}"
+    flags += (f"--subjects={folder / 'subjects.csv'}", "--subject=who")
+    refused = launch("predict", *flags, check=False)
+    done = launch("predict", *flags, "--time=when")
+    subjects = pd.read_csv(folder / "subjects.csv").set_index("subject")
+    return subjects, done.stderr.decode(), refused
+
+
+def test_people_the_model_never_saw_have_an_answer_even_with_one_review(odd):
+    subjects, said, _ = odd
+    assert subjects.index.tolist() == ["back", "zones", "equal", "years", "once"]
+    assert np.isfinite(subjects[TARGET]).all()
+    assert subjects["reviews"].tolist() == [3, 3, 2, 2, 1]
+    assert "1 of 5 subjects with a single review" in said
+
+
+def test_times_backwards_and_in_zones_are_one_order(odd):
+    subjects, said, _ = odd
+    last = subjects["last_time"]
+    assert last["back"] == last["zones"] == last["equal"] == "2014-03-09T10:00:00Z"
+    assert subjects[TARGET]["back"] == pytest.approx(subjects[TARGET]["zones"])
+    assert "1 rows older than the row of the same subject before them" in said
+
+
+def test_equal_times_and_gaps_of_years_are_counted(odd):
+    _, said, _ = odd
+    assert "1 reviews at the very moment of the subject's review before" in said
+    assert "1 gaps of more than 2 years" in said
+
+
+def test_rows_of_no_history_are_counted_by_reason(odd):
+    _, said, _ = odd
+    for reason in ("dated in the future", "no time", "time not understood"):
+        assert f"1 rows of no history ({reason})" in said
+    assert "1 rows of no history (no subject)" in said
+
+
+def test_a_time_column_of_another_name_is_asked_for_by_its_flag(odd):
+    _, _, refused = odd
+    assert refused.returncode == 2
+    said = refused.stderr.decode()
+    assert "no column 'time'" in said
+    assert "--time=COLUMN" in said
+
+
+def test_a_window_of_one_is_the_same_model_without_histories(tiny_encoder, tmp_path):
+    workdir = tmp_path / "alone"
+    launch(
+        "train",
+        "--config=configs/shop_intention.py",
+        f"--workdir={workdir}",
+        *small_flags(tiny_encoder),
+        *TINY,
+        "--config.data.shop_rows=900",
+        "--config.intention.window=1",
+    )
+    run = RunFolder(workdir)
+    section = json.loads(run.metrics.read_text())["intention"]
+    assert section["window"] == 1
+    assert pd.read_parquet(run.predictions("intention_test"))["steps"].max() == 1
+    assert {"text_only", "gradient_boosting"} <= section["systems"].keys()
+    launch("results", f"--runs={workdir}", f"--output={tmp_path / 'kept'}")
+    page = (tmp_path / "kept" / "intention.md").read_text()
+    assert "## shop_intention_window_1" in page
+    assert "--config.intention.window=1" in page
+    assert (tmp_path / "kept" / "shop_intention_window_1.json").is_file()
+
+
 def test_intention_alone(tiny_encoder, tmp_path):
     path, workdir = tmp_path / "tweets.csv", tmp_path / "alone"
     with path.open("w", newline="") as file:
@@ -134,4 +249,19 @@ def test_intention_alone(tiny_encoder, tmp_path):
     assert metrics["systems"] == {}
     assert "Intention: yes" in done.stdout.decode()
     assert 'id="scores"' not in run.report.read_text()
+    out = tmp_path / "scored.csv"
+    done = launch(
+        "predict", f"--workdir={workdir}", f"--input={path}", f"--output={out}"
+    )
+    scored = pd.read_csv(out)
+    assert len(scored) == 200
+    assert set(scored["intention"]) <= {"no", "yes"}
+    assert "predicted" not in scored
+    assert "200 rows scored" in done.stderr.decode()
+    # The same answers as in the run's own table of test predictions.
+    kept = pd.read_parquet(run.predictions("intention_test"))
+    logit_ny = kept[["logit_0", "logit_1"]] / metrics["intention"]["temperature"]
+    wanted = np.exp(logit_ny["logit_1"]) / np.exp(logit_ny).sum(axis=1)
+    found = scored["intention_probability_yes"].to_numpy()[kept["row"]]
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
     launch("evaluate", f"--workdir={workdir}")

@@ -9,7 +9,7 @@ import pytest
 from absl.flags import FlagValues
 from ml_collections import config_flags
 
-from launch.results import overrides, training_command
+from launch.results import overrides, result_name, training_command
 from reviewintent_jax.build import plain_values
 from reviewintent_jax.evaluation.results import without_paths
 
@@ -27,7 +27,9 @@ def values(file, **changes):
 @pytest.mark.parametrize("path", KEPT, ids=[path.stem for path in KEPT])
 def test_a_kept_result_was_made_with_its_config_file(path):
     config = json.loads(path.read_text("utf-8"))["config"]
-    assert overrides(config, path.stem) == {}
+    assert path.stem == result_name(config)
+    changed = overrides(config, config["name"])
+    assert all(setting.startswith("intention.") for setting in changed)
 
 
 @pytest.mark.parametrize("path", FORECASTS, ids=[path.stem for path in FORECASTS])
@@ -77,3 +79,11 @@ def test_a_name_without_a_file_stands_on_the_base():
     assert command == (
         "python -m launch.train --config=configs/base.py --config.name=mine"
     )
+
+
+def test_another_question_of_the_same_config_is_another_result():
+    asked = {"intention.window": 1, "train.epochs": 3}
+    assert result_name(values("shop_intention", **asked)) == "shop_intention_window_1"
+    other = values("amazon_musical", **{"intention.kind": "next_positive"})
+    assert result_name(other) == "amazon_musical_kind_next_positive"
+    assert result_name(values("demo", seed=1)) == "demo"

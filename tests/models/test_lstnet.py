@@ -92,13 +92,14 @@ def test_gradient_stays_in_the_slot(spec):
         np.testing.assert_array_equal(np.abs(x_grad[0]).sum(-1) > 0, inside)
 
 
-def test_padding_that_is_not_a_number_harms_nothing():
-    variables, x = variables_of(SPEC), random(6, FEATURES)
+@EACH
+def test_padding_that_is_not_a_number_harms_nothing(spec):
+    variables, x = variables_of(spec), random(6, FEATURES)
     clean, dirty = (pack([x], 11, [2])[None] for _ in range(2))
     dirty[:, :2], dirty[:, 8:] = np.nan, np.inf
     weight = jnp.ones((1, 1, 7))
     expected, found = (
-        gradients(SPEC, variables, page, *slots([2], [6]), weight)
+        gradients(spec, variables, page, *slots([2], [6]), weight)
         for page in (clean, dirty)
     )
     same = jax.tree.map(np.array_equal, found, expected)
@@ -179,6 +180,21 @@ def test_valid_padding_loses_the_steps_the_widest_kernel_cannot_fill():
     np.testing.assert_array_equal(
         convolved[1], np.where(kept[:, None], convolved[0], 0)
     )
+
+
+def test_skip_phases_of_packed_slots_are_independent_by_gradient():
+    """A skip state hears the steps of its own phase and slot, up to its own."""
+    kind = {"candidate": Candidate.TANH, "channels": 20}
+    spec = dataclasses.replace(SPEC, kernel_sizes=(1,), **kind)
+    variables, place = variables_of(spec), slots([1, 9], [7, 6])
+    slot_of = np.repeat([-1, 0, -1, 1, -1], [1, 7, 1, 6, 1])
+    heard = jax.jacobian(
+        lambda x: forward(spec, variables, x[None], *place).skip_btr[0].sum(-1)
+    )(jnp.asarray(random(16, FEATURES)))
+    t, s = np.indices((16, 16))
+    own = (slot_of[t] == slot_of[s]) & (slot_of[t] >= 0)
+    expected = own & (s <= t) & ((t - s) % spec.skip_period == 0)
+    np.testing.assert_array_equal(np.abs(heard).sum(-1) > 0, expected)
 
 
 @pytest.mark.parametrize("length", [3, 5, 9])

@@ -224,6 +224,9 @@ def test_the_golden_file_is_what_the_twin_says(twin, case):
         {"padding": "valid", "kernel_sizes": (2,), "skip_period": 3},
         {"fusion": "attention", "recurrent_layers": 1, "candidate": "tanh"},
         {"fusion": "trend", "recurrent_layers": 1, "highway_window": 9},
+        {"fusion": "attention", "recurrent_layers": 3},
+        {"fusion": "attention", "padding": "valid", "kernel_sizes": (2, 3)},
+        {"fusion": "trend", "padding": "valid", "kernel_sizes": (2, 3)},
     ],
     ids=lambda changes: "-".join(changes),
 )

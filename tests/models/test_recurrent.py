@@ -191,6 +191,27 @@ def test_fusion_and_unroll_change_speed_only(gate_fusion, unroll):
     )
 
 
+def products(jaxpr, inside=False):
+    """(whether inside a scan, size summed over) of every matrix product."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            (left, _), _ = equation.params["dimension_numbers"]
+            yield inside, equation.invars[0].aval.shape[left[0]]
+        deeper = inside or equation.primitive.name == "scan"
+        for value in equation.params.values():
+            if hasattr(value, "eqns") or hasattr(value, "jaxpr"):
+                yield from products(getattr(value, "jaxpr", value), deeper)
+
+
+@pytest.mark.parametrize("layer", [GRU(STATES, Candidate.RELU, period=3), LSTM(STATES)])
+def test_the_input_projection_is_one_product_outside_the_scan(layer):
+    x = random_x(BATCH, STEPS, INPUTS)
+    variables = parameters(layer, x)
+    found = list(products(jax.make_jaxpr(layer.apply)(variables, x, NONE, ALL).jaxpr))
+    assert [size for inside, size in found if not inside] == [INPUTS]
+    assert {size for inside, size in found if inside} == {STATES}
+
+
 @pytest.mark.parametrize("period", [2, 4])
 def test_phases_are_independent_by_gradient(period):
     """State t hears step s exactly when s <= t and both are of one phase."""

@@ -15,7 +15,11 @@ import pytest
 
 from reviewintent_jax.build import begin_run, build_experiment, plain_values
 from reviewintent_jax.schema import InputError, RunFolder
-from reviewintent_jax.training.checkpoints import Checkpoints, restore_best
+from reviewintent_jax.training.checkpoints import (
+    Checkpoints,
+    has_checkpoint,
+    restore_best,
+)
 from reviewintent_jax.training.loop import train
 
 SCRIPT = """
@@ -69,11 +73,14 @@ def start(values, folder: Path) -> subprocess.Popen:
     )
 
 
-def start_and_kill(values, folder: Path, at_step: int) -> None:
-    """Kills the run with -9 once it has reported a step."""
+def start_and_kill(values, folder: Path, at_step: int, *, saved: bool = False) -> None:
+    """Kills the run with -9 once it has reported a step, and ``saved`` a state."""
     process = start(values, folder)
     run, limit = RunFolder(folder), time.monotonic() + 180
-    while not any(step >= at_step for step in steps_logged(run)):
+    while not (
+        any(step >= at_step for step in steps_logged(run))
+        and (has_checkpoint(run) or not saved)
+    ):
         assert process.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < limit
         time.sleep(0.005)
@@ -124,9 +131,9 @@ def test_ctrl_c_saves_the_update_at_hand(values, tmp_path):
     assert tracker.seen > 0
 
 
-@pytest.mark.slow
-def test_a_run_on_histories_goes_on_exactly(values, tmp_path):
-    """Stopped after four of seven; learned weights are part of what is saved."""
+@pytest.fixture
+def histories(values):
+    """The same run on histories; the weights of its losses are learned."""
     values["pages"]["slots"] = 12
     values["pages"]["max_tokens"] = 32
     values["data"].update(shop_rows=900, time="time")
@@ -134,7 +141,33 @@ def test_a_run_on_histories_goes_on_exactly(values, tmp_path):
         kind="repurchase", subject="user_id", window=2, covariates=["gap", "first"]
     )
     values["history"]["loss"]["weighting"] = "learned"
-    found = []
+    return values
+
+
+@pytest.mark.slow
+def test_a_run_on_histories_killed_goes_on_exactly(histories, tmp_path):
+    """Killed with -9 once, as soon as there is something to go on from."""
+    values, last = histories, 12
+    values["train"].update(max_steps=last, epochs=9, stop_metric="intention_macro_f1")
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    assert start(values, unbroken).wait(400) == 0
+    start_and_kill(values, broken, at_step=3, saved=True)
+    assert 0 < last_state(values, broken)[0].step < last
+    assert start(values, broken).wait(400) == 0
+    (state, tracker), (wanted, wanted_tracker) = (
+        last_state(values, folder) for folder in (broken, unbroken)
+    )
+    assert state.step == last
+    assert "task_log_variance" in state.params
+    chex.assert_trees_all_equal(state, wanted)
+    assert tracker._replace(seconds=0) == wanted_tracker._replace(seconds=0)
+    assert steps_logged(RunFolder(broken)) == list(range(1, last + 1))
+
+
+@pytest.mark.slow
+def test_a_run_on_histories_goes_on_exactly(histories, tmp_path):
+    """Stopped after four of seven; learned weights are part of what is saved."""
+    values, found = histories, []
     for folder, stops in (("unbroken", (7,)), ("broken", (4, 7))):
         run = RunFolder(tmp_path / folder)
         for stop in stops:

@@ -1,0 +1,240 @@
+"""Time of one GRU layer: our scan in every setting, linen's, and PyTorch's.
+
+In: the sizes of the uses that LSTNet has. Out: one record for each use, pass and
+system. ``gate_fusion`` and ``unroll`` change speed alone, so they are chosen by these
+numbers. All systems take turns, forwards and then backwards, so that a machine that
+slows down slows all of them; medians are compared.
+"""
+
+import functools
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from reviewintent_jax.models.recurrent import GRU, Candidate, GateFusion
+
+UNROLLS = (1, 2, 4, 8)
+PASSES = ("forward", "forward+backward")
+_Run = Callable[[], Any]
+
+
+class Use(NamedTuple):
+    """Sizes of one GRU layer where LSTNet is used.
+
+    Attributes:
+      name: of the use.
+      rows: series read at a time.
+      steps: of each.
+      inputs: features of a step.
+      features: size of the state.
+      chosen: ``gate_fusion`` and ``unroll`` of the config that uses it.
+    """
+
+    name: str
+    rows: int
+    steps: int
+    inputs: int
+    features: int
+    chosen: tuple[str, int]
+
+
+class Setting(NamedTuple):
+    """A setting of our GRU."""
+
+    gate_fusion: GateFusion
+    unroll: int
+
+    @property
+    def name(self) -> str:
+        """As records call it: ``separate, unroll 4``."""
+        return f"{self.gate_fusion.value}, unroll {self.unroll}"
+
+
+def measure_recurrent(
+    uses: Sequence[Use], *, rounds: int, unrolls: Sequence[int] = UNROLLS
+) -> list[dict[str, Any]]:
+    """Times every system at every use.
+
+    Args:
+      uses: sizes.
+      rounds: turns that each system takes, 1 or more; the first, untimed one compiles.
+      unrolls: values of ``unroll`` that are tried.
+
+    Returns:
+      Records with ``use``, its sizes, ``pass``, ``system`` and ``milliseconds``
+      (``median``, ``low`` and ``high``: the quartiles), ``ratio`` (the median over that
+      of the setting in use) and ``chosen``; of a system that is not there, ``absent``
+      (why) in their place.
+    """
+    records = []
+    for use in uses:
+        systems = _systems(use, unrolls)
+        for place, name in enumerate(PASSES):
+            runs = {each: both[place] for each, both in systems.items()}
+            records += _records(use, name, _timed(runs, rounds))
+    return records
+
+
+def fastest(records: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Of every use, our fastest setting by forward and backward, and what it gains.
+
+    Returns:
+      Use -> ``system``, ``ratio`` (its median over that of the setting in use, 1 where
+      it is in use) and ``chosen``, the setting in use.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for use in dict.fromkeys(record["use"] for record in records):
+        ours = [
+            record
+            for record in records
+            if record["use"] == use
+            and record["pass"] == PASSES[1]
+            and "unroll" in record["system"]
+        ]
+        best = min(ours, key=lambda record: record["milliseconds"]["median"])
+        found[use] = {name: best[name] for name in ("system", "ratio", "chosen")}
+    return found
+
+
+def recurrent_page(results: dict[str, Any]) -> str:
+    """The records as Markdown: a table for each use, and the choice in words.
+
+    Args:
+      results: ``environment``, ``records`` and ``fastest``, as the file holds them.
+    """
+    device, records = results["environment"]["device"], results["records"]
+    cores = results["environment"]["cores"]
+    lines = ["# Gate fusion and unroll: what was measured", ""]
+    lines += [
+        f"One GRU layer on {device} ({cores} cores), median milliseconds (quartiles); "
+        "ratios are to the setting in use. `python -m launch.measure_recurrent`.",
+    ]
+    for use in dict.fromkeys(record["use"] for record in records):
+        mine = [record for record in records if record["use"] == use]
+        best, sizes = results["fastest"][use], mine[0]
+        lines += [
+            "",
+            f"## {use}",
+            "",
+            f"{sizes['rows']} series of {sizes['steps']} steps, {sizes['inputs']} "
+            f"features, state {sizes['features']}. In use: {best['chosen']}. Fastest "
+            f"of ours: {best['system']}, {best['ratio']:.2f} of its time.",
+            "",
+            f"| system | {' | '.join(PASSES)} |",
+            "|---|---|---|",
+        ]
+        for system in dict.fromkeys(record["system"] for record in mine):
+            both = [record for record in mine if record["system"] == system]
+            lines.append(f"| {system} | {' | '.join(map(_cell, both))} |")
+    return "\n".join([*lines, ""])
+
+
+def _cell(record: dict[str, Any]) -> str:
+    if "absent" in record:
+        return record["absent"]
+    took = record["milliseconds"]
+    return (
+        f"{took['median']:.2f} ({took['low']:.2f} to {took['high']:.2f}); "
+        f"{record['ratio']:.2f}"
+    )
+
+
+def _timed(runs: dict[str, _Run | None], rounds: int) -> dict[str, list[float] | None]:
+    """Seconds of every turn of every system; None of those that are not there."""
+    there = {name: run for name, run in runs.items() if run is not None}
+    for run in there.values():
+        run()
+    seconds: dict[str, list[float]] = {name: [] for name in there}
+    for turn in range(rounds):
+        order = list(there) if turn % 2 == 0 else list(there)[::-1]
+        for name in order:
+            began = time.perf_counter()
+            there[name]()
+            seconds[name].append(time.perf_counter() - began)
+    return {name: seconds[name] if name in there else None for name in runs}
+
+
+def _records(
+    use: Use, passed: str, timed: dict[str, list[float] | None]
+) -> list[dict[str, Any]]:
+    """What was timed, as plain JSON values."""
+    chosen = Setting(GateFusion(use.chosen[0]), use.chosen[1]).name
+    in_use = timed[chosen]
+    if in_use is None:
+        raise ValueError(f"{chosen} was not measured")
+    base, records = statistics.median(in_use), []
+    for system, seconds in timed.items():
+        sizes = use._asdict() | {"chosen": chosen}
+        record = {"use": sizes.pop("name"), **sizes, "pass": passed, "system": system}
+        if seconds is None:
+            records.append(record | {"absent": "not installed"})
+            continue
+        low, median, high = np.percentile(np.array(seconds) * 1e3, (25, 50, 75))
+        took = {"median": float(median), "low": float(low), "high": float(high)}
+        ratio = statistics.median(seconds) / base
+        records.append(record | {"milliseconds": took, "ratio": float(ratio)})
+    return records
+
+
+def _systems(use: Use, unrolls: Sequence[int]) -> dict[str, list[_Run | None]]:
+    """Both passes of every system."""
+    rng = np.random.default_rng(0)
+    x = jnp.asarray(rng.normal(size=(use.rows, use.steps, use.inputs)), jnp.float32)
+    found: dict[str, list[_Run | None]] = {}
+    for fusion in GateFusion:
+        for unroll in unrolls:
+            layer = GRU(use.features, Candidate.TANH, gate_fusion=fusion, unroll=unroll)
+            off = jnp.zeros(x.shape[:2], bool)
+            found[Setting(fusion, unroll).name] = _both(layer, x, off, ~off)
+    found["linen nn.RNN(GRUCell)"] = _both(nn.RNN(nn.GRUCell(use.features)), x)
+    found["torch nn.GRU"] = _torch(use, np.asarray(x))
+    return found
+
+
+def _both(layer: nn.Module, x: jax.Array, *marks: jax.Array) -> list[_Run | None]:
+    """Forward, and forward with the gradients of parameters and inputs."""
+    params = jax.jit(layer.init)(jax.random.key(0), x, *marks)
+
+    def total(params: Any, x: jax.Array) -> jax.Array:
+        return jnp.sum(layer.apply(params, x, *marks))  # type: ignore[arg-type]
+
+    forward = jax.jit(lambda params, x: layer.apply(params, x, *marks))
+    backward = jax.jit(jax.grad(total, argnums=(0, 1)))
+    return [
+        functools.partial(lambda f: jax.block_until_ready(f(params, x)), each)
+        for each in (forward, backward)
+    ]
+
+
+def _torch(use: Use, x: np.ndarray) -> list[_Run | None]:
+    """The same of PyTorch, on its own device and threads; None where it is absent."""
+    try:
+        import torch  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        return [None, None]
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    layer = torch.nn.GRU(use.inputs, use.features, batch_first=True).to(device)
+    series = torch.tensor(x, device=device, requires_grad=True)
+
+    def wait() -> None:
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    def forward() -> None:
+        with torch.no_grad():
+            layer(series)
+        wait()
+
+    def backward() -> None:
+        layer.zero_grad()
+        series.grad = None
+        layer(series)[0].sum().backward()
+        wait()
+
+    return [forward, backward]

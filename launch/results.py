@@ -1,6 +1,7 @@
 """Keeps the results of runs: ``python -m launch.results --runs=runs/a,runs/b``.
 
-Writes JSON files and the pages ``sentiment.md`` and ``forecasting.md`` into
+Writes JSON files and the pages ``sentiment.md``, ``forecasting.md`` and ``series.md``
+into
 ``docs/results/``, every score beside its baselines and the command that made it.
 Forecasting runs that differ in their seed alone are one result.
 """
@@ -20,6 +21,7 @@ from reviewintent_jax.evaluation.forecast_results import (
     by_task,
     write_forecast_results,
 )
+from reviewintent_jax.evaluation.heading_results import write_heading_results
 from reviewintent_jax.evaluation.results import (
     read_results,
     without_paths,
@@ -38,12 +40,12 @@ def main(argv: list[str]) -> None:
     found = read_results([RunFolder(Path(run)) for run in _RUNS.value])
     output = Path(_OUTPUT.value)
     output.mkdir(parents=True, exist_ok=True)
-    forecasts = [metrics for metrics in found if by_task(metrics) == "forecast"]
-    reviews = [metrics for metrics in found if by_task(metrics) != "forecast"]
-    for metrics, write, page in (
-        (reviews, write_review_results, "sentiment.md"),
-        (forecasts, write_forecast_results, "forecasting.md"),
+    for task, write, page in (
+        ("review", write_review_results, "sentiment.md"),
+        ("forecast", write_forecast_results, "forecasting.md"),
+        ("heading", write_heading_results, "series.md"),
     ):
+        metrics = [each for each in found if by_task(each) == task]
         if metrics:
             say(f"Results: {write(metrics, output, page, training_command)}")
 

@@ -167,15 +167,12 @@ def fit_positive(rows: PanelRows, spec: PanelSpec, labels: LabelSpec) -> LabelMa
     written = {text: counts[code] for code, text in enumerate(rows.positive)}
 
     def first(raws: Any) -> str:
-        i = int(
-            np.isin(rows.positive_n, [rows.positive.index(r) for r in raws]).argmax()
-        )
-        return (
-            f"{rows.files[rows.file_n[i]]}, line {rows.line_n[i]} (the first such row)"
-        )
+        codes = [rows.positive.index(raw) for raw in raws]
+        i = int(np.isin(rows.positive_n, codes).argmax())
+        return f"{rows.files[rows.file_n[i]]}, line {rows.line_n[i]} (the first)"
 
     try:
-        fitted = fit_labels(written, labels, first=first)
+        fitted = fit_labels(written, labels, first=first, min_rows=0)
     except InputError as error:
         where = error.where.replace("the label column", f"column {spec.positive}")
         fix = error.fix.replace("data.label", "data.positive")

@@ -5,7 +5,7 @@ Data: the 10,261 reviews of the 5-core file, 2004 to 2014. Command::
     python -m launch.train --config=configs/amazon_musical_series.py \
         --config.data.path=$REVIEWINTENT_DATA/amazon_musical/reviews.csv.gz
 
-By product and month instead: ``--config.data.group=asin --config.data.period=month``.
+By product and month: ``configs/amazon_products_series.py``.
 Hardware: two CPU cores, a minute. Scores: ``docs/results/series.md``.
 """
 

@@ -1,8 +1,7 @@
 """Keeps the results of runs: ``python -m launch.results --runs=runs/a,runs/b``.
 
 Writes JSON files and the pages ``sentiment.md``, ``forecasting.md`` and ``series.md``
-into
-``docs/results/``, every score beside its baselines and the command that made it.
+into ``docs/results/``, every score beside its baselines and the command that made it.
 Forecasting runs that differ in their seed alone are one result.
 """
 

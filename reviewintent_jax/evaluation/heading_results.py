@@ -44,7 +44,7 @@ def write_heading_results(
 
 
 def _section(metrics: dict[str, Any], command: str) -> str:
-    """One run as Markdown: the command, the data, a table a measure, and the verdicts."""
+    """One run as Markdown: command, data, a table a measure, and the verdicts."""
     data, training = metrics["data"], metrics["training"]
     machine, test = metrics["environment"], metrics["data"]["splits"]["test"]
     unit = metrics["period"]

@@ -160,7 +160,8 @@ def test_validation_says_what_the_loss_says(config, tmp_path):
 
 
 def test_it_learns_a_swing_that_persistence_cannot(config, tmp_path):
-    config.train.update(epochs=60, patience=0)
+    config.train.update(epochs=25, patience=0, checkpoint_every_steps=0)
+    config.optimizer.head_rate = 0.03
     run = RunFolder(tmp_path / "run")
     experiment = built(config, run.root)
     begin_heading(experiment, run)

@@ -84,17 +84,7 @@ def predict_headings(
             RejectionLog(Path(folder) / "rejected.jsonl") as log,
         ):
             panel = read_newer(trained, data, log)
-        said = describe_rows(
-            {
-                **panel.facts._asdict(),
-                "reviews": int(panel.reviews_gt.sum()),
-                "groups": len(panel.groups),
-                "periods": panel.periods,
-                "from": panel.name(0),
-                "to": panel.name(panel.periods - 1),
-            },
-            panel.period,
-        )
+        said = describe_rows(panel.summary(), panel.period)
     else:
         panel = open_panel(run)
     found = next_table(trained, panel)

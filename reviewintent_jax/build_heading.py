@@ -203,9 +203,16 @@ def read_newer(trained: TrainedHeading, data: PanelSpec, log: RejectionLog) -> P
     """Other reviews, counted as those of a run were: same classes, same periods.
 
     Raises:
-      InputError: see :func:`~reviewintent_jax.data.panels.build_panel`.
+      InputError: a column is missing, or see :func:`~reviewintent_jax.data.panels.
+        build_panel`.
     """
-    rows = read_panel_rows(data, log)
+    try:
+        rows = read_panel_rows(data, log)
+    except InputError as error:
+        hint, setting, _ = error.fix.partition("Set --config.")
+        needs = f"Its columns must be called {', '.join(data.named_columns.values())}."
+        fix = f"{hint}{needs}" if setting else error.fix
+        raise InputError(error.what, where=error.where, fix=fix) from None
     least = trained.windows.min_reviews
     return build_panel(rows, data, trained.positive, log, min_reviews=least)
 

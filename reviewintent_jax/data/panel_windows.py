@@ -302,13 +302,8 @@ class PanelWindows:
         windowed = len(np.unique(self.places.group_n))
         order = np.argsort(-panel.reviews_gt.sum(axis=1), kind="stable")
         return {
-            **panel.facts._asdict(),
-            "reviews": int(panel.reviews_gt.sum()),
-            "groups": len(panel.groups),
+            **panel.summary(),
             "groups_without_window": len(panel.groups) - windowed,
-            "periods": panel.periods,
-            "from": panel.name(0),
-            "to": panel.name(panel.periods - 1),
             "largest": [panel.groups[g] for g in order[:_LARGEST]],
             "silent": int((panel.reviews_gt == 0).sum())
             - int(np.isnan(panel.value_gts[..., -1]).sum()),

@@ -108,6 +108,17 @@ class Panel:
         """What people call a period; columns beyond the panel lie in the future."""
         return self.period.name(self.first + column)
 
+    def summary(self) -> dict[str, Any]:
+        """What it is and what became of the rows, as plain JSON values."""
+        return {
+            **self.facts._asdict(),
+            "reviews": int(self.reviews_gt.sum()),
+            "groups": len(self.groups),
+            "periods": self.periods,
+            "from": self.name(0),
+            "to": self.name(self.periods - 1),
+        }
+
     def fingerprint(self) -> str:
         """Hash of names and values: another one means other data."""
         words = [self.period, self.first, *self.measures, *self.groups]

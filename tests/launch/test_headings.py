@@ -113,6 +113,19 @@ def test_newer_reviews_with_another_group_are_answered_from_their_own_end(
     assert b"Data: " in done.stderr
 
 
+def test_newer_reviews_need_the_columns_of_the_old(trained, tmp_path):
+    run, path, _ = trained
+    odd = tmp_path / "odd.csv"
+    pd.read_csv(path).rename(columns={"stars": "rating"}).to_csv(odd, index=False)
+    words = (f"--input={odd}", f"--output={tmp_path / 'out.csv'}")
+    done = launch("predict", f"--workdir={run.root}", *words, check=False)
+    assert done.returncode == 2
+    assert b"There is no column 'stars' (named as the positive)" in done.stderr
+    assert b"must be called when, product, stars, again" in done.stderr
+    assert b"--config" not in done.stderr
+    assert not (tmp_path / "out.csv").exists()
+
+
 @pytest.mark.parametrize(
     ("command", "flags", "said"),
     [

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from absl import flags
 
-from launch import forecasts, runtime
+from launch import forecasts, headings, runtime
 from reviewintent_jax.build import load_trained, stored_task
 from reviewintent_jax.configuration import TaskKind
 from reviewintent_jax.data.intention import IntentionKind
@@ -45,9 +45,14 @@ def main(argv: list[str]) -> None:
     if not _WORKDIR.value:
         raise InputError("No run was named.", fix="Example: --workdir=runs/demo")
     run = folder = RunFolder(Path(_WORKDIR.value))
-    if stored_task(run) is TaskKind.FORECAST:
+    task = stored_task(run)
+    if task is not TaskKind.REVIEW:
         _refuse_review_flags()
-        return forecasts.evaluate_forecast(run)
+        own = {
+            TaskKind.FORECAST: forecasts.evaluate_forecast,
+            TaskKind.HEADING: headings.evaluate_headings,
+        }
+        return own[task](run)
     trained = load_trained(run)
     prepared = open_prepared(run.prepared)
     context = json.loads(run.metrics.read_text("utf-8"))
@@ -67,9 +72,8 @@ def _refuse_review_flags() -> None:
     for flag in (_DATA, _TEXT, _TITLE, _LABEL):
         if flag.value:
             raise InputError(
-                f"A forecast is scored on its own table; --{flag.name} does not apply.",
-                fix="Leave it out; launch.predict --input=FILE forecasts from another "
-                "table.",
+                f"A forecast is scored on its own data; --{flag.name} does not apply.",
+                fix="Leave it out; launch.predict --input=FILE forecasts from others.",
             )
 
 

@@ -14,7 +14,8 @@ are called otherwise than in training), and no answers. ``--output`` may then be
 out.
 
 A run that forecasts a numeric table writes one row for each series: its next value,
-from the newest window of ``--input``, or of the table it was trained on.
+from the newest window of ``--input``, or of the table it was trained on. A run on
+reviews over time writes where each group is heading, a row for each measure.
 """
 
 from reviewintent_jax.allocator import keep_freed_memory
@@ -28,7 +29,7 @@ from pathlib import Path
 
 from absl import flags
 
-from launch import forecasts, runtime
+from launch import forecasts, headings, runtime
 from launch.subjects import predict_subjects
 from reviewintent_jax.build import load_trained, stored_task
 from reviewintent_jax.configuration import TaskKind
@@ -72,8 +73,9 @@ def main(argv: list[str]) -> None:
     if not _SUBJECTS.value:
         _require(_OUTPUT)
     run = RunFolder(Path(_WORKDIR.value))
-    if stored_task(run) is TaskKind.FORECAST:
-        print(_forecast(run), file=sys.stderr)
+    task = stored_task(run)
+    if task is not TaskKind.REVIEW:
+        print(_forecast(run, task), file=sys.stderr)
         return
     _require(_INPUT)
     trained = load_trained(run)
@@ -135,17 +137,20 @@ def _require(*needed: flags.FlagHolder[str]) -> None:
             )
 
 
-def _forecast(run: RunFolder) -> str:
-    """The next value of every series of a table, instead of answers to its rows."""
+def _forecast(run: RunFolder, task: TaskKind) -> str:
+    """What comes next, instead of answers to the rows of a table."""
     for flag in (_TEXT, _TITLE, _SUBJECTS, _SUBJECT, _TIME):
         if flag.value:
             raise InputError(
                 f"This run forecasts numbers; --{flag.name} does not apply.",
                 fix="Leave it out.",
             )
-    return forecasts.predict_forecast(
-        run, _INPUT.value, _OUTPUT.value, TableFormat(_FORMAT.value)
-    )
+    predict = {
+        TaskKind.FORECAST: forecasts.predict_forecast,
+        TaskKind.HEADING: headings.predict_headings,
+    }
+    output = _OUTPUT.value, TableFormat(_FORMAT.value)
+    return predict[task](run, _INPUT.value, *output)
 
 
 def _columns(trained_on: SourceSpec, columns: tuple[str, ...]) -> SourceSpec:

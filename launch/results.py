@@ -1,10 +1,9 @@
 """Keeps the results of runs: ``python -m launch.results --runs=runs/a,runs/b``.
 
-Writes JSON files and the pages ``sentiment.md``, ``intention.md`` and
-``forecasting.md`` into ``docs/results/``, every score beside its baselines and the
-command that made it.
-Forecasting runs that differ in their seed alone are one result. Runs of one config that
-ask another question of intention have results of their own:
+Writes JSON files and the pages ``sentiment.md``, ``intention.md``, ``forecasting.md``
+and ``series.md`` into ``docs/results/``, every score beside its baselines and the
+command that made it. Forecasting runs that differ in their seed alone are one result.
+Runs of one config that ask another question of intention have results of their own:
 ``amazon_musical_horizon_days_30``, ``shop_intention_window_1``.
 """
 
@@ -24,6 +23,7 @@ from reviewintent_jax.evaluation.forecast_results import (
     by_task,
     write_forecast_results,
 )
+from reviewintent_jax.evaluation.heading_results import write_heading_results
 from reviewintent_jax.evaluation.intention_results import write_intention_results
 from reviewintent_jax.evaluation.results import (
     read_results,
@@ -43,14 +43,17 @@ def main(argv: list[str]) -> None:
     found = read_results([RunFolder(Path(run)) for run in _RUNS.value])
     output = Path(_OUTPUT.value)
     output.mkdir(parents=True, exist_ok=True)
-    forecasts = [metrics for metrics in found if by_task(metrics) == "forecast"]
-    reviews = [metrics for metrics in found if by_task(metrics) != "forecast"]
-    _name_apart(reviews)
-    asked = [metrics for metrics in reviews if "intention" in metrics]
+    of_task = {
+        task: [metrics for metrics in found if by_task(metrics) == task]
+        for task in ("review", "forecast", "heading")
+    }
+    _name_apart(of_task["review"])
+    asked = [metrics for metrics in of_task["review"] if "intention" in metrics]
     for metrics, write, page in (
-        (reviews, write_review_results, "sentiment.md"),
+        (of_task["review"], write_review_results, "sentiment.md"),
         (asked, write_intention_results, "intention.md"),
-        (forecasts, write_forecast_results, "forecasting.md"),
+        (of_task["forecast"], write_forecast_results, "forecasting.md"),
+        (of_task["heading"], write_heading_results, "series.md"),
     ):
         if metrics:
             say(f"Results: {write(metrics, output, page, training_command)}")

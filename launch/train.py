@@ -1,6 +1,7 @@
 """Trains and evaluates: ``python -m launch.train --config=configs/yelp.py``.
 
-The config says what: the sentiment of reviews, or the next values of a numeric table.
+The config says what: the sentiment of reviews, the next values of a numeric table, or
+where the reviews of products are heading.
 
 Started again with the same command, a stopped run goes on where it was.
 """
@@ -15,7 +16,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
-from launch import forecasts, runtime
+from launch import forecasts, headings, runtime
 from reviewintent_jax.build import begin_run, build_experiment, plain_values
 from reviewintent_jax.configuration import TaskKind, read_config, task_of
 from reviewintent_jax.evaluation.reports import write_report
@@ -51,8 +52,11 @@ def main(argv: list[str]) -> None:
             where=str(error).splitlines()[-1].strip(),
             fix="The files there are: configs/*.py; run from the repository's root.",
         ) from None
-    if task_of(values) is TaskKind.FORECAST:
+    task = task_of(values)
+    if task is TaskKind.FORECAST:
         return forecasts.train_forecast(values, _WORKDIR.value)
+    if task is TaskKind.HEADING:
+        return headings.train_heading(values, _WORKDIR.value)
     workdir = _WORKDIR.value or Path("runs") / read_config(values).name
     run = runtime.run_folder(workdir)
     experiment = build_experiment(values, run)

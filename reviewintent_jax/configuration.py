@@ -52,6 +52,7 @@ class TaskKind(enum.StrEnum):
 
     REVIEW = "review"  # the sentiment of reviews
     FORECAST = "forecast"  # the next values of a numeric table
+    HEADING = "heading"  # where the reviews of groups are heading, period by period
 
 
 class Weights(enum.StrEnum):

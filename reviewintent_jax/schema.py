@@ -15,6 +15,7 @@ Axis alphabet (one letter, one meaning; a suffix on a local names its axes, so
 ``d`` encoder feature             ``r`` recurrent feature
 ``s`` series                      ``m`` summary feature
 ``y`` class                       ``x`` covariate of a review
+``g`` group of reviews
 ===== =========================== ===== ===========================
 """
 

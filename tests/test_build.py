@@ -13,8 +13,10 @@ import pytest
 from configs import base
 from reviewintent_jax.build import begin_run, build_experiment, plain_values
 from reviewintent_jax.build_forecast import read_forecast_config
+from reviewintent_jax.build_heading import read_heading_config
 from reviewintent_jax.configuration import (
     Config,
+    TaskKind,
     read_config,
     read_stored_config,
     task_of,
@@ -39,8 +41,12 @@ def test_every_config_fills_the_tree(name):
     if not config.data.path and config.data.get("kind", "table") == "table":
         config.data.path = "reviews.csv"
     values = plain_values(config)
-    read = read_forecast_config if task_of(values) == "forecast" else read_config
-    assert read(values).name == config.name
+    readers = {
+        TaskKind.REVIEW: read_config,
+        TaskKind.FORECAST: read_forecast_config,
+        TaskKind.HEADING: read_heading_config,
+    }
+    assert readers[task_of(values)](values).name == config.name
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -219,6 +219,7 @@ def fit_labels(
     spec: LabelSpec,
     *,
     first: Callable[[Sequence[str]], str] = _in_the_column,
+    min_rows: int = MIN_ROWS_PER_CLASS,
 ) -> LabelMap:
     """Decides what every raw label means.
 
@@ -228,10 +229,11 @@ def fit_labels(
       spec: what the user asked for.
       first: raw labels -> the file and line of the first row that carries one of
         them, for messages.
+      min_rows: rows that each of two or more classes must have; 0 = any will do.
 
     Raises:
-      InputError: no labels, one class only, a class of fewer than two rows, labels
-        that look like free text or ids, or labels that do not fit ``spec.kind``.
+      InputError: no labels, one class only, a class of fewer than ``min_rows`` rows,
+        labels that look like free text, or labels that do not fit ``spec.kind``.
     """
     rows = {raw: int(n) for raw, n in counts.items() if raw.strip() and n > 0}
     if not rows:
@@ -245,7 +247,8 @@ def fit_labels(
     kind = _guess(read, first) if spec.kind is LabelKind.AUTO else spec.kind
     fits = {"stars": _fit_stars, "binary": _fit_binary, "names": _fit_names}
     fitted = fits[kind](read, spec)
-    _check_classes(fitted)
+    if min_rows:
+        _check_classes(fitted, min_rows)
     return _as_written(fitted, rows, means)
 
 
@@ -365,7 +368,7 @@ def _fit_names(rows: Mapping[str, int], spec: LabelSpec) -> LabelMap:
     return LabelMap(LabelKind.NAMES, tuple(names.values()), index, left, rows, ())
 
 
-def _check_classes(fitted: LabelMap) -> None:
+def _check_classes(fitted: LabelMap, min_rows: int) -> None:
     """At least two classes, each with enough rows to learn and to test."""
     rows = [0] * len(fitted.classes)
     for raw, number in fitted.index.items():
@@ -379,10 +382,10 @@ def _check_classes(fitted: LabelMap) -> None:
             fix="Check data.label and labels.kind, or bring rows of another class.",
         )
     for name, n in zip(fitted.classes, rows, strict=True):
-        if n < MIN_ROWS_PER_CLASS:
+        if n < min_rows:
             raise InputError(
                 f"The class {name!r} has {n} row(s); every class needs "
-                f"{MIN_ROWS_PER_CLASS}, one to learn from and one to test on.",
+                f"{min_rows}, one to learn from and one to test on.",
                 where="the label column",
                 fix="Bring more rows, or leave the class out with labels.classes.",
             )

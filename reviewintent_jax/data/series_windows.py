@@ -17,7 +17,7 @@ otherwise by name.
 import dataclasses
 import enum
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -233,6 +233,18 @@ def latest_window(series: Series, spec: WindowSpec, scale: Scale) -> np.ndarray:
     return scale.forward(series.value_ts[-spec.window :]).astype(np.float32)[None]
 
 
+class CutWindows(Protocol):
+    """Windows by number, and which of them a split has."""
+
+    def targets(self, split: int) -> np.ndarray:
+        """Numbers of the windows of a split."""
+        ...
+
+    def batch(self, row_n: np.ndarray, size: int) -> Any:
+        """Up to ``size`` windows; the places that are left stay empty."""
+        ...
+
+
 class WindowBatches:
     """Endless training batches; every window once an epoch, in a random order.
 
@@ -241,7 +253,7 @@ class WindowBatches:
     seen. The last batch of an epoch is filled up with empty places.
     """
 
-    def __init__(self, windows: Windows, *, batch_windows: int, seed: int) -> None:
+    def __init__(self, windows: CutWindows, *, batch_windows: int, seed: int) -> None:
         self._windows, self._size, self._seed = windows, batch_windows, seed
         self._rows = windows.targets(TRAIN)
 
@@ -257,7 +269,7 @@ class WindowBatches:
         whole, rest = divmod(max_steps, -(-self.items // self._size))
         return min(whole * self.items + rest * self._size, epochs * self.items)
 
-    def batches(self, position: Position) -> Iterator[tuple[WindowBatch, Position]]:
+    def batches(self, position: Position) -> Iterator[tuple[Any, Position]]:
         """Yields (batch, position after it) for ever, from ``position`` on."""
         epoch, page = position
         while True:

@@ -164,5 +164,5 @@ def _spread(values: Sequence[float | None]) -> str:
 
 
 def by_task(metrics: Mapping[str, Any]) -> str:
-    """``forecast``, or ``review`` for runs that do not say."""
+    """``forecast`` or ``heading``; ``review`` for runs that do not say."""
     return dict(metrics).get("task", "review")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from reviewintent_jax.models.lstnet import LSTNet, LSTNetOutput
 from reviewintent_jax.models.lstnet_spec import Fusion, LSTNetSpec, Padding
@@ -97,17 +97,30 @@ class Forecaster(nn.Module):
 
     @nn.compact
     def __call__(
-        self, value_bts: Float[Array, "b t s"], *, deterministic: bool
+        self,
+        value_bts: Float[Array, "b t s"],
+        length_b: Int[Array, "b"] | None = None,
+        *,
+        deterministic: bool,
     ) -> ForecastOutput:
-        """Forecast every window; ``deterministic`` turns dropout off."""
+        """Forecast every window.
+
+        Args:
+          value_bts: scaled values, newest step last.
+          length_b: steps that are there, at the end of each window, 1 or more; what
+            stands before them is ignored. None = all steps.
+          deterministic: True turns dropout off.
+        """
         value_bts = jnp.asarray(value_bts)
         windows, steps, _ = value_bts.shape
+        if length_b is None:
+            length_b = jnp.full(windows, steps, jnp.int32)
         last_bs = value_bts[:, -1]
         if self.spec.anchor is Anchor.LAST:
             value_bts = value_bts - last_bs[:, None]
-        start_bk = jnp.zeros((windows, 1), jnp.int32)
+        length_bk = jnp.asarray(length_b)[:, None]
         read = LSTNet(self.spec.lstnet, name="lstnet")(
-            value_bts, start_bk, start_bk + steps, deterministic=deterministic
+            value_bts, steps - length_bk, length_bk, deterministic=deterministic
         )
         forecast_bs = read.summary_bkm[:, 0]
         if self.spec.output is OutputActivation.SIGMOID:

@@ -14,7 +14,6 @@ from reviewintent_jax.data.series import SeriesSpec
 from reviewintent_jax.data.series_windows import (
     Scale,
     WindowBatch,
-    WindowBatches,
     Windows,
     WindowSpec,
 )
@@ -27,21 +26,15 @@ from reviewintent_jax.evaluation.forecast_metrics import forecast_metrics
 from reviewintent_jax.models.forecaster import Forecaster
 from reviewintent_jax.schema import InputError
 from reviewintent_jax.training.losses import LossSums, Tally
-from reviewintent_jax.training.optimizer import OptimizerSpec, make_optimizer, rate_at
+from reviewintent_jax.training.optimizer import OptimizerSpec
 from reviewintent_jax.training.state import TrainState, make_state
-from reviewintent_jax.training.task import LoopSpec, Scores
+from reviewintent_jax.training.task import Scores
+from reviewintent_jax.training.window_task import WindowTask, WindowTrainSpec
 
 _FORMAT = 1  # of what a checkpoint keeps beside the tensors
 
 ForecastStep = Callable[[Any, Any], jax.Array]
 """(params, value_bts) -> scaled forecast_bs, jitted."""
-
-
-class ForecastLoss(enum.StrEnum):
-    """What an error costs."""
-
-    L1 = "l1"  # its size (the authors' choice for their best results)
-    L2 = "l2"  # its square
 
 
 class LossUnits(enum.StrEnum):
@@ -68,32 +61,23 @@ class ForecastStop(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True)
-class ForecastTrainSpec(LoopSpec):
-    """How long and how to train on windows; see also :class:`~reviewintent_jax.
-    training.task.LoopSpec`.
+class ForecastTrainSpec(WindowTrainSpec):
+    """How long and how to train; see also :class:`~reviewintent_jax.training.
+    window_task.WindowTrainSpec`.
 
     Attributes:
-      batch_windows: windows in an update, 1 or more.
-      loss: what an error costs.
       loss_units: in what units errors are counted.
       loss_total: how the errors of a batch become one number.
       stop_metric: what early stopping and "best" look at.
     """
 
-    batch_windows: int
-    loss: ForecastLoss
     loss_units: LossUnits
     loss_total: LossTotal
     stop_metric: ForecastStop
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.batch_windows < 1:
-            raise InputError("train.batch_windows must be 1 or more.")
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class ForecastExperiment:
+class ForecastExperiment(WindowTask):
     """A run on a table, ready to start; a task of the loop.
 
     Attributes:
@@ -118,23 +102,6 @@ class ForecastExperiment:
     train: ForecastTrainSpec
     evaluation: ForecastEvaluationSpec
 
-    @property
-    def units(self) -> str:
-        """What is counted."""
-        return "windows"
-
-    @property
-    def batch_windows(self) -> int:
-        """Windows in a batch: whole micro-batches."""
-        pieces = self.train.accumulate
-        return -(-self.train.batch_windows // pieces) * pieces
-
-    def train_batches(self) -> WindowBatches:
-        """Batches of the training windows in their repeatable order."""
-        return WindowBatches(
-            self.windows, batch_windows=self.batch_windows, seed=self.seed
-        )
-
     def describe(self) -> str:
         """What is about to happen, in a few lines for people."""
         facts, spec = self.windows.summary(), self.windows.spec
@@ -156,14 +123,6 @@ class ForecastExperiment:
         if facts["constant"]:
             lines.append(f"Constant in training: {', '.join(facts['constant'])}")
         return "\n".join(lines)
-
-    def make_optimizer(self) -> optax.GradientTransformation:
-        """The optimizer."""
-        return make_optimizer(self.optimizer)
-
-    def rates(self, step: int) -> dict[str, float]:
-        """Learning rate of update ``step`` (from 0)."""
-        return {"head": rate_at(self.optimizer.head_rate, self.optimizer, step)}
 
     def init_state(self, optimizer: optax.GradientTransformation) -> TrainState:
         """State before the first update."""
@@ -192,13 +151,9 @@ class ForecastExperiment:
         error_bs = (forecast_bs - batch.target_bs) * weight_b1
         size_bs = jnp.abs(error_bs)
         counted_bs = error_bs * _unit_s(self.train.loss_units, self.windows.scale)[None]
-        cost_bs = _cost(self.train.loss, counted_bs)
+        cost_bs = self.train.loss.cost(counted_bs)
         values = weight_b1.sum() * error_bs.shape[-1]
         return LossSums(cost_bs.sum() / totals, {"mae": Tally(size_bs.sum(), values)})
-
-    def count(self, batch: WindowBatch) -> int:
-        """Windows in a batch."""
-        return int(np.sum(batch.row_b >= 0))
 
     def describe_batch(self, batch: WindowBatch) -> str:
         """Rows that the batch forecasts."""
@@ -224,7 +179,7 @@ class ForecastExperiment:
             names = self.windows.series.names
             scores = forecast_metrics(truth_ns, forecast_ns, naive_ns, names)
             scaled_ns = (forecast_ns - truth_ns) / self.windows.scale.spread_s * unit_s
-            loss = float(_cost(self.train.loss, scaled_ns).mean())
+            loss = float(self.train.loss.cost(scaled_ns).mean())
             names = ("rse", "rse_per_series", "corr", "mae", "skill")
             return {"loss": loss, **{name: scores[name] for name in names}}
 
@@ -327,8 +282,3 @@ def _unit_s(units: LossUnits, scale: Scale) -> np.ndarray:
     """What a scaled error is multiplied by in the loss, float32 [s]."""
     ones = np.ones_like(scale.spread_s)
     return (ones if units is LossUnits.SCALED else scale.spread_s).astype(np.float32)
-
-
-def _cost(loss: ForecastLoss, error: Any) -> Any:
-    """L1 or L2 of every error, for arrays of NumPy and of JAX."""
-    return abs(error) if loss is ForecastLoss.L1 else error * error

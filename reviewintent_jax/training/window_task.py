@@ -1,0 +1,90 @@
+"""What every task on windows of numbers has in common: batches, optimizer, an error's
+cost.
+"""
+
+import dataclasses
+import enum
+from typing import Any
+
+import numpy as np
+import optax
+
+from reviewintent_jax.data.series_windows import CutWindows, WindowBatches
+from reviewintent_jax.schema import InputError
+from reviewintent_jax.training.optimizer import OptimizerSpec, make_optimizer, rate_at
+from reviewintent_jax.training.task import LoopSpec
+
+
+class ForecastLoss(enum.StrEnum):
+    """What an error costs."""
+
+    L1 = "l1"  # its size (the LSTNet authors' choice for their best results)
+    L2 = "l2"  # its square
+
+    def cost(self, error: Any) -> Any:
+        """The cost of every error, for arrays of NumPy and of JAX."""
+        return abs(error) if self is ForecastLoss.L1 else error * error
+
+
+@dataclasses.dataclass(frozen=True)
+class WindowTrainSpec(LoopSpec):
+    """How long and how to train on windows; see also :class:`~reviewintent_jax.
+    training.task.LoopSpec`.
+
+    Attributes:
+      batch_windows: windows in an update, 1 or more.
+      loss: what an error costs.
+    """
+
+    batch_windows: int
+    loss: ForecastLoss
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.batch_windows < 1:
+            raise InputError("train.batch_windows must be 1 or more.")
+
+
+class WindowTask:
+    """The part of a task that does not depend on what is forecast.
+
+    Attributes:
+      seed: decides order, dropout and first random weights.
+      windows: the data, cut and scaled.
+      optimizer: of all parameters; ``head_rate`` is the one that counts.
+      train: how long and how to train.
+    """
+
+    seed: int
+    windows: CutWindows
+    optimizer: OptimizerSpec
+    train: WindowTrainSpec
+
+    @property
+    def units(self) -> str:
+        """What is counted."""
+        return "windows"
+
+    @property
+    def batch_windows(self) -> int:
+        """Windows in a batch: whole micro-batches."""
+        pieces = self.train.accumulate
+        return -(-self.train.batch_windows // pieces) * pieces
+
+    def train_batches(self) -> WindowBatches:
+        """Batches of the training windows in their repeatable order."""
+        return WindowBatches(
+            self.windows, batch_windows=self.batch_windows, seed=self.seed
+        )
+
+    def make_optimizer(self) -> optax.GradientTransformation:
+        """The optimizer."""
+        return make_optimizer(self.optimizer)
+
+    def rates(self, step: int) -> dict[str, float]:
+        """Learning rate of update ``step`` (from 0)."""
+        return {"head": rate_at(self.optimizer.head_rate, self.optimizer, step)}
+
+    def count(self, batch: Any) -> int:
+        """Windows in a batch."""
+        return int(np.sum(batch.row_b >= 0))

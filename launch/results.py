@@ -5,6 +5,9 @@ and ``series.md`` into ``docs/results/``, every score beside its baselines and t
 command that made it. Forecasting runs that differ in their seed alone are one result.
 Runs of one config that ask another question of intention have results of their own:
 ``amazon_musical_horizon_days_30``, ``shop_intention_window_1``.
+
+What the folder keeps already stays, unless a run replaces it; without ``--runs`` the
+pages are written again from what is kept.
 """
 
 import importlib
@@ -26,6 +29,7 @@ from reviewintent_jax.evaluation.forecast_results import (
 from reviewintent_jax.evaluation.heading_results import write_heading_results
 from reviewintent_jax.evaluation.intention_results import write_intention_results
 from reviewintent_jax.evaluation.results import (
+    read_kept,
     read_results,
     without_paths,
     write_review_results,
@@ -40,14 +44,17 @@ _OUTPUT = flags.DEFINE_string("output", "docs/results", "Folder to write to.")
 def main(argv: list[str]) -> None:
     """Run folders in, result files out."""
     del argv
-    found = read_results([RunFolder(Path(run)) for run in _RUNS.value])
+    new = read_results([RunFolder(Path(run)) for run in _RUNS.value])
     output = Path(_OUTPUT.value)
     output.mkdir(parents=True, exist_ok=True)
+    _name_apart([metrics for metrics in new if by_task(metrics) == "review"])
+    replaced = {_identity(metrics) for metrics in new}
+    kept = [each for each in read_kept(output) if _identity(each) not in replaced]
+    found = sorted(kept + new, key=_identity)
     of_task = {
         task: [metrics for metrics in found if by_task(metrics) == task]
         for task in ("review", "forecast", "heading")
     }
-    _name_apart(of_task["review"])
     asked = [metrics for metrics in of_task["review"] if "intention" in metrics]
     for metrics, write, page in (
         (of_task["review"], write_review_results, "sentiment.md"),
@@ -57,6 +64,16 @@ def main(argv: list[str]) -> None:
     ):
         if metrics:
             say(f"Results: {write(metrics, output, page, training_command)}")
+
+
+def _identity(metrics: Mapping[str, Any]) -> tuple[str, str, int, int]:
+    """What makes a result the one it is: task, name, horizon and seed.
+
+    Runs on reviews and on panels are one result whatever their seed.
+    """
+    task = by_task(metrics)
+    seed = metrics["config"]["seed"] if task == "forecast" else 0
+    return task, metrics["name"], metrics.get("horizon") or 0, seed
 
 
 def result_name(config: Mapping[str, Any]) -> str:

@@ -57,6 +57,17 @@ def read_results(runs: Sequence[RunFolder]) -> list[dict[str, Any]]:
     return found
 
 
+def read_kept(folder: Path) -> list[dict[str, Any]]:
+    """The metrics of runs that a folder of results keeps, in the order of its files."""
+    found: list[dict[str, Any]] = []
+    for path in sorted(folder.glob("*.json")):
+        stored = json.loads(path.read_text("utf-8"))
+        runs = stored if isinstance(stored, list) else [stored]
+        # Measurements of time and memory lie there too, and have no config.
+        found += [run for run in runs if isinstance(run, dict) and "config" in run]
+    return found
+
+
 def write_page(path: Path, sections: Sequence[str]) -> Path:
     """Writes sections below the mark of a page; what stands above it is kept."""
     mark = "<!-- results -->"

@@ -3,6 +3,9 @@
 import importlib
 import json
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,3 +90,33 @@ def test_another_question_of_the_same_config_is_another_result():
     other = values("amazon_musical", **{"intention.kind": "next_positive"})
     assert result_name(other) == "amazon_musical_kind_next_positive"
     assert result_name(values("demo", seed=1)) == "demo"
+
+
+def test_what_is_kept_stays_and_a_run_of_the_same_name_and_seed_replaces_it(tmp_path):
+    root = Path(__file__).parents[2]
+    kept, run = tmp_path / "kept", tmp_path / "run"
+    kept.mkdir(), run.mkdir()
+    for name in ("exchange_rate_h3", "yelp10k", "shop_series", "memory"):
+        shutil.copy(root / f"docs/results/{name}.json", kept)
+    before = {path.name: path.read_bytes() for path in kept.iterdir()}
+    new = json.loads(before["exchange_rate_h3.json"])[0]
+    old_seed = new["config"]["seed"]
+
+    def write(**runs):
+        words = [f"--{name}={value}" for name, value in runs.items()]
+        command = [sys.executable, "-m", "launch.results", f"--output={kept}", *words]
+        subprocess.run(command, cwd=root, check=True, capture_output=True)
+
+    write()
+    assert before.items() <= {p.name: p.read_bytes() for p in kept.iterdir()}.items()
+    assert "## yelp10k" in (kept / "sentiment.md").read_text("utf-8")
+    assert "## shop_series" in (kept / "series.md").read_text("utf-8")
+    for seed in (old_seed, 1):
+        new["config"]["seed"], new["created"] = seed, "2030-01-01"
+        (run / "metrics.json").write_text(json.dumps(new), "utf-8")
+        write(runs=run)
+    stored = json.loads((kept / "exchange_rate_h3.json").read_text("utf-8"))
+    begun = {each["config"]["seed"]: each["created"] for each in stored}
+    others = {s["config"]["seed"] for s in json.loads(before["exchange_rate_h3.json"])}
+    assert begun.keys() == others | {1}
+    assert begun[old_seed] == begun[1] == "2030-01-01"

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression, Ridge
+from threadpoolctl import threadpool_limits
 
 from reviewintent_jax.evaluation.heading_metrics import Answer
 from reviewintent_jax.schema import InputError
@@ -88,13 +89,15 @@ def baselines(
     """Every system but persistence, answering all windows; forecasts are scaled."""
     lags_nts = extended(table.value_nts)
     mean_ns = window_mean(table.value_nts, table.last_ns)
-    ridge = ar_ridge(table, lags_nts, spec.ridge_alphas)
+    with threadpool_limits(1):  # threads only wait for each other on such short rows
+        ridge = ar_ridge(table, lags_nts, spec.ridge_alphas)
+        regressed = logistic(table, lags_nts, spec.logistic_costs)
     assert ridge.forecast_ns is not None
     return {
         "window_mean": Answer(mean_ns, answer_ns=directed(mean_ns)),
         "ar_ridge": ridge._replace(answer_ns=directed(ridge.forecast_ns)),
         "majority": Answer(prob_nsy=majority(table)),
-        "logistic_regression": logistic(table, lags_nts, spec.logistic_costs),
+        "logistic_regression": regressed,
     }
 
 

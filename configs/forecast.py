@@ -18,6 +18,7 @@ def get_config() -> ConfigDict:
     add_data(config)
     add_model(config)
     add_training(config)
+    add_devices(config)
     return config
 
 
@@ -110,5 +111,16 @@ def add_training(config: ConfigDict) -> None:
             "season": 24,  # steps of the season that seasonal-naive repeats
             # Penalties that the AR ridge is tried with; validation chooses.
             "ridge_alphas": (1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4, 1e5),
+        }
+    )
+
+
+def add_devices(config: ConfigDict) -> None:
+    """How all the devices that there are share the work: docs/clusters.md."""
+    config.mesh = ConfigDict(
+        {
+            "data": -1,  # copies of the model, each with its pages; -1 = the rest
+            "fsdp": 1,  # parts of the parameters, each with its pages too
+            "tensor": 1,  # parts of the features; they share their pages
         }
     )

@@ -46,6 +46,7 @@ from reviewintent_jax.training.checkpoints import (
 from reviewintent_jax.training.experiment import Experiment
 from reviewintent_jax.training.files import write_json
 from reviewintent_jax.training.losses import task_parameters
+from reviewintent_jax.training.sharding import make_mesh
 from reviewintent_jax.training.trained import Trained, TrainedIntention
 
 _RUN_GROUPS = {"name", "data", "lstnet", "train"}
@@ -82,6 +83,7 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
             fix="Give --workdir a new folder; the old one can still be scored with.",
         )
     _check_settings(config)
+    mesh = make_mesh(config.mesh)
     began_with = None if identity is None else identity["data"]
     prepared = prepare(config.data_spec(), tokenizer, run, began_with=began_with)
     history = None
@@ -111,6 +113,7 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
         optimizer=config.optimizer,
         train=config.train,
         evaluation=config.evaluation,
+        mesh=mesh,
     )
 
 

@@ -34,6 +34,10 @@ from reviewintent_jax.training.forecast import (
     TrainedForecaster,
 )
 from reviewintent_jax.training.optimizer import OptimizerSpec
+from reviewintent_jax.training.sharding import MeshSpec, make_mesh
+
+_LATER = {"mesh": {"data": 1, "fsdp": 1, "tensor": 1}}
+"""Settings younger than the first runs, and what runs did before there were any."""
 
 TABLE = "series.npz"
 """The run's copy of its table, in the folder of prepared data."""
@@ -66,6 +70,7 @@ class ForecastConfig:
       forecaster: the rest of the model.
       optimizer, train: how it learns.
       evaluation: what is measured.
+      mesh: how the devices share the work.
     """
 
     name: str
@@ -78,6 +83,7 @@ class ForecastConfig:
     optimizer: OptimizerSpec
     train: ForecastTrainSpec
     evaluation: ForecastEvaluationSpec
+    mesh: MeshSpec
 
     def __post_init__(self) -> None:
         check_seed(self.seed, "seed")
@@ -110,6 +116,7 @@ def build_forecast(values: Mapping[str, Any], run: RunFolder) -> ForecastExperim
     config = read_forecast_config(values)
     refuse_foreign_folder(run, TaskKind.FORECAST)
     config.model(1)  # sizes that make no model are refused before the table is read
+    mesh = make_mesh(config.mesh)
     windows = Windows(read_series(config.data), config.windows)
     return ForecastExperiment(
         name=config.name,
@@ -121,6 +128,7 @@ def build_forecast(values: Mapping[str, Any], run: RunFolder) -> ForecastExperim
         optimizer=config.optimizer,
         train=config.train,
         evaluation=config.evaluation,
+        mesh=mesh,
     )
 
 
@@ -163,7 +171,8 @@ def load_forecaster(run: RunFolder) -> TrainedForecaster:
     """
     if stored_task(run) is not TaskKind.FORECAST or not run.model.is_file():
         raise no_run(run)
-    config = read_forecast_config(json.loads(run.config.read_text("utf-8")))
+    stored = json.loads(run.config.read_text("utf-8"))
+    config = read_forecast_config(_LATER | stored)
     facts = json.loads(run.model.read_text("utf-8"))
     names, spec = tuple(facts["names"]), config.windows
     model = config.model(len(names))

@@ -28,10 +28,12 @@ from reviewintent_jax.schema import InputError, check_seed
 from reviewintent_jax.settings import read_settings
 from reviewintent_jax.training.losses import IntentionLossSpec
 from reviewintent_jax.training.optimizer import OptimizerSpec
+from reviewintent_jax.training.sharding import MeshSpec
 from reviewintent_jax.training.train_spec import TrainSpec
 
 _LATER = {"evaluation": {"threshold": "argmax"}, "labels": {"aliases": ()}}
 _LATER["intention"] = NO_INTENTION
+_LATER["mesh"] = {"data": 1, "fsdp": 1, "tensor": 1}
 _LATER["history"] = {
     "lstnet": {
         **{"kernel_sizes": (1, 2, 3), "channels": 32, "padding": "causal"},
@@ -127,6 +129,7 @@ class Config:
       history: the part of it that reads histories; unused where intention is none.
       optimizer, train: how it learns.
       evaluation: what is measured.
+      mesh: how the devices share the work.
     """
 
     name: str
@@ -148,6 +151,7 @@ class Config:
     optimizer: OptimizerSpec
     train: TrainSpec
     evaluation: EvaluationSpec
+    mesh: MeshSpec
 
     def __post_init__(self) -> None:
         check_seed(self.seed, "seed")

@@ -18,6 +18,7 @@ import orbax.checkpoint as ocp
 
 from reviewintent_jax.data.batches import Position
 from reviewintent_jax.schema import InputError, RunFolder, setting_leaves
+from reviewintent_jax.training.placement import put_tree
 from reviewintent_jax.training.state import TrainState
 
 
@@ -135,10 +136,9 @@ class Checkpoints:
             ),
         )
         tensors = restored["tensors"]
+        count = jax.numpy.asarray(step, jax.numpy.int32)
         state = TrainState(
-            jax.numpy.asarray(step, jax.numpy.int32),
-            tensors["params"],
-            tensors["moments"],
+            put_tree(count, fresh.step.sharding), tensors["params"], tensors["moments"]
         )
         return state, Tracker(**restored["meta"]["tracker"])
 
@@ -237,8 +237,15 @@ def restore_best(run: RunFolder, params: Any) -> tuple[Any, int]:
 
 
 def _abstract(tree: Any) -> Any:
-    """Shapes and types, placed on the first device whatever device they came from."""
-    place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    return jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), tree
-    )
+    """Shapes and types, and where each leaf belongs: where it lies in ``tree``.
+
+    A leaf that lies nowhere belongs on the first device. Where it lay when it was
+    saved, and on how many devices, does not matter.
+    """
+    first = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+
+    def describe(leaf: Any) -> jax.ShapeDtypeStruct:
+        place = getattr(leaf, "sharding", None) or first
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
+
+    return jax.tree.map(describe, tree)

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 import optax
+from jax.sharding import Mesh
 
 from reviewintent_jax.data.augment import AugmentSpec
 from reviewintent_jax.data.batches import PageSource, TrainBatches, pages_per_batch
@@ -20,11 +21,7 @@ from reviewintent_jax.data.tokens import ReviewTokenizer
 from reviewintent_jax.evaluation.calibration import probabilities
 from reviewintent_jax.evaluation.evaluate import EvaluationSpec
 from reviewintent_jax.evaluation.metrics import classification_metrics
-from reviewintent_jax.evaluation.scoring import (
-    make_score_step,
-    score_split,
-    split_logits,
-)
+from reviewintent_jax.evaluation.scoring import split_logits
 from reviewintent_jax.models.review_intent import (
     ReviewIntent,
     ReviewIntentSpec,
@@ -42,6 +39,7 @@ from reviewintent_jax.training.losses import (
     task_parameters,
 )
 from reviewintent_jax.training.optimizer import OptimizerSpec, make_optimizer, rate_at
+from reviewintent_jax.training.scoring import SplitScorer
 from reviewintent_jax.training.state import TrainState, make_state
 from reviewintent_jax.training.task import Scores
 from reviewintent_jax.training.train_spec import (
@@ -75,6 +73,7 @@ class Experiment:
       optimizer: of all parameters.
       train: how long and how to train.
       evaluation: what is measured at the end.
+      mesh: the devices it runs on, which may be others when it goes on.
     """
 
     name: str
@@ -91,6 +90,7 @@ class Experiment:
     optimizer: OptimizerSpec
     train: TrainSpec
     evaluation: EvaluationSpec
+    mesh: Mesh
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -195,7 +195,8 @@ class Experiment:
         params = init_params(
             self.model, page, seed=self.seed, encoder=self.encoder_params
         )
-        return make_state(params | task_parameters(self.loss_spec), optimizer)
+        params |= task_parameters(self.loss_spec)
+        return make_state(params, optimizer, self.mesh)
 
     def totals(self, batch: PageBatch) -> jax.Array | LossTotals:
         """Summed weights of what is labelled in a whole batch."""
@@ -215,10 +216,6 @@ class Experiment:
             return sentiment_loss(output, batch, totals, **smoothing)  # type: ignore[arg-type]
         return joint_loss(params, output, batch, totals, self.loss_spec, **smoothing)  # type: ignore[arg-type]
 
-    def count(self, batch: PageBatch) -> int:
-        """Reviews in a batch; context counts on another page."""
-        return int(np.sum(np.asarray(batch.review_bk) >= 0))
-
     def describe_batch(self, batch: PageBatch) -> str:
         """Rows of the source."""
         review_bk = np.asarray(batch.review_bk)
@@ -229,17 +226,12 @@ class Experiment:
     def validation(self) -> Callable[[Any], Scores]:
         """Returns params -> scores on the validation split."""
         source, prepared = self.page_source(), self.prepared
-        reviews, score = prepared.reviews(VALIDATION), make_score_step(self.model)
+        reviews, pages = prepared.reviews(VALIDATION), self.evaluation.batch_pages
+        score = SplitScorer(self.model, self.mesh, pages)
         sizes = len(self.classes), len(self.intents)
 
         def validate(params: Any) -> Scores:
-            logits_nz = score_split(
-                score,
-                params,
-                source,
-                reviews,
-                batch_pages=self.evaluation.batch_pages,
-            )
+            logits_nz = score(params, source, reviews)
             said, scores = split_logits(logits_nz, *sizes), {}
             if self.classes:
                 label_n = prepared.label_n[reviews]

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh
 
 from reviewintent_jax.data.series import SeriesSpec
 from reviewintent_jax.data.series_windows import (
@@ -25,16 +26,18 @@ from reviewintent_jax.evaluation.forecast_baselines import (
 )
 from reviewintent_jax.evaluation.forecast_metrics import forecast_metrics
 from reviewintent_jax.models.forecaster import Forecaster
-from reviewintent_jax.schema import InputError
+from reviewintent_jax.schema import ArrayLike, InputError
 from reviewintent_jax.training.losses import LossSums, Tally
 from reviewintent_jax.training.optimizer import OptimizerSpec, make_optimizer, rate_at
+from reviewintent_jax.training.placement import Placement
+from reviewintent_jax.training.sharding import one_device, replicated
 from reviewintent_jax.training.state import TrainState, make_state
 from reviewintent_jax.training.task import LoopSpec, Scores
 
 _FORMAT = 1  # of what a checkpoint keeps beside the tensors
 
-ForecastStep = Callable[[Any, Any], jax.Array]
-"""(params, value_bts) -> scaled forecast_bs, jitted."""
+ForecastStep = Callable[[Any, ArrayLike], np.ndarray]
+"""(params, value_bts) -> scaled forecast_bs; every process gives all windows."""
 
 
 class ForecastLoss(enum.StrEnum):
@@ -106,6 +109,7 @@ class ForecastExperiment:
       optimizer: of all parameters; ``head_rate`` is the one that counts.
       train: how long and how to train.
       evaluation: what is measured at the end.
+      mesh: the devices it runs on, which may be others when it goes on.
     """
 
     name: str
@@ -117,6 +121,7 @@ class ForecastExperiment:
     optimizer: OptimizerSpec
     train: ForecastTrainSpec
     evaluation: ForecastEvaluationSpec
+    mesh: Mesh
 
     @property
     def units(self) -> str:
@@ -167,9 +172,8 @@ class ForecastExperiment:
 
     def init_state(self, optimizer: optax.GradientTransformation) -> TrainState:
         """State before the first update."""
-        return make_state(
-            init_forecaster(self.model, self.windows, self.seed), optimizer
-        )
+        params = init_forecaster(self.model, self.windows, self.seed)
+        return make_state(params, optimizer, self.mesh)
 
     def totals(self, batch: WindowBatch) -> jax.Array:
         """What the summed errors of a whole batch are divided by."""
@@ -196,10 +200,6 @@ class ForecastExperiment:
         values = weight_b1.sum() * error_bs.shape[-1]
         return LossSums(cost_bs.sum() / totals, {"mae": Tally(size_bs.sum(), values)})
 
-    def count(self, batch: WindowBatch) -> int:
-        """Windows in a batch."""
-        return int(np.sum(batch.row_b >= 0))
-
     def describe_batch(self, batch: WindowBatch) -> str:
         """Rows that the batch forecasts."""
         row_n = np.sort(np.asarray(batch.row_b))
@@ -210,7 +210,7 @@ class ForecastExperiment:
     def validation(self) -> Callable[[Any], Scores]:
         """Returns params -> scores on the validation split."""
         row_n = self.windows.targets(VALIDATION)
-        step = make_forecast_step(self.model)
+        step = make_forecast_step(self.model, self.mesh)
         truth_ns = self.windows.truth(row_n)
         naive_ns = persistence(
             self.windows.series.value_ts, row_n, self.windows.spec.horizon
@@ -278,6 +278,7 @@ class TrainedForecaster(NamedTuple):
       evaluation: what is measured.
       usual_error: [s], mean absolute error of each series on the test split, in the
         table's units; empty before the first evaluation.
+      mesh: where the weights lie; None = on the first device.
     """
 
     model: Forecaster
@@ -289,6 +290,7 @@ class TrainedForecaster(NamedTuple):
     data: SeriesSpec
     evaluation: ForecastEvaluationSpec
     usual_error: tuple[float, ...]
+    mesh: Mesh | None = None
 
 
 def init_forecaster(model: Forecaster, windows: Windows, seed: int) -> Any:
@@ -301,14 +303,25 @@ def init_forecaster(model: Forecaster, windows: Windows, seed: int) -> Any:
     return dict(jax.jit(draw)(jax.random.key(seed)))
 
 
-def make_forecast_step(model: Forecaster) -> ForecastStep:
-    """Builds the jitted forward pass."""
+def make_forecast_step(model: Forecaster, mesh: Mesh | None = None) -> ForecastStep:
+    """Builds the forward pass on a mesh, or on the first device."""
+    mesh = mesh or one_device()
+    placement = Placement(mesh)
 
-    def step(params: Any, value_bts: jax.Array) -> jax.Array:
+    def forward(params: Any, value_bts: jax.Array) -> jax.Array:
         output = model.apply({"params": params}, value_bts, deterministic=True)
         return output.forecast_bs  # type: ignore[union-attr]
 
-    return jax.jit(step)
+    jitted = jax.jit(forward, out_shardings=replicated(mesh))
+
+    def step(params: Any, value_bts: ArrayLike) -> np.ndarray:
+        rows = placement.rows(len(value_bts))
+        # A window for an empty place is any window: nobody reads what is said of it.
+        mine_bts = np.asarray(value_bts)[np.maximum(rows.source_n, 0)]
+        said_bs = jitted(params, placement.put(mine_bts, rows))
+        return np.asarray(said_bs)[: len(value_bts)]
+
+    return step
 
 
 def forecast_rows(
@@ -319,7 +332,7 @@ def forecast_rows(
     for begin in range(0, len(row_n), batch):
         some = row_n[begin : begin + batch]
         scaled_bs = step(params, windows.batch(some, batch).value_bts)
-        found.append(np.asarray(scaled_bs)[: len(some)])
+        found.append(scaled_bs[: len(some)])
     return windows.scale.back(np.concatenate(found))
 
 

@@ -53,6 +53,7 @@ def write_forecast_outcome(
         data=experiment.data,
         evaluation=experiment.evaluation,
         usual_error=(),
+        mesh=experiment.mesh,
     )
     context = {
         "name": experiment.name,
@@ -79,7 +80,7 @@ def evaluate_forecaster(
     ``context`` holds what does not depend on the forecasts (name, training, config).
     """
     series, spec = windows.series, trained.windows
-    step = make_forecast_step(trained.model)
+    step = make_forecast_step(trained.model, trained.mesh)
     row_n = np.concatenate([windows.targets(VALIDATION), windows.targets(TEST)])
     answered = forecast_rows(
         step, trained.params, windows, row_n, trained.evaluation.batch_windows

@@ -13,6 +13,7 @@ from reviewintent_jax.data.batches import Position, prefetch
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training.checkpoints import Checkpoints, Tracker
 from reviewintent_jax.training.logs import RunLog
+from reviewintent_jax.training.placement import Placement, whole
 from reviewintent_jax.training.state import TrainState, count_parameters
 from reviewintent_jax.training.step import StepMetrics, make_train_step
 from reviewintent_jax.training.stopping import StopRequest
@@ -51,26 +52,28 @@ def train(task: Task, run: RunFolder) -> TrainResult:
     spec = task.train
     optimizer = task.make_optimizer()
     data = task.train_batches()
-    update = make_train_step(task, optimizer, accumulate=spec.accumulate)
+    placement = Placement(task.mesh)
+    rows = placement.rows(data.size, spec.accumulate)
     validate = task.validation()
     total = data.items_within(spec.epochs, spec.max_steps)
     with Checkpoints(run, task.identity()) as checkpoints:
         state, tracker = checkpoints.restore(task.init_state(optimizer))
+        update = make_train_step(task, optimizer, state, accumulate=spec.accumulate)
         parameters = count_parameters(state.params)
         step = first = int(state.step)
         began, seconds = time.monotonic(), tracker.seconds
-        stream = prefetch(data.batches(tracker.position), spec.prefetch)
+        stream = prefetch(data.batches(tracker.position, rows), spec.prefetch)
         progress = {"seen": tracker.seen, "total": total, "units": task.units}
         with RunLog(run, step=step, **progress) as log, StopRequest() as stop:
             unread: _Update | None = None
             while not (_finished(spec, tracker, step) or stop.made):
-                batch, position = next(stream)
+                part, position, seen = next(stream)
+                batch = placement.put(part, rows)
                 state, metrics = update(state, batch)
                 step += 1
                 if unread is not None:
                     _refuse_non_finite(unread, task)
                 unread = _Update(step, position, batch, metrics)
-                seen = task.count(batch)
                 tracker = tracker._replace(
                     epoch=position.epoch,
                     page=position.page,
@@ -136,7 +139,7 @@ def _refuse_non_finite(update: _Update, task: Task) -> None:
         f"Training broke at step {update.step}: the loss is {loss} and the gradient "
         f"norm {norm} (the batch before page {update.position.page} of epoch "
         f"{update.position.epoch}).",
-        where=task.describe_batch(update.batch),
+        where=task.describe_batch(whole(update.batch)),
         fix=f"The last good checkpoint is intact. Lower {rates}, or set "
         "optimizer.clip_norm, in a new --workdir.",
     )

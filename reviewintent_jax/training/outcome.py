@@ -75,6 +75,7 @@ def write_outcome(
         intention=begin_intention(experiment),
         data=experiment.data,
         evaluation=experiment.evaluation,
+        mesh=experiment.mesh,
     )
     context = {
         "name": experiment.name,

@@ -48,7 +48,7 @@ def train_batches(source, augment=OFF, seed=4):
 
 def epoch_of(batches, epoch):
     stream = batches.batches(Position(epoch, 0))
-    return [batch for batch, _ in itertools.islice(stream, batches.steps(epoch))]
+    return [batch for batch, *_ in itertools.islice(stream, batches.steps(epoch))]
 
 
 @pytest.mark.parametrize("epoch", [0, 1, 5])
@@ -67,7 +67,7 @@ def test_reviews_within_are_those_that_the_batches_hold(source, max_steps):
         train_batches(source).batches(Position(0, 0)),
         min(max_steps or whole, whole),
     )
-    seen = sum(int((batch.review_bk >= 0).sum()) for batch, _ in read)
+    seen = sum(int((batch.review_bk >= 0).sum()) for batch, *_ in read)
     assert batches.items_within(epochs, max_steps) == seen
 
 
@@ -86,7 +86,7 @@ def test_any_stop_goes_on_with_the_same_batch(source):
     taken = list(itertools.islice(unbroken, 9))
     for stop in range(8):
         position = taken[stop][1]
-        resumed, after = next(train_batches(source, augment).batches(position))
+        resumed, after, _ = next(train_batches(source, augment).batches(position))
         assert after == taken[stop + 1][1]
         chex.assert_trees_all_equal(resumed, taken[stop + 1][0])
 
@@ -133,7 +133,7 @@ def test_subject_by_subject_too_every_review_counts_once_an_epoch(source):
         labelled = sum(int((b.history.intent_label_bk >= 0).sum()) for b in read)
         assert labelled == len(REVIEWS)
     stream = batches.batches(Position(0, 0))
-    first = [batch for batch, _ in itertools.islice(stream, 1)]
+    first = [batch for batch, *_ in itertools.islice(stream, 1)]
     counted = sum(int((b.review_bk >= 0).sum()) for b in first)
     assert batches.items_within(1, 1) == counted
 

@@ -124,3 +124,6 @@ def add_devices(config: ConfigDict) -> None:
             "tensor": 1,  # parts of the features; they share their pages
         }
     )
+    config.checkpoints = ConfigDict(
+        {"folder": ""}  # elsewhere than in the run's folder: gs://..., s3://..., /disk
+    )

@@ -37,6 +37,7 @@ from reviewintent_jax.models.history import HistorySpec
 from reviewintent_jax.models.pretrained import load_encoder, read_spec, resolve_folder
 from reviewintent_jax.models.review_intent import ReviewIntent, ReviewIntentSpec
 from reviewintent_jax.schema import InputError, RunFolder
+from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoints import (
     Checkpoints,
     has_checkpoint,
@@ -127,10 +128,11 @@ def begin_run(experiment: Experiment, run: RunFolder) -> None:
     refuse_foreign_folder(run)
     with Checkpoints(run, experiment.identity()) as checkpoints:
         checkpoints.check()
-    write_json(run.config, experiment.config)
-    experiment.tokenizer.save(run.encoder)
-    encoder = experiment.tokenizer.folder / "config.json"
-    (run.encoder / "config.json").write_bytes(encoder.read_bytes())
+    if hosts.is_first():
+        write_json(run.config, experiment.config)
+        experiment.tokenizer.save(run.encoder)
+        encoder = experiment.tokenizer.folder / "config.json"
+        (run.encoder / "config.json").write_bytes(encoder.read_bytes())
 
 
 def refuse_foreign_folder(run: RunFolder, task: TaskKind = TaskKind.REVIEW) -> None:
@@ -231,6 +233,7 @@ def load_trained(run: RunFolder) -> Trained:
         learned = None if history is None else config.history.loss
         return params | task_parameters(learned)
 
+    run = dataclasses.replace(run, elsewhere=config.checkpoints.folder)
     params, step = restore_best(run, jax.eval_shape(init))
     return Trained(
         model=model,

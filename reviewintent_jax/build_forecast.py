@@ -26,6 +26,8 @@ from reviewintent_jax.models.forecaster import (
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.schema import InputError, RunFolder, check_seed
 from reviewintent_jax.settings import read_settings
+from reviewintent_jax.training import hosts
+from reviewintent_jax.training.checkpoint_folder import CheckpointSpec
 from reviewintent_jax.training.checkpoints import Checkpoints, restore_best
 from reviewintent_jax.training.files import write_json
 from reviewintent_jax.training.forecast import (
@@ -36,7 +38,10 @@ from reviewintent_jax.training.forecast import (
 from reviewintent_jax.training.optimizer import OptimizerSpec
 from reviewintent_jax.training.sharding import MeshSpec, make_mesh
 
-_LATER = {"mesh": {"data": 1, "fsdp": 1, "tensor": 1}}
+_LATER = {
+    "mesh": {"data": 1, "fsdp": 1, "tensor": 1},
+    "checkpoints": {"folder": ""},
+}
 """Settings younger than the first runs, and what runs did before there were any."""
 
 TABLE = "series.npz"
@@ -71,6 +76,7 @@ class ForecastConfig:
       optimizer, train: how it learns.
       evaluation: what is measured.
       mesh: how the devices share the work.
+      checkpoints: where they go.
     """
 
     name: str
@@ -84,6 +90,7 @@ class ForecastConfig:
     train: ForecastTrainSpec
     evaluation: ForecastEvaluationSpec
     mesh: MeshSpec
+    checkpoints: CheckpointSpec
 
     def __post_init__(self) -> None:
         check_seed(self.seed, "seed")
@@ -142,9 +149,10 @@ def begin_forecast(experiment: ForecastExperiment, run: RunFolder) -> None:
     refuse_foreign_folder(run, TaskKind.FORECAST)
     with Checkpoints(run, experiment.identity()) as checkpoints:
         checkpoints.check()
-    write_json(run.config, experiment.config)
-    run.prepared.mkdir(parents=True, exist_ok=True)
-    experiment.windows.series.save(run.prepared / TABLE)
+    if hosts.is_first():
+        write_json(run.config, experiment.config)
+        run.prepared.mkdir(parents=True, exist_ok=True)
+        experiment.windows.series.save(run.prepared / TABLE)
 
 
 def open_table(run: RunFolder) -> Series:
@@ -181,6 +189,7 @@ def load_forecaster(run: RunFolder) -> TrainedForecaster:
         window = np.zeros((1, spec.window, len(names)), np.float32)
         return model.init(jax.random.key(0), window, deterministic=True)["params"]
 
+    run = dataclasses.replace(run, elsewhere=config.checkpoints.folder)
     params, step = restore_best(run, jax.eval_shape(init))
     return TrainedForecaster(
         model=model,

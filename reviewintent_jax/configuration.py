@@ -26,6 +26,7 @@ from reviewintent_jax.models.history import HistorySpec
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.schema import InputError, check_seed
 from reviewintent_jax.settings import read_settings
+from reviewintent_jax.training.checkpoint_folder import CheckpointSpec
 from reviewintent_jax.training.losses import IntentionLossSpec
 from reviewintent_jax.training.optimizer import OptimizerSpec
 from reviewintent_jax.training.sharding import MeshSpec
@@ -33,6 +34,7 @@ from reviewintent_jax.training.train_spec import TrainSpec
 
 _LATER = {"evaluation": {"threshold": "argmax"}, "labels": {"aliases": ()}}
 _LATER["intention"] = NO_INTENTION
+_LATER["checkpoints"] = {"folder": ""}
 _LATER["mesh"] = {"data": 1, "fsdp": 1, "tensor": 1}
 _LATER["history"] = {
     "lstnet": {
@@ -130,6 +132,7 @@ class Config:
       optimizer, train: how it learns.
       evaluation: what is measured.
       mesh: how the devices share the work.
+      checkpoints: where they go.
     """
 
     name: str
@@ -152,6 +155,7 @@ class Config:
     train: TrainSpec
     evaluation: EvaluationSpec
     mesh: MeshSpec
+    checkpoints: CheckpointSpec
 
     def __post_init__(self) -> None:
         check_seed(self.seed, "seed")

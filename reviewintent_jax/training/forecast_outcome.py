@@ -23,6 +23,7 @@ from reviewintent_jax.evaluation.forecast_baselines import (
 )
 from reviewintent_jax.evaluation.forecast_metrics import Facts, forecast_metrics
 from reviewintent_jax.schema import RunFolder
+from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoints import restore_best
 from reviewintent_jax.training.files import write_json, write_table
 from reviewintent_jax.training.forecast import (
@@ -85,6 +86,8 @@ def evaluate_forecaster(
     answered = forecast_rows(
         step, trained.params, windows, row_n, trained.evaluation.batch_windows
     )
+    if not hosts.is_first():  # who was needed for the forecasts alone
+        return context
     systems = {"model": ForecastBaseline(answered, {})}
     systems |= _baselines(trained, windows, row_n)
     scores: dict[str, Facts] = {name: dict(s.facts) for name, s in systems.items()}

@@ -16,7 +16,7 @@ from reviewintent_jax.schema import RunFolder
 from reviewintent_jax.training.placement import Placement, whole
 from reviewintent_jax.training.step import make_train_step
 
-MESHES = [(1, 1, 1), (8, 1, 1), (1, 8, 1), (1, 1, 8), (2, 2, 2), (1, 2, 2)]
+MESHES = [(1, 1, 1), (8, 1, 1), (1, 8, 1), (1, 1, 8), (2, 2, 2)]
 STEPS = 4
 
 
@@ -31,7 +31,8 @@ def built(tiny_config, folder):
     """Mesh sizes -> the experiment; dropout and augmentation are on."""
 
     def build(sizes, **changes):
-        tiny_config.mesh.update(zip(("data", "fsdp", "tensor"), sizes, strict=True))
+        names = "data", "fsdp", "tensor"
+        tiny_config.mesh.update(dict(zip(names, sizes, strict=True)))
         tiny_config.train.update(changes)
         return build_experiment(plain_values(tiny_config), folder)
 
@@ -63,7 +64,7 @@ def wanted():
 @pytest.mark.parametrize("sizes", MESHES, ids=str)
 def test_losses_and_parameters_are_those_of_one_device(built, wanted, sizes):
     experiment = built(sizes)
-    losses, state, *_ = run_of(experiment, optax.sgd(0.1))
+    losses, state, *_ = run_of(experiment, optax.sgd(0.01))
     params = whole(state.params)
     if not wanted:
         assert sizes == (1, 1, 1)
@@ -76,7 +77,7 @@ def test_losses_and_parameters_are_those_of_one_device(built, wanted, sizes):
 @pytest.mark.slow
 def test_micro_batches_hold_the_same_on_any_mesh(built):
     found = [
-        run_of(built(sizes, accumulate=2), optax.sgd(0.1))[0]
+        run_of(built(sizes, accumulate=2), optax.sgd(0.01))[0]
         for sizes in ((1, 1, 1), (2, 2, 1))
     ]
     np.testing.assert_allclose(*found, atol=1e-6, rtol=0)
@@ -110,6 +111,8 @@ def test_big_tensors_moments_and_batch_are_cut_and_stay_so(built):
         assert held < 0.4 * all_of_it
     pages = {part.data.shape[0] for part in batch.token_ids_bt.addressable_shards}
     assert pages == {len(batch.token_ids_bt) // 4}
+    step(state, batch)  # what a step is given it may write over
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state))
 
 
 def adam(moments):
@@ -125,24 +128,11 @@ def adam(moments):
 
 
 @pytest.mark.slow
-def test_the_state_given_to_a_step_is_donated(built):
-    experiment = built((1, 2, 2))
-    optimizer = optax.sgd(0.1)
-    state = experiment.init_state(optimizer)
-    step = make_train_step(experiment, optimizer, state, accumulate=1)
-    placement, data = Placement(experiment.mesh), experiment.train_batches()
-    rows = placement.rows(data.size)
-    batch = next(data.batches(Position(0, 0), rows)).batch
-    step(state, placement.put(batch, rows))
-    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state.params))
-
-
-@pytest.mark.slow
 def test_validation_says_the_same_on_any_mesh(built):
     found = []
     for sizes in ((1, 1, 1), (2, 2, 2)):
         experiment = built(sizes)
-        state = experiment.init_state(optax.sgd(0.1))
+        state = experiment.init_state(optax.sgd(0.01))
         found.append(experiment.validation()(state.params))
     one, many = found
     assert one.keys() == many.keys()

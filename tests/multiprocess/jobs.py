@@ -15,7 +15,7 @@ import jax
 from reviewintent_jax.schema import RunFolder
 
 ROOT = Path(__file__).parents[2]
-LIMIT = 180  # seconds that anything may take
+LIMIT = 300  # seconds that anything may take, on a busy machine too
 
 
 def free_port() -> int:

@@ -11,6 +11,7 @@ from reviewintent_jax.data.augment import AugmentSpec
 from reviewintent_jax.data.batches import (
     PageSource,
     Position,
+    Rows,
     TrainBatches,
     eval_batches,
     pages_per_batch,
@@ -89,6 +90,27 @@ def test_any_stop_goes_on_with_the_same_batch(source):
         resumed, after, _ = next(train_batches(source, augment).batches(position))
         assert after == taken[stop + 1][1]
         chex.assert_trees_all_equal(resumed, taken[stop + 1][0])
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_together_build_what_one_builds_in_the_same_order(source, processes):
+    """Each reads its own pages alone; no review is skipped or read twice."""
+    augment = AugmentSpec(delete=0.2, replace=0.2, shuffle=0.2)
+    filled = np.append(np.arange(3), -1)  # batches of 3 pages for 4 devices
+    shares = [Rows(4, part) for part in np.split(filled, processes)]
+    streams = [
+        train_batches(source, augment).batches(Position(0, 0), rows) for rows in shares
+    ]
+    alone = train_batches(source, augment).batches(Position(0, 0))
+    for _ in range(9):
+        batch, position, items = next(alone)
+        parts = [next(stream) for stream in streams]
+        assert {(part.position, part.items) for part in parts} == {(position, items)}
+        for name in ("token_ids_bt", "review_bk", "weight_bk"):
+            together = np.concatenate([getattr(part.batch, name) for part in parts])
+            np.testing.assert_array_equal(together[:3], getattr(batch, name))
+        assert (parts[-1].batch.weight_bk[-1] == 0).all()
+        assert (parts[-1].batch.slot_length_bk[-1] == 0).all()
 
 
 def test_augmentation_changes_tokens_but_not_who_is_there(source):

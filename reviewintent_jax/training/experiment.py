@@ -40,6 +40,7 @@ from reviewintent_jax.training.losses import (
 )
 from reviewintent_jax.training.optimizer import OptimizerSpec, make_optimizer, rate_at
 from reviewintent_jax.training.scoring import SplitScorer
+from reviewintent_jax.training.sharding import describe_mesh
 from reviewintent_jax.training.state import TrainState, make_state
 from reviewintent_jax.training.task import Scores
 from reviewintent_jax.training.train_spec import (
@@ -151,20 +152,21 @@ class Experiment:
         summary, model = self.prepared.summary, self.model.spec
         splits = ", ".join(f"{v['rows']:,} {k}" for k, v in summary["splits"].items())
         refused = sum(summary["rejected"].values())
+        reads = model.history
+        second = f"; a second LSTNet, {reads.classes} intentions" if reads else ""
         lines = [
             f"Data: {summary['rows']:,} rows; {splits}; {refused:,} set aside"
             + (" (see rejected.jsonl)" if refused else ""),
             f"Labels: {self.prepared.labels.describe()}",
             *_intention_lines(summary.get("intention")),
             f"Model: {model.encoder.family} of {model.encoder.num_layers} x "
-            f"{model.encoder.hidden_size}, LSTNet, {model.classes} classes",
+            f"{model.encoder.hidden_size}, LSTNet, {model.classes} classes{second}",
             f"Updates: about {self.train.batch_reviews} reviews, packed in "
             f"{self.batch_pages()} pages of {self.pages.page_tokens} tokens",
+            *describe_mesh(self.mesh),
         ]
         if not model.classes:
             lines[1] = "Labels: none of sentiment; intention alone"
-        if model.history is not None:
-            lines[-2] += f"; a second LSTNet, {model.history.classes} intentions"
         return "\n".join(lines)
 
     @property

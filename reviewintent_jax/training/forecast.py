@@ -30,7 +30,7 @@ from reviewintent_jax.schema import ArrayLike, InputError
 from reviewintent_jax.training.losses import LossSums, Tally
 from reviewintent_jax.training.optimizer import OptimizerSpec, make_optimizer, rate_at
 from reviewintent_jax.training.placement import Placement
-from reviewintent_jax.training.sharding import one_device, replicated
+from reviewintent_jax.training.sharding import describe_mesh, one_device, replicated
 from reviewintent_jax.training.state import TrainState, make_state
 from reviewintent_jax.training.task import LoopSpec, Scores
 
@@ -151,6 +151,7 @@ class ForecastExperiment:
             f"{spec.scale}, fitted on {spec.scale_fit} rows",
             f"Model: LSTNet, fusion {self.model.spec.lstnet.fusion}, anchor "
             f"{self.model.spec.anchor}; {self.train.loss} loss",
+            *describe_mesh(self.mesh),
         ]
         if facts["irregular_steps"]:
             lines.append(

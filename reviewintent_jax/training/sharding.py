@@ -106,6 +106,16 @@ def one_device() -> Mesh:
     return make_mesh(ONE_DEVICE, jax.local_devices()[:1])
 
 
+def describe_mesh(mesh: Mesh) -> list[str]:
+    """A line for people about the devices of a run; none where it is one device."""
+    if mesh.size == 1:
+        return []
+    sizes = " x ".join(f"{name} {size}" for name, size in mesh.shape.items())
+    processes = jax.process_count()
+    shared = f" of {processes} processes" if processes > 1 else ""
+    return [f"Devices: {mesh.size}{shared}, {sizes}"]
+
+
 class Rule(NamedTuple):
     """How leaves whose path ends in ``pattern`` are cut.
 

@@ -31,6 +31,9 @@ def environment(devices: int) -> dict[str, str]:
         "HF_HUB_OFFLINE": "1",
         "JAX_COMPILATION_CACHE_DIR": str(jax.config.jax_compilation_cache_dir),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+        # On CPU only process 0 finds its programs in the cache; the others compile them
+        # at every start, which takes longer than all that they then do.
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
     }
 
 

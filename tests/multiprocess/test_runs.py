@@ -21,8 +21,8 @@ WAVES = {
         "kernel_sizes": "(3,)",
         "channels": 5,
         "recurrent_features": 4,
-        "skip_period": 3,
-        "skip_features": 2,
+        "skip_period": 0,
+        "skip_features": 0,
         "highway_window": 4,
     },
     "train": {

@@ -19,6 +19,7 @@ def get_config() -> ConfigDict:
     add_model(config)
     add_history(config)
     add_training(config)
+    add_devices(config)
     return config
 
 
@@ -238,4 +239,18 @@ def add_training(config: ConfigDict) -> None:
             "baseline_max_rows": 200_000,
             "seed": 0,
         }
+    )
+
+
+def add_devices(config: ConfigDict) -> None:
+    """How all the devices that there are share the work: docs/clusters.md."""
+    config.mesh = ConfigDict(
+        {
+            "data": -1,  # copies of the model, each with its pages; -1 = the rest
+            "fsdp": 1,  # parts of the parameters, each with its pages too
+            "tensor": 1,  # parts of the features; they share their pages
+        }
+    )
+    config.checkpoints = ConfigDict(
+        {"folder": ""}  # elsewhere than in the run's folder: gs://..., s3://..., /disk
     )

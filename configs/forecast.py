@@ -9,6 +9,8 @@ fitted on training rows alone) and for tables of other units (errors count scale
 
 from ml_collections import ConfigDict
 
+from configs import base
+
 
 def get_config() -> ConfigDict:
     config = ConfigDict()
@@ -18,6 +20,7 @@ def get_config() -> ConfigDict:
     add_data(config)
     add_model(config)
     add_training(config)
+    base.add_devices(config)
     return config
 
 

@@ -14,6 +14,8 @@ The tree mirrors the dataclasses that ``HeadingConfig`` of
 
 from ml_collections import ConfigDict
 
+from configs import base
+
 
 def get_config() -> ConfigDict:
     config = ConfigDict()
@@ -23,6 +25,7 @@ def get_config() -> ConfigDict:
     add_data(config)
     add_model(config)
     add_training(config)
+    base.add_devices(config)
     return config
 
 

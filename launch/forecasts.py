@@ -21,6 +21,7 @@ from reviewintent_jax.data.tables import TableFormat, TableLayout, expand_paths
 from reviewintent_jax.evaluation.forecast_report import write_forecast_report
 from reviewintent_jax.evaluation.forecast_summary import summarise_forecast
 from reviewintent_jax.schema import InputError, RawRow, RunFolder
+from reviewintent_jax.training import hosts
 from reviewintent_jax.training.forecast_outcome import (
     Forecast,
     evaluate_forecaster,
@@ -33,17 +34,19 @@ from reviewintent_jax.training.loop import train
 
 def train_forecast(values: Mapping[str, Any], workdir: str) -> None:
     """Config in, trained and evaluated run folder out."""
-    name = read_forecast_config(values).name
-    run = runtime.run_folder(workdir or Path("runs") / name)
-    experiment = build_forecast(values, run)
+    config = read_forecast_config(values)
+    folder = workdir or Path("runs") / config.name
+    run = runtime.run_folder(folder, config.checkpoints.folder)
+    experiment = hosts.in_turn("build", lambda: build_forecast(values, run))
     begin_forecast(experiment, run)
     say(experiment.describe())
     result = train(experiment, run)
     say("Scoring the best model and its baselines ...")
     environment = runtime.environment()
     metrics = write_forecast_outcome(experiment, result, run, environment)
-    say(summarise_forecast(metrics))
-    say(f"Report: {write_forecast_report(run)}")
+    if hosts.is_first():
+        say(summarise_forecast(metrics))
+        say(f"Report: {write_forecast_report(run)}")
 
 
 def evaluate_forecast(run: RunFolder) -> None:

@@ -24,6 +24,7 @@ from reviewintent_jax.data.tables import TableFormat, TableLayout, expand_paths
 from reviewintent_jax.evaluation.heading_report import write_heading_report
 from reviewintent_jax.evaluation.heading_summary import describe_rows, summarise_heading
 from reviewintent_jax.schema import InputError, RawRow, RunFolder
+from reviewintent_jax.training import hosts
 from reviewintent_jax.training.heading_outcome import (
     NextTable,
     evaluate_heading,
@@ -36,17 +37,19 @@ from reviewintent_jax.training.loop import train
 
 def train_heading(values: Mapping[str, Any], workdir: str) -> None:
     """Config in, trained and evaluated run folder out."""
-    name = read_heading_config(values).name
-    run = runtime.run_folder(workdir or Path("runs") / name)
-    experiment = build_heading(values, run)
+    config = read_heading_config(values)
+    folder = workdir or Path("runs") / config.name
+    run = runtime.run_folder(folder, config.checkpoints.folder)
+    experiment = hosts.in_turn("build", lambda: build_heading(values, run))
     begin_heading(experiment, run)
     say(experiment.describe())
     result = train(experiment, run)
     say("Scoring the best model and its baselines ...")
     environment = runtime.environment()
     metrics = write_heading_outcome(experiment, result, run, environment)
-    say(summarise_heading(metrics))
-    say(f"Report: {write_heading_report(run)}")
+    if hosts.is_first():
+        say(summarise_heading(metrics))
+        say(f"Report: {write_heading_report(run)}")
 
 
 def evaluate_headings(run: RunFolder) -> None:

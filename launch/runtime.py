@@ -4,6 +4,8 @@ import logging
 import os
 import platform
 import sys
+import time
+import traceback
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +17,7 @@ from absl import logging as absl_logging
 
 import reviewintent_jax
 from reviewintent_jax.schema import InputError, RunFolder
+from reviewintent_jax.training.hosts import SaidElsewhereError
 
 log = logging.getLogger("reviewintent")
 
@@ -23,6 +26,8 @@ INPUT_ERROR = 2
 """Exit code of a mistake in what the user gave us."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
+FAILED = 1
+"""Exit code of everything else."""
 
 
 def run(
@@ -48,15 +53,59 @@ def run(
     try:
         app.run(guarded, flags_parser=_parse_flags)
     except InputError as error:
-        print(f"\nError: {error}", file=sys.stderr)
-        sys.exit(INPUT_ERROR)
+        if not isinstance(error, SaidElsewhereError):
+            print(f"\n{_me()}Error: {error}", file=sys.stderr)
+        _leave(INPUT_ERROR)
     except BrokenPipeError:
         # The reader of our stdout has gone (| head); nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except KeyboardInterrupt:
         print(f"\nStopped. {after_stop}", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        _leave(INTERRUPTED)
+    except Exception as error:
+        if not jax.distributed.is_initialized():
+            raise
+        traceback.print_exc()
+        print(
+            f"\n{_me()}This process cannot go on: {str(error).splitlines()[0]}\nWhere "
+            "another process of the run ended before, that was the cause. Checkpoints "
+            "are intact: start all processes again with the same command.",
+            file=sys.stderr,
+        )
+        _leave(FAILED)
+
+
+def _me() -> str:
+    """Names this process where there are others."""
+    if not jax.distributed.is_initialized():
+        return ""
+    return f"[process {jax.process_index()} of {jax.process_count()}] "
+
+
+def _leave(code: int) -> None:
+    """Ends this process, at once where others may be waiting for it.
+
+    An orderly end waits for all processes, of which some wait for this one; they learn
+    from its sudden end that they should end too.
+    """
+    if not jax.distributed.is_initialized():
+        sys.exit(code)
+    if jax.process_index() == 0:
+        time.sleep(1)  # those who found the same mistake end by themselves
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def speak_as(process: int, processes: int) -> None:
+    """Leaves the speaking to the first process; warnings of others name the process."""
+    if process == 0:
+        return
+    mark = f"[process {process} of {processes}] "
+    log.handlers[0].setFormatter(logging.Formatter(f"{mark}%(message)s"))
+    log.setLevel(logging.WARNING)
+    sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - as long as the process
 
 
 def _parse_flags(argv: list[str]) -> list[str]:
@@ -89,8 +138,10 @@ def _plain(error: Exception) -> str:
     return said
 
 
-def run_folder(workdir: str | Path) -> RunFolder:
+def run_folder(workdir: str | Path, checkpoints: str = "") -> RunFolder:
     """The folder of a run, made where it is absent.
+
+    ``checkpoints`` says where those lie, if elsewhere.
 
     Raises:
       InputError: it cannot be made.
@@ -104,7 +155,7 @@ def run_folder(workdir: str | Path) -> RunFolder:
             where=str(path),
             fix="Give --workdir a folder that can be written to.",
         ) from None
-    return RunFolder(path)
+    return RunFolder(path, checkpoints)
 
 
 def environment() -> dict[str, Any]:
@@ -116,6 +167,7 @@ def environment() -> dict[str, Any]:
         "reviewintent_jax": reviewintent_jax.__version__,
         "device": device.device_kind,
         "devices": jax.device_count(),
+        "processes": jax.process_count(),
         "cores": os.cpu_count(),
         "system": platform.system(),
     }

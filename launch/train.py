@@ -11,17 +11,20 @@ from reviewintent_jax.allocator import keep_freed_memory
 if __name__ == "__main__":
     keep_freed_memory()  # before the imports below start threads
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 from ml_collections import config_flags
 
-from launch import forecasts, headings, runtime
+from launch import distributed, forecasts, headings, runtime
 from reviewintent_jax.build import begin_run, build_experiment, plain_values
 from reviewintent_jax.configuration import TaskKind, read_config, task_of
 from reviewintent_jax.evaluation.reports import write_report
 from reviewintent_jax.evaluation.summary import summarise
 from reviewintent_jax.schema import InputError
+from reviewintent_jax.training import hosts
 from reviewintent_jax.training.logs import say
 from reviewintent_jax.training.loop import train
 from reviewintent_jax.training.outcome import write_outcome
@@ -52,21 +55,34 @@ def main(argv: list[str]) -> None:
             where=str(error).splitlines()[-1].strip(),
             fix="The files there are: configs/*.py; run from the repository's root.",
         ) from None
-    task = task_of(values)
-    if task is TaskKind.FORECAST:
-        return forecasts.train_forecast(values, _WORKDIR.value)
-    if task is TaskKind.HEADING:
-        return headings.train_heading(values, _WORKDIR.value)
-    workdir = _WORKDIR.value or Path("runs") / read_config(values).name
-    run = runtime.run_folder(workdir)
-    experiment = build_experiment(values, run)
+    seat = distributed.join()
+    if seat is not None:
+        runtime.speak_as(seat.process, seat.processes)
+    with distributed.leaving_when_told():
+        task = task_of(values)
+        if task is TaskKind.FORECAST:
+            forecasts.train_forecast(values, _WORKDIR.value)
+        elif task is TaskKind.HEADING:
+            headings.train_heading(values, _WORKDIR.value)
+        else:
+            train_reviews(values, _WORKDIR.value)
+        hosts.wait("end")
+
+
+def train_reviews(values: Mapping[str, Any], workdir: str) -> None:
+    """Config in, trained and evaluated run folder out."""
+    config = read_config(values)
+    folder = workdir or Path("runs") / config.name
+    run = runtime.run_folder(folder, config.checkpoints.folder)
+    experiment = hosts.in_turn("build", lambda: build_experiment(values, run))
     begin_run(experiment, run)
     say(experiment.describe())
     result = train(experiment, run)
     say("Scoring the best model and its baselines ...")
     metrics = write_outcome(experiment, result, run, runtime.environment())
-    say(summarise(metrics))
-    say(f"Report: {write_report(run)}")
+    if hosts.is_first():
+        say(summarise(metrics))
+        say(f"Report: {write_report(run)}")
 
 
 if __name__ == "__main__":

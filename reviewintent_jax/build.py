@@ -37,6 +37,7 @@ from reviewintent_jax.models.history import HistorySpec
 from reviewintent_jax.models.pretrained import load_encoder, read_spec, resolve_folder
 from reviewintent_jax.models.review_intent import ReviewIntent, ReviewIntentSpec
 from reviewintent_jax.schema import InputError, RunFolder
+from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoints import (
     Checkpoints,
     has_checkpoint,
@@ -46,6 +47,7 @@ from reviewintent_jax.training.checkpoints import (
 from reviewintent_jax.training.experiment import Experiment
 from reviewintent_jax.training.files import write_json
 from reviewintent_jax.training.losses import task_parameters
+from reviewintent_jax.training.sharding import make_mesh
 from reviewintent_jax.training.trained import Trained, TrainedIntention
 
 _RUN_GROUPS = {"name", "data", "lstnet", "train"}
@@ -82,6 +84,7 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
             fix="Give --workdir a new folder; the old one can still be scored with.",
         )
     _check_settings(config)
+    mesh = make_mesh(config.mesh)
     began_with = None if identity is None else identity["data"]
     prepared = prepare(config.data_spec(), tokenizer, run, began_with=began_with)
     history = None
@@ -111,6 +114,7 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
         optimizer=config.optimizer,
         train=config.train,
         evaluation=config.evaluation,
+        mesh=mesh,
     )
 
 
@@ -124,10 +128,11 @@ def begin_run(experiment: Experiment, run: RunFolder) -> None:
     refuse_foreign_folder(run)
     with Checkpoints(run, experiment.identity()) as checkpoints:
         checkpoints.check()
-    write_json(run.config, experiment.config)
-    experiment.tokenizer.save(run.encoder)
-    encoder = experiment.tokenizer.folder / "config.json"
-    (run.encoder / "config.json").write_bytes(encoder.read_bytes())
+    if hosts.is_first():
+        write_json(run.config, experiment.config)
+        experiment.tokenizer.save(run.encoder)
+        encoder = experiment.tokenizer.folder / "config.json"
+        (run.encoder / "config.json").write_bytes(encoder.read_bytes())
 
 
 def refuse_foreign_folder(run: RunFolder, task: TaskKind = TaskKind.REVIEW) -> None:
@@ -228,6 +233,7 @@ def load_trained(run: RunFolder) -> Trained:
         learned = None if history is None else config.history.loss
         return params | task_parameters(learned)
 
+    run = dataclasses.replace(run, elsewhere=config.checkpoints.folder)
     params, step = restore_best(run, jax.eval_shape(init))
     return Trained(
         model=model,

@@ -26,6 +26,8 @@ from reviewintent_jax.models.forecaster import (
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.schema import InputError, RunFolder, check_seed
 from reviewintent_jax.settings import read_settings
+from reviewintent_jax.training import hosts
+from reviewintent_jax.training.checkpoint_folder import CheckpointSpec
 from reviewintent_jax.training.checkpoints import Checkpoints, restore_best
 from reviewintent_jax.training.files import write_json
 from reviewintent_jax.training.forecast import (
@@ -34,6 +36,13 @@ from reviewintent_jax.training.forecast import (
     TrainedForecaster,
 )
 from reviewintent_jax.training.optimizer import OptimizerSpec
+from reviewintent_jax.training.sharding import MeshSpec, make_mesh
+
+_LATER = {
+    "mesh": {"data": 1, "fsdp": 1, "tensor": 1},
+    "checkpoints": {"folder": ""},
+}
+"""Settings younger than the first runs, and what runs did before there were any."""
 
 TABLE = "series.npz"
 """The run's copy of its table, in the folder of prepared data."""
@@ -66,6 +75,8 @@ class ForecastConfig:
       forecaster: the rest of the model.
       optimizer, train: how it learns.
       evaluation: what is measured.
+      mesh: how the devices share the work.
+      checkpoints: where they go.
     """
 
     name: str
@@ -78,6 +89,8 @@ class ForecastConfig:
     optimizer: OptimizerSpec
     train: ForecastTrainSpec
     evaluation: ForecastEvaluationSpec
+    mesh: MeshSpec
+    checkpoints: CheckpointSpec
 
     def __post_init__(self) -> None:
         check_seed(self.seed, "seed")
@@ -110,6 +123,7 @@ def build_forecast(values: Mapping[str, Any], run: RunFolder) -> ForecastExperim
     config = read_forecast_config(values)
     refuse_foreign_folder(run, TaskKind.FORECAST)
     config.model(1)  # sizes that make no model are refused before the table is read
+    mesh = make_mesh(config.mesh)
     windows = Windows(read_series(config.data), config.windows)
     return ForecastExperiment(
         name=config.name,
@@ -121,6 +135,7 @@ def build_forecast(values: Mapping[str, Any], run: RunFolder) -> ForecastExperim
         optimizer=config.optimizer,
         train=config.train,
         evaluation=config.evaluation,
+        mesh=mesh,
     )
 
 
@@ -134,9 +149,10 @@ def begin_forecast(experiment: ForecastExperiment, run: RunFolder) -> None:
     refuse_foreign_folder(run, TaskKind.FORECAST)
     with Checkpoints(run, experiment.identity()) as checkpoints:
         checkpoints.check()
-    write_json(run.config, experiment.config)
-    run.prepared.mkdir(parents=True, exist_ok=True)
-    experiment.windows.series.save(run.prepared / TABLE)
+    if hosts.is_first():
+        write_json(run.config, experiment.config)
+        run.prepared.mkdir(parents=True, exist_ok=True)
+        experiment.windows.series.save(run.prepared / TABLE)
 
 
 def open_table(run: RunFolder) -> Series:
@@ -163,7 +179,8 @@ def load_forecaster(run: RunFolder) -> TrainedForecaster:
     """
     if stored_task(run) is not TaskKind.FORECAST or not run.model.is_file():
         raise no_run(run)
-    config = read_forecast_config(json.loads(run.config.read_text("utf-8")))
+    stored = json.loads(run.config.read_text("utf-8"))
+    config = read_forecast_config(_LATER | stored)
     facts = json.loads(run.model.read_text("utf-8"))
     names, spec = tuple(facts["names"]), config.windows
     model = config.model(len(names))
@@ -172,6 +189,7 @@ def load_forecaster(run: RunFolder) -> TrainedForecaster:
         window = np.zeros((1, spec.window, len(names)), np.float32)
         return model.init(jax.random.key(0), window, deterministic=True)["params"]
 
+    run = dataclasses.replace(run, elsewhere=config.checkpoints.folder)
     params, step = restore_best(run, jax.eval_shape(init))
     return TrainedForecaster(
         model=model,

@@ -32,11 +32,14 @@ from reviewintent_jax.models.heading import Heading, HeadingSpec
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.schema import InputError, RunFolder, check_seed
 from reviewintent_jax.settings import read_settings
+from reviewintent_jax.training import hosts
+from reviewintent_jax.training.checkpoint_folder import CheckpointSpec
 from reviewintent_jax.training.checkpoints import Checkpoints, restore_best
 from reviewintent_jax.training.files import write_json
 from reviewintent_jax.training.heading import HeadingExperiment, HeadingTrainSpec
 from reviewintent_jax.training.heading_answers import TrainedHeading
 from reviewintent_jax.training.optimizer import OptimizerSpec
+from reviewintent_jax.training.sharding import MeshSpec, make_mesh
 
 PANEL = "panel.npz"
 """The run's copy of its panel, in the folder of prepared data."""
@@ -81,6 +84,8 @@ class HeadingConfig:
       forecaster, head: the rest of the model.
       optimizer, train: how it learns.
       evaluation: what is measured.
+      mesh: how the devices share the work.
+      checkpoints: where they go.
     """
 
     name: str
@@ -95,6 +100,8 @@ class HeadingConfig:
     optimizer: OptimizerSpec
     train: HeadingTrainSpec
     evaluation: HeadingEvaluationSpec
+    mesh: MeshSpec
+    checkpoints: CheckpointSpec
 
     def __post_init__(self) -> None:
         check_seed(self.seed, "seed")
@@ -134,6 +141,7 @@ def build_heading(values: Mapping[str, Any], run: RunFolder) -> HeadingExperimen
     config.model(
         (VOLUME,)
     )  # sizes that make no model are refused before the reviews are read
+    mesh = make_mesh(config.mesh)
     rejected = _rejected_part(run)
     try:
         with RejectionLog(rejected) as log:
@@ -156,11 +164,14 @@ def build_heading(values: Mapping[str, Any], run: RunFolder) -> HeadingExperimen
         optimizer=config.optimizer,
         train=config.train,
         evaluation=config.evaluation,
+        mesh=mesh,
     )
 
 
 def _rejected_part(run: RunFolder) -> Path:
-    return run.rejected.with_name(run.rejected.name + ".part")
+    """Where this process logs rejected rows; that of the first becomes the run's."""
+    mine = "" if hosts.is_first() else str(jax.process_index())
+    return run.rejected.with_name(f"{run.rejected.name}.part{mine}")
 
 
 def begin_heading(experiment: HeadingExperiment, run: RunFolder) -> None:
@@ -177,6 +188,9 @@ def begin_heading(experiment: HeadingExperiment, run: RunFolder) -> None:
     except InputError:
         _rejected_part(run).unlink(missing_ok=True)
         raise
+    if not hosts.is_first():
+        _rejected_part(run).unlink()
+        return
     _rejected_part(run).replace(run.rejected)
     write_json(run.config, experiment.config)
     run.prepared.mkdir(parents=True, exist_ok=True)
@@ -236,6 +250,7 @@ def load_heading(run: RunFolder) -> TrainedHeading:
         made = model.init(jax.random.key(0), window, length, deterministic=True)
         return made["params"]
 
+    run = dataclasses.replace(run, elsewhere=config.checkpoints.folder)
     params, step = restore_best(run, jax.eval_shape(init))
     return TrainedHeading(
         model=model,

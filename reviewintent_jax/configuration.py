@@ -26,12 +26,16 @@ from reviewintent_jax.models.history import HistorySpec
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.schema import InputError, check_seed
 from reviewintent_jax.settings import read_settings
+from reviewintent_jax.training.checkpoint_folder import CheckpointSpec
 from reviewintent_jax.training.losses import IntentionLossSpec
 from reviewintent_jax.training.optimizer import OptimizerSpec
+from reviewintent_jax.training.sharding import MeshSpec
 from reviewintent_jax.training.train_spec import TrainSpec
 
 _LATER = {"evaluation": {"threshold": "argmax"}, "labels": {"aliases": ()}}
 _LATER["intention"] = NO_INTENTION
+_LATER["checkpoints"] = {"folder": ""}
+_LATER["mesh"] = {"data": 1, "fsdp": 1, "tensor": 1}
 _LATER["history"] = {
     "step_features": 0,
     "lstnet": {
@@ -132,6 +136,8 @@ class Config:
       history: the part of it that reads histories; unused where intention is none.
       optimizer, train: how it learns.
       evaluation: what is measured.
+      mesh: how the devices share the work.
+      checkpoints: where they go.
     """
 
     name: str
@@ -153,6 +159,8 @@ class Config:
     optimizer: OptimizerSpec
     train: TrainSpec
     evaluation: EvaluationSpec
+    mesh: MeshSpec
+    checkpoints: CheckpointSpec
 
     def __post_init__(self) -> None:
         check_seed(self.seed, "seed")

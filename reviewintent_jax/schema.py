@@ -227,9 +227,16 @@ class ModelOutput(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class RunFolder:
-    """Names of the files in a run's folder (``--workdir``), all in one place."""
+    """Names of the files in a run's folder (``--workdir``), all in one place.
+
+    Attributes:
+      root: the folder.
+      elsewhere: where checkpoints lie if not in it: a folder or a URL (``gs://``,
+        ``s3://``); '' = in the folder.
+    """
 
     root: Path
+    elsewhere: str = ""
 
     @property
     def config(self) -> Path:
@@ -253,7 +260,7 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """Orbax checkpoints, latest and best."""
+        """Orbax checkpoints, latest and best, where they are not kept elsewhere."""
         return self.root / "checkpoints"
 
     @property

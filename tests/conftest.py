@@ -123,6 +123,7 @@ def tiny_config(tiny_encoder):
         log_every_steps=1,
     )
     config.evaluation.update(batch_pages=4, bootstrap_samples=20)
+    config.mesh.data = 1
     return config
 
 

@@ -8,8 +8,8 @@ batch it would have seen.
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -34,6 +34,52 @@ class Position(NamedTuple):
 
     epoch: int
     page: int
+
+
+class Rows(NamedTuple):
+    """Which rows (pages, windows) of every batch one process builds.
+
+    A batch is filled up with empty rows until all devices get equally many, and each
+    process builds those of its own devices.
+
+    Example (batches of 3 pages on 2 processes of 2 devices): ``Rows(4, [0, 1])`` and
+    ``Rows(4, [2, -1])``.
+
+    Attributes:
+      total: rows of the filled-up batch, over all processes.
+      source_n: int, which row of the batch each one is; -1 = an empty one.
+    """
+
+    total: int
+    source_n: np.ndarray
+
+    def pick(self, row_n: np.ndarray) -> np.ndarray:
+        """What lies in the rows of this process; -1 where there is nothing.
+
+        Example: ``Rows(4, [2, -1])`` of ``[7, 8, 9]`` -> ``[9, -1]``; of the shorter
+        ``[7, 8]`` -> ``[-1, -1]``.
+        """
+        filled = (self.source_n >= 0) & (self.source_n < len(row_n))
+        return np.where(filled, np.append(row_n, -1)[self.source_n * filled], -1)
+
+
+def all_rows(size: int) -> Rows:
+    """Every row of batches of ``size`` rows: one process with one device."""
+    return Rows(size, np.arange(size))
+
+
+class Portion(NamedTuple):
+    """What a stream of training batches yields.
+
+    Attributes:
+      batch: the rows that were asked for.
+      position: after the whole batch.
+      items: what the whole batch counts (labelled reviews, windows), whoever builds it.
+    """
+
+    batch: Any
+    position: Position
+    items: int
 
 
 class Planner(Protocol):
@@ -109,6 +155,11 @@ class TrainBatches:
         return -(-self.plan(epoch).pages // self.batch_pages)
 
     @property
+    def size(self) -> int:
+        """Pages in a batch."""
+        return self.batch_pages
+
+    @property
     def items(self) -> int:
         """Reviews in an epoch."""
         return len(self.reviews)
@@ -126,24 +177,28 @@ class TrainBatches:
             epoch += 1
         return found
 
-    def batches(self, position: Position) -> Iterator[tuple[PageBatch, Position]]:
-        """Yields (batch, position after it) for ever, from ``position`` on."""
+    def batches(
+        self, position: Position, rows: Rows | None = None
+    ) -> Iterator[Portion]:
+        """Yields batches for ever, from ``position`` on; ``rows`` of each, or all."""
         epoch, page = position
+        rows = rows or all_rows(self.batch_pages)
         while True:
             plan = self.plan(epoch)
             while page < plan.pages:
                 end = min(page + self.batch_pages, plan.pages)
-                batch = self._build(plan, range(page, end), epoch)
+                batch = self._build(plan, rows.pick(np.arange(page, end)), epoch)
+                items = plan.reviews_on(end) - plan.reviews_on(page)
                 page = end
                 after = (
                     Position(epoch, page)
                     if page < plan.pages
                     else Position(epoch + 1, 0)
                 )
-                yield batch, after
+                yield Portion(batch, after, items)
             epoch, page = epoch + 1, 0
 
-    def _build(self, plan: PagePlan, pages: Sequence[int], epoch: int) -> PageBatch:
+    def _build(self, plan: PagePlan, pages: np.ndarray, epoch: int) -> PageBatch:
         def ids_of(review: int) -> np.ndarray:
             return augment_ids(
                 self.source.store[review],
@@ -160,25 +215,33 @@ class TrainBatches:
             source.fields,
             source.special,
             source.spec,
-            size=self.batch_pages,
+            size=len(pages),
         )
 
 
 def eval_batches(
-    source: PageSource, reviews: np.ndarray, *, batch_pages: int
+    source: PageSource,
+    reviews: np.ndarray,
+    *,
+    batch_pages: int,
+    rows: Rows | None = None,
 ) -> Iterator[PageBatch]:
-    """Yields batches that hold every review of ``reviews`` once; no shuffle."""
+    """Yields batches that hold every review of ``reviews`` once; no shuffle.
+
+    Of each batch only ``rows`` are built; None = all.
+    """
+    rows = rows or all_rows(batch_pages)
     lengths = slot_lengths(source.store.lengths()[reviews], source.spec)
     plan = source.planner(reviews, lengths.slot_n, source.spec)
     for begin in range(0, plan.pages, batch_pages):
         yield build_pages(
             plan,
-            range(begin, min(begin + batch_pages, plan.pages)),
+            rows.pick(np.arange(begin, min(begin + batch_pages, plan.pages))),
             source.store.__getitem__,
             source.fields,
             source.special,
             source.spec,
-            size=batch_pages,
+            size=len(rows.source_n),
         )
 
 

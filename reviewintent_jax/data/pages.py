@@ -11,7 +11,7 @@ crosses the border of a block, so attention can be computed block by block.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -253,7 +253,7 @@ class ReviewFields(NamedTuple):
 
 def build_pages(
     plan: PagePlan,
-    pages: Sequence[int],
+    pages: Iterable[int],
     ids_of: Callable[[int], np.ndarray],
     fields: ReviewFields,
     special: SpecialIds,
@@ -265,7 +265,7 @@ def build_pages(
 
     Args:
       plan: from :func:`plan_pages`.
-      pages: which pages of the plan.
+      pages: which pages of the plan; -1 leaves one empty.
       ids_of: review index -> its int32 ids, no special tokens.
       fields: labels and weights by review index, and histories if there are any.
       special: ids that frame a chunk and fill the page.
@@ -276,6 +276,8 @@ def build_pages(
     if fields.history is not None:
         batch = batch._replace(history=empty_history(size, spec.slots, fields.history))
     for b, page in enumerate(pages):
+        if page < 0:
+            continue
         begin, end = plan.offset_p[page], plan.offset_p[page + 1]
         segment = 0
         for k, slot in enumerate(range(begin, end)):

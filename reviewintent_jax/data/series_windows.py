@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from reviewintent_jax.data.batches import Position
+from reviewintent_jax.data.batches import Portion, Position, Rows, all_rows
 from reviewintent_jax.data.series import Series
 from reviewintent_jax.data.splits import SPLIT_NAMES, TEST, TRAIN, VALIDATION
 from reviewintent_jax.schema import ArrayLike, InputError
@@ -174,7 +174,10 @@ class Windows:
         return [name for name, is_same in zip(names, same, strict=True) if is_same]
 
     def batch(self, row_n: np.ndarray, size: int) -> WindowBatch:
-        """Windows of up to ``size`` targets; the places that are left stay empty."""
+        """Windows of up to ``size`` targets; the places that are left stay empty.
+
+        So does the place of a target of -1.
+        """
         spec, rows = self.spec, np.full(size, -1, np.int32)
         rows[: len(row_n)] = row_n
         filled = rows >= 0
@@ -269,16 +272,27 @@ class WindowBatches:
         whole, rest = divmod(max_steps, -(-self.items // self._size))
         return min(whole * self.items + rest * self._size, epochs * self.items)
 
-    def batches(self, position: Position) -> Iterator[tuple[Any, Position]]:
-        """Yields (batch, position after it) for ever, from ``position`` on."""
+    @property
+    def size(self) -> int:
+        """Windows in a batch."""
+        return self._size
+
+    def batches(
+        self, position: Position, rows: Rows | None = None
+    ) -> Iterator[Portion]:
+        """Yields batches for ever, from ``position`` on; ``rows`` of each, or all."""
         epoch, page = position
+        rows = rows or all_rows(self._size)
         while True:
             order = np.random.default_rng([self._seed, epoch]).permutation(self._rows)
             while page < self.items:
-                batch = self._windows.batch(order[page : page + self._size], self._size)
+                row_n = order[page : page + self._size]
+                picked = rows.pick(row_n)
+                batch = self._windows.batch(picked, len(picked))
                 page += self._size
                 ended = page >= self.items
-                yield batch, Position(epoch + 1, 0) if ended else Position(epoch, page)
+                after = Position(epoch + 1, 0) if ended else Position(epoch, page)
+                yield Portion(batch, after, len(row_n))
             epoch, page = epoch + 1, 0
 
 

@@ -6,54 +6,39 @@ on from there. ``best`` keeps the parameters that scored best on validation: sco
 reads those. Orbax writes each into a temporary folder and renames it when it is
 complete, so a run killed while saving leaves the one before intact. Orbax appears in no
 other file.
+
+Several processes write one checkpoint together, each the parts that its devices hold;
+it is read again by any number of processes and devices.
 """
 
 import json
-import shutil
-from pathlib import Path
-from typing import Any, NamedTuple
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
+from etils import epath
 
-from reviewintent_jax.data.batches import Position
 from reviewintent_jax.schema import InputError, RunFolder, setting_leaves
+from reviewintent_jax.training import hosts
+from reviewintent_jax.training.checkpoint_folder import (
+    finished_steps,
+    first_line,
+    is_full,
+    remove_unfinished,
+    root_of,
+)
+from reviewintent_jax.training.placement import put_tree
 from reviewintent_jax.training.state import TrainState
+from reviewintent_jax.training.tracker import FRESH, Tracker
 
-
-class Tracker(NamedTuple):
-    """What the loop remembers beside the state; JSON in the checkpoint.
-
-    Attributes:
-      epoch, page: position in the data (:class:`~reviewintent_jax.data.batches.
-        Position`).
-      seen: items (labelled reviews, windows) seen so far.
-      best_score: best validation score so far; None before the first validation.
-      best_step: step of that score.
-      stale: validations since then.
-      seconds: time spent training so far, over all runs.
-    """
-
-    epoch: int
-    page: int
-    seen: int
-    best_score: float | None
-    best_step: int
-    stale: int
-    seconds: float
-
-    @property
-    def position(self) -> Position:
-        """Where the data stands."""
-        return Position(self.epoch, self.page)
-
-
-FRESH = Tracker(0, 0, 0, None, 0, 0, 0.0)
-"""Tracker of a run that has not begun."""
+log = logging.getLogger("reviewintent")
 
 
 _OPTIONS = {"step_format_fixed_length": 8, "cleanup_tmp_directories": False}
-_UNFINISHED = "*.orbax-checkpoint-tmp*"
 
 
 class Checkpoints:
@@ -63,84 +48,158 @@ class Checkpoints:
       run: the run's folder.
       identity: what must not change between sessions of a run (seed, page and batch
         sizes); a restart with another identity is refused, because it would not
-        continue the same run.
+        continue the same run. Devices and processes are no part of it.
     """
 
     def __init__(self, run: RunFolder, identity: dict[str, Any]) -> None:
-        root = run.checkpoints.absolute()
+        self._root = root_of(run)
         self._identity = identity
-        self._where = str(run.checkpoints)
-        for folder in ("latest", "best"):
-            _remove_unfinished(root / folder)
+        if hosts.is_first():
+            for folder in ("latest", "best"):
+                remove_unfinished(self._root / folder)
+        hosts.wait("clean")
         self._latest = ocp.CheckpointManager(
-            root / "latest",
+            self._root / "latest",
             options=ocp.CheckpointManagerOptions(max_to_keep=2, **_OPTIONS),
         )
         self._best = ocp.CheckpointManager(
-            root / "best",
+            self._root / "best",
             options=ocp.CheckpointManagerOptions(max_to_keep=1, **_OPTIONS),
         )
 
     def __enter__(self) -> "Checkpoints":
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._latest.close()
-        self._best.close()
+    def __exit__(self, kind: type | None, *error: object) -> None:
+        with self._writing("the last"):
+            try:
+                self._latest.close()
+                self._best.close()
+            except Exception:
+                if kind is None:  # otherwise the first error is the one to tell
+                    raise
 
     def save(self, state: TrainState, tracker: Tracker) -> None:
-        """Saves the full state in the background; the caller may go on at once."""
+        """Saves the full state in the background; the caller may go on at once.
+
+        Raises:
+          InputError: the disk is full, now or at the save before; what was saved
+            earlier is intact.
+        """
         step = int(state.step)
         if self._latest.latest_step() == step:
             return
         tensors = {"params": state.params, "moments": state.moments}
         meta = {"tracker": tracker._asdict(), "identity": self._identity}
-        saved = self._latest.save(
-            step,
-            args=ocp.args.Composite(
-                tensors=ocp.args.StandardSave(tensors), meta=ocp.args.JsonSave(meta)
-            ),
-        )
+        with self._writing(f"that of step {step}, or the one before,"):
+            saved = self._latest.save(
+                step,
+                args=ocp.args.Composite(
+                    tensors=ocp.args.StandardSave(tensors), meta=ocp.args.JsonSave(meta)
+                ),
+            )
         if not saved:
-            raise RuntimeError(f"Orbax did not save step {step} in {self._where}.")
+            raise RuntimeError(f"Orbax did not save step {step} in {self._root}.")
+
+    def wait(self) -> None:
+        """Waits until everything is safe.
+
+        Raises:
+          InputError: the disk is full.
+        """
+        with self._writing("the last"):
+            self._latest.wait_until_finished()
 
     def save_best(self, state: TrainState) -> None:
         """Saves the parameters as the best so far, and waits until they are safe.
 
         The best is written before the state that remembers it: a run killed in between
         validates again and writes the same.
+
+        Raises:
+          InputError: the disk is full.
         """
         step = int(state.step)
         if step in self._best.all_steps():
             return
-        self._best.save(
-            step,
-            args=ocp.args.Composite(params=ocp.args.StandardSave(state.params)),
-            force=True,
-        )
-        self._best.wait_until_finished()
+        with self._writing(f"the best, of step {step},"):
+            self._best.save(
+                step,
+                args=ocp.args.Composite(params=ocp.args.StandardSave(state.params)),
+                force=True,
+            )
+            self._best.wait_until_finished()
+
+    @contextmanager
+    def _writing(self, which: str) -> Iterator[None]:
+        """Turns a full disk into a sentence."""
+        try:
+            yield
+        except Exception as error:
+            if not is_full(error):
+                raise
+            raise InputError(
+                f"The disk is full: of the checkpoints, {which} could not be written. "
+                "Those that were finished earlier are intact.",
+                where=str(self._root),
+                fix="Make room, and start the same command again.",
+            ) from error
 
     def restore(self, fresh: TrainState) -> tuple[TrainState, Tracker]:
-        """The newest saved state, or ``fresh`` where nothing has been saved."""
-        step = self._latest.latest_step()
-        if step is None:
-            return fresh, FRESH
+        """The newest saved state, or ``fresh`` where nothing has been saved.
+
+        Every leaf lies where that of ``fresh`` does, wherever it was when it was saved.
+        A checkpoint that cannot be read gives way to the one before, with a warning.
+
+        Raises:
+          InputError: the settings were others, or no checkpoint can be read.
+        """
         self.check()
+        steps = sorted(self._latest.all_steps(), reverse=True)
+        damaged: list[int] = []
+        for step in steps:
+            try:
+                state, tracker = self._restore(step, fresh)
+            except Exception as error:
+                damaged.append(step)
+                why = first_line(error)
+                log.warning("The checkpoint of step %d cannot be read: %s", step, why)
+                continue
+            self._set_aside(damaged, step)
+            return state, tracker
+        if steps:
+            raise InputError(
+                "None of the run's checkpoints can be read.",
+                where=str(self._root / "latest"),
+                fix="If the disk is sound again later, start the same command again; "
+                "otherwise train anew in another --workdir.",
+            )
+        return fresh, FRESH
+
+    def _restore(self, step: int, fresh: TrainState) -> tuple[TrainState, Tracker]:
+        folder = self._root / "latest" / f"{step:08d}"
+        if hosts.count() > 1:
+            # A failure of one process in the middle of a common read would leave the
+            # others waiting, so the first one reads it all beforehand.
+            failure = hosts.told("sound", lambda: _failure(folder / "tensors"))
+            if failure:
+                raise OSError(failure)
         target = {"params": fresh.params, "moments": fresh.moments}
-        restored = self._latest.restore(
+        tensors = self._latest.restore(
             step,
             args=ocp.args.Composite(
-                tensors=ocp.args.StandardRestore(_abstract(target)),
-                meta=ocp.args.JsonRestore(),
+                tensors=ocp.args.StandardRestore(_abstract(target))
             ),
-        )
-        tensors = restored["tensors"]
-        state = TrainState(
-            jax.numpy.asarray(step, jax.numpy.int32),
-            tensors["params"],
-            tensors["moments"],
-        )
-        return state, Tracker(**restored["meta"]["tracker"])
+        )["tensors"]
+        count = put_tree(np.asarray(step, np.int32), fresh.step.sharding)
+        state = TrainState(count, tensors["params"], tensors["moments"])
+        return state, Tracker(**_read_meta(folder)["tracker"])
+
+    def _set_aside(self, damaged: list[int], good: int) -> None:
+        """Removes damaged checkpoints, whose steps will be saved again."""
+        for step in damaged:
+            log.warning("Going on from step %d; step %d is removed.", good, step)
+            self._latest.delete(step)
 
     def check(self) -> None:
         """Refuses to go on with a run whose settings were others.
@@ -148,11 +207,9 @@ class Checkpoints:
         Raises:
           InputError: names every setting that differs.
         """
-        step = self._latest.latest_step()
-        if step is None:
+        stored = _newest_identity(self._root / "latest")
+        if stored is None:
             return
-        meta = ocp.args.Composite(meta=ocp.args.JsonRestore())
-        stored = self._latest.restore(step, args=meta)["meta"]["identity"]
         then, now = (
             setting_leaves(stored),
             setting_leaves(json.loads(json.dumps(self._identity))),
@@ -166,38 +223,58 @@ class Checkpoints:
             raise InputError(
                 "This run cannot go on, because its settings changed: "
                 + "; ".join(changed),
-                where=self._where,
+                where=str(self._root),
                 fix="Use the same settings, or give --workdir a new folder.",
             )
 
 
-def _remove_unfinished(folder: Path) -> None:
-    """Removes what a run that was killed while saving left in ``folder``.
+def _alone() -> ocp.options.MultiprocessingOptions:
+    """For what a process reads without the others."""
+    me = jax.process_index()
+    return ocp.options.MultiprocessingOptions(primary_host=me, active_processes={me})
 
-    Done here and not by Orbax, whose managers do it in threads that trip over each
-    other and over folders that have just gone.
-    """
-    for path in folder.glob(_UNFINISHED):
-        shutil.rmtree(path)
+
+def _read_meta(folder: epath.Path) -> dict[str, Any]:
+    """What a checkpoint keeps beside its tensors."""
+    alone = _alone()
+    handler = ocp.JsonCheckpointHandler(multiprocessing_options=alone)
+    with ocp.Checkpointer(handler, multiprocessing_options=alone) as checkpointer:
+        return checkpointer.restore(folder / "meta", args=ocp.args.JsonRestore())
+
+
+def _failure(folder: epath.Path) -> str:
+    """Why stored tensors cannot be read; '' where they can."""
+    alone = _alone()
+    handler = ocp.PyTreeCheckpointHandler(multiprocessing_options=alone)
+    try:
+        with ocp.Checkpointer(handler, multiprocessing_options=alone) as checkpointer:
+            tree = checkpointer.metadata(folder).item_metadata
+            as_numpy = ocp.RestoreArgs(restore_type=np.ndarray)
+            args = jax.tree.map(lambda _: as_numpy, tree)
+            checkpointer.restore(folder, args=ocp.args.PyTreeRestore(restore_args=args))
+    except Exception as error:
+        return first_line(error)
+    return ""
+
+
+def _newest_identity(folder: epath.Path) -> dict[str, Any] | None:
+    """What the run began with, by its newest readable checkpoint; None without one."""
+    for step in finished_steps(folder):
+        try:
+            return _read_meta(step)["identity"]
+        except Exception as error:
+            log.warning("%s cannot be read: %s", step, first_line(error))
+    return None
 
 
 def has_checkpoint(run: RunFolder) -> bool:
     """Whether a run can be resumed; a folder that was not finished does not count."""
-    return any(each.name.isdigit() for each in (run.checkpoints / "latest").glob("*"))
+    return bool(finished_steps(root_of(run) / "latest"))
 
 
 def stored_identity(run: RunFolder) -> dict[str, Any] | None:
     """What the run began with, as its newest checkpoint keeps it; None without one."""
-    if not has_checkpoint(run):
-        return None
-    folder = (run.checkpoints / "latest").absolute()
-    options = ocp.CheckpointManagerOptions(read_only=True, step_format_fixed_length=8)
-    with ocp.CheckpointManager(folder, options=options) as manager:
-        step = manager.latest_step()
-        if step is None:
-            return None
-        args = ocp.args.Composite(meta=ocp.args.JsonRestore())
-        return manager.restore(step, args=args)["meta"]["identity"]
+    return _newest_identity(root_of(run) / "latest")
 
 
 def restore_best(run: RunFolder, params: Any) -> tuple[Any, int]:
@@ -210,7 +287,7 @@ def restore_best(run: RunFolder, params: Any) -> tuple[Any, int]:
     Raises:
       InputError: the folder holds no finished checkpoint, or one of another model.
     """
-    folder = Path(run.checkpoints) / "best"
+    folder = root_of(run) / "best"
     missing = InputError(
         "This run holds no trained model yet.",
         where=str(run.root),
@@ -219,7 +296,7 @@ def restore_best(run: RunFolder, params: Any) -> tuple[Any, int]:
     if not folder.is_dir():
         raise missing
     options = ocp.CheckpointManagerOptions(read_only=True, step_format_fixed_length=8)
-    with ocp.CheckpointManager(folder.absolute(), options=options) as manager:
+    with ocp.CheckpointManager(folder, options=options) as manager:
         step = manager.latest_step()
         if step is None:
             raise missing
@@ -237,8 +314,15 @@ def restore_best(run: RunFolder, params: Any) -> tuple[Any, int]:
 
 
 def _abstract(tree: Any) -> Any:
-    """Shapes and types, placed on the first device whatever device they came from."""
-    place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    return jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), tree
-    )
+    """Shapes and types, and where each leaf belongs: where it lies in ``tree``.
+
+    A leaf that lies nowhere belongs on the first device. Where it lay when it was
+    saved, and on how many devices, does not matter.
+    """
+    first = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+
+    def describe(leaf: Any) -> jax.ShapeDtypeStruct:
+        place = getattr(leaf, "sharding", None) or first
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
+
+    return jax.tree.map(describe, tree)

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 import optax
+from jax.sharding import Mesh
 
 from reviewintent_jax.data.augment import AugmentSpec
 from reviewintent_jax.data.batches import PageSource, TrainBatches, pages_per_batch
@@ -20,11 +21,7 @@ from reviewintent_jax.data.tokens import ReviewTokenizer
 from reviewintent_jax.evaluation.calibration import probabilities
 from reviewintent_jax.evaluation.evaluate import EvaluationSpec
 from reviewintent_jax.evaluation.metrics import classification_metrics
-from reviewintent_jax.evaluation.scoring import (
-    make_score_step,
-    score_split,
-    split_logits,
-)
+from reviewintent_jax.evaluation.scoring import split_logits
 from reviewintent_jax.models.review_intent import (
     ReviewIntent,
     ReviewIntentSpec,
@@ -42,6 +39,8 @@ from reviewintent_jax.training.losses import (
     task_parameters,
 )
 from reviewintent_jax.training.optimizer import OptimizerSpec, make_optimizer, rate_at
+from reviewintent_jax.training.scoring import SplitScorer
+from reviewintent_jax.training.sharding import describe_mesh
 from reviewintent_jax.training.state import TrainState, make_state
 from reviewintent_jax.training.task import Scores
 from reviewintent_jax.training.train_spec import (
@@ -75,6 +74,7 @@ class Experiment:
       optimizer: of all parameters.
       train: how long and how to train.
       evaluation: what is measured at the end.
+      mesh: the devices it runs on, which may be others when it goes on.
     """
 
     name: str
@@ -91,6 +91,7 @@ class Experiment:
     optimizer: OptimizerSpec
     train: TrainSpec
     evaluation: EvaluationSpec
+    mesh: Mesh
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -151,20 +152,21 @@ class Experiment:
         summary, model = self.prepared.summary, self.model.spec
         splits = ", ".join(f"{v['rows']:,} {k}" for k, v in summary["splits"].items())
         refused = sum(summary["rejected"].values())
+        reads = model.history
+        second = f"; a second LSTNet, {reads.classes} intentions" if reads else ""
         lines = [
             f"Data: {summary['rows']:,} rows; {splits}; {refused:,} set aside"
             + (" (see rejected.jsonl)" if refused else ""),
             f"Labels: {self.prepared.labels.describe()}",
             *_intention_lines(summary.get("intention")),
             f"Model: {model.encoder.family} of {model.encoder.num_layers} x "
-            f"{model.encoder.hidden_size}, LSTNet, {model.classes} classes",
+            f"{model.encoder.hidden_size}, LSTNet, {model.classes} classes{second}",
             f"Updates: about {self.train.batch_reviews} reviews, packed in "
             f"{self.batch_pages()} pages of {self.pages.page_tokens} tokens",
+            *describe_mesh(self.mesh),
         ]
         if not model.classes:
             lines[1] = "Labels: none of sentiment; intention alone"
-        if model.history is not None:
-            lines[-2] += f"; a second LSTNet, {model.history.classes} intentions"
         return "\n".join(lines)
 
     @property
@@ -195,7 +197,8 @@ class Experiment:
         params = init_params(
             self.model, page, seed=self.seed, encoder=self.encoder_params
         )
-        return make_state(params | task_parameters(self.loss_spec), optimizer)
+        params |= task_parameters(self.loss_spec)
+        return make_state(params, optimizer, self.mesh)
 
     def totals(self, batch: PageBatch) -> jax.Array | LossTotals:
         """Summed weights of what is labelled in a whole batch."""
@@ -215,10 +218,6 @@ class Experiment:
             return sentiment_loss(output, batch, totals, **smoothing)  # type: ignore[arg-type]
         return joint_loss(params, output, batch, totals, self.loss_spec, **smoothing)  # type: ignore[arg-type]
 
-    def count(self, batch: PageBatch) -> int:
-        """Reviews in a batch; context counts on another page."""
-        return int(np.sum(np.asarray(batch.review_bk) >= 0))
-
     def describe_batch(self, batch: PageBatch) -> str:
         """Rows of the source."""
         review_bk = np.asarray(batch.review_bk)
@@ -229,17 +228,12 @@ class Experiment:
     def validation(self) -> Callable[[Any], Scores]:
         """Returns params -> scores on the validation split."""
         source, prepared = self.page_source(), self.prepared
-        reviews, score = prepared.reviews(VALIDATION), make_score_step(self.model)
+        reviews, pages = prepared.reviews(VALIDATION), self.evaluation.batch_pages
+        score = SplitScorer(self.model, self.mesh, pages)
         sizes = len(self.classes), len(self.intents)
 
         def validate(params: Any) -> Scores:
-            logits_nz = score_split(
-                score,
-                params,
-                source,
-                reviews,
-                batch_pages=self.evaluation.batch_pages,
-            )
+            logits_nz = score(params, source, reviews)
             said, scores = split_logits(logits_nz, *sizes), {}
             if self.classes:
                 label_n = prepared.label_n[reviews]

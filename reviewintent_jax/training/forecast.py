@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh
 
 from reviewintent_jax.data.series import SeriesSpec
 from reviewintent_jax.data.series_windows import (
@@ -24,17 +25,22 @@ from reviewintent_jax.evaluation.forecast_baselines import (
 )
 from reviewintent_jax.evaluation.forecast_metrics import forecast_metrics
 from reviewintent_jax.models.forecaster import Forecaster
-from reviewintent_jax.schema import InputError
+from reviewintent_jax.schema import ArrayLike, InputError
 from reviewintent_jax.training.losses import LossSums, Tally
 from reviewintent_jax.training.optimizer import OptimizerSpec
+from reviewintent_jax.training.sharding import describe_mesh
 from reviewintent_jax.training.state import TrainState, make_state
 from reviewintent_jax.training.task import Scores
-from reviewintent_jax.training.window_task import WindowTask, WindowTrainSpec
+from reviewintent_jax.training.window_task import (
+    WindowTask,
+    WindowTrainSpec,
+    forward_on,
+)
 
 _FORMAT = 1  # of what a checkpoint keeps beside the tensors
 
-ForecastStep = Callable[[Any, Any], jax.Array]
-"""(params, value_bts) -> scaled forecast_bs, jitted."""
+ForecastStep = Callable[[Any, ArrayLike], np.ndarray]
+"""(params, value_bts) -> scaled forecast_bs; every process gives all windows."""
 
 
 class LossUnits(enum.StrEnum):
@@ -90,6 +96,7 @@ class ForecastExperiment(WindowTask):
       optimizer: of all parameters; ``head_rate`` is the one that counts.
       train: how long and how to train.
       evaluation: what is measured at the end.
+      mesh: the devices it runs on, which may be others when it goes on.
     """
 
     name: str
@@ -101,6 +108,7 @@ class ForecastExperiment(WindowTask):
     optimizer: OptimizerSpec
     train: ForecastTrainSpec
     evaluation: ForecastEvaluationSpec
+    mesh: Mesh
 
     def describe(self) -> str:
         """What is about to happen, in a few lines for people."""
@@ -113,6 +121,7 @@ class ForecastExperiment(WindowTask):
             f"{spec.scale}, fitted on {spec.scale_fit} rows",
             f"Model: LSTNet, fusion {self.model.spec.lstnet.fusion}, anchor "
             f"{self.model.spec.anchor}; {self.train.loss} loss",
+            *describe_mesh(self.mesh),
         ]
         if facts["irregular_steps"]:
             lines.append(
@@ -126,9 +135,8 @@ class ForecastExperiment(WindowTask):
 
     def init_state(self, optimizer: optax.GradientTransformation) -> TrainState:
         """State before the first update."""
-        return make_state(
-            init_forecaster(self.model, self.windows, self.seed), optimizer
-        )
+        params = init_forecaster(self.model, self.windows, self.seed)
+        return make_state(params, optimizer, self.mesh)
 
     def totals(self, batch: WindowBatch) -> jax.Array:
         """What the summed errors of a whole batch are divided by."""
@@ -165,7 +173,7 @@ class ForecastExperiment(WindowTask):
     def validation(self) -> Callable[[Any], Scores]:
         """Returns params -> scores on the validation split."""
         row_n = self.windows.targets(VALIDATION)
-        step = make_forecast_step(self.model)
+        step = make_forecast_step(self.model, self.mesh)
         truth_ns = self.windows.truth(row_n)
         naive_ns = persistence(
             self.windows.series.value_ts, row_n, self.windows.spec.horizon
@@ -233,6 +241,7 @@ class TrainedForecaster(NamedTuple):
       evaluation: what is measured.
       usual_error: [s], mean absolute error of each series on the test split, in the
         table's units; empty before the first evaluation.
+      mesh: where the weights lie; None = on the first device.
     """
 
     model: Forecaster
@@ -244,6 +253,7 @@ class TrainedForecaster(NamedTuple):
     data: SeriesSpec
     evaluation: ForecastEvaluationSpec
     usual_error: tuple[float, ...]
+    mesh: Mesh | None = None
 
 
 def init_forecaster(model: Forecaster, windows: Windows, seed: int) -> Any:
@@ -256,14 +266,14 @@ def init_forecaster(model: Forecaster, windows: Windows, seed: int) -> Any:
     return dict(jax.jit(draw)(jax.random.key(seed)))
 
 
-def make_forecast_step(model: Forecaster) -> ForecastStep:
-    """Builds the jitted forward pass."""
+def make_forecast_step(model: Forecaster, mesh: Mesh | None = None) -> ForecastStep:
+    """Builds the forward pass on a mesh, or on the first device."""
 
-    def step(params: Any, value_bts: jax.Array) -> jax.Array:
+    def forward(params: Any, value_bts: jax.Array) -> jax.Array:
         output = model.apply({"params": params}, value_bts, deterministic=True)
         return output.forecast_bs  # type: ignore[union-attr]
 
-    return jax.jit(step)
+    return forward_on(mesh, forward)
 
 
 def forecast_rows(
@@ -274,7 +284,7 @@ def forecast_rows(
     for begin in range(0, len(row_n), batch):
         some = row_n[begin : begin + batch]
         scaled_bs = step(params, windows.batch(some, batch).value_bts)
-        found.append(np.asarray(scaled_bs)[: len(some)])
+        found.append(scaled_bs[: len(some)])
     return windows.scale.back(np.concatenate(found))
 
 

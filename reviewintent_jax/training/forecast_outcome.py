@@ -23,6 +23,7 @@ from reviewintent_jax.evaluation.forecast_baselines import (
 )
 from reviewintent_jax.evaluation.forecast_metrics import Facts, forecast_metrics
 from reviewintent_jax.schema import RunFolder
+from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoints import restore_best
 from reviewintent_jax.training.files import write_json, write_table
 from reviewintent_jax.training.forecast import (
@@ -53,6 +54,7 @@ def write_forecast_outcome(
         data=experiment.data,
         evaluation=experiment.evaluation,
         usual_error=(),
+        mesh=experiment.mesh,
     )
     context = {
         "name": experiment.name,
@@ -79,11 +81,13 @@ def evaluate_forecaster(
     ``context`` holds what does not depend on the forecasts (name, training, config).
     """
     series, spec = windows.series, trained.windows
-    step = make_forecast_step(trained.model)
+    step = make_forecast_step(trained.model, trained.mesh)
     row_n = np.concatenate([windows.targets(VALIDATION), windows.targets(TEST)])
     answered = forecast_rows(
         step, trained.params, windows, row_n, trained.evaluation.batch_windows
     )
+    if not hosts.is_first():  # who was needed for the forecasts alone
+        return context
     systems = {"model": ForecastBaseline(answered, {})}
     systems |= _baselines(trained, windows, row_n)
     scores: dict[str, Facts] = {name: dict(s.facts) for name, s in systems.items()}

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh
 
 from reviewintent_jax.data.labels import LabelMap
 from reviewintent_jax.data.panel_rows import PanelSpec
@@ -33,6 +34,7 @@ from reviewintent_jax.training.heading_answers import (
 )
 from reviewintent_jax.training.losses import LossSums, Tally
 from reviewintent_jax.training.optimizer import OptimizerSpec
+from reviewintent_jax.training.sharding import describe_mesh
 from reviewintent_jax.training.state import TrainState, make_state
 from reviewintent_jax.training.task import Scores
 from reviewintent_jax.training.window_task import WindowTask, WindowTrainSpec
@@ -90,6 +92,7 @@ class HeadingExperiment(WindowTask):
       optimizer: of all parameters; ``head_rate`` is the one that counts.
       train: how long and how to train.
       evaluation: what is measured at the end.
+      mesh: the devices it runs on, which may be others when it goes on.
     """
 
     name: str
@@ -102,6 +105,7 @@ class HeadingExperiment(WindowTask):
     optimizer: OptimizerSpec
     train: HeadingTrainSpec
     evaluation: HeadingEvaluationSpec
+    mesh: Mesh
 
     def describe(self) -> str:
         """What is about to happen, in a few lines for people."""
@@ -117,6 +121,7 @@ class HeadingExperiment(WindowTask):
             f"Model: LSTNet, fusion {self.model.spec.forecaster.lstnet.fusion}, "
             f"anchors {', '.join(self.model.spec.anchors)}; {self.train.loss} loss of "
             "values, cross-entropy of directions",
+            *describe_mesh(self.mesh),
         ]
         return "\n".join(lines)
 
@@ -128,7 +133,8 @@ class HeadingExperiment(WindowTask):
             inputs = batch.value_bts, batch.length_b
             return self.model.init(key, *inputs, deterministic=True)["params"]
 
-        return make_state(dict(jax.jit(draw)(jax.random.key(self.seed))), optimizer)
+        params = dict(jax.jit(draw)(jax.random.key(self.seed)))
+        return make_state(params, optimizer, self.mesh)
 
     def totals(self, batch: PanelBatch) -> jax.Array:
         """Known targets of a whole batch, 1 or more: what its losses are divided by."""
@@ -182,7 +188,7 @@ class HeadingExperiment(WindowTask):
     def validation(self) -> Callable[[Any], Scores]:
         """Returns params -> scores on the validation split."""
         windows, row_n = self.windows, self.windows.targets(VALIDATION)
-        step = make_heading_step(self.model)
+        step = make_heading_step(self.model, self.mesh)
         batch = windows.batch(row_n, len(row_n))
         known_ns = np.asarray(batch.known_bs, np.float64)
         truth = truth_of(windows, row_n)

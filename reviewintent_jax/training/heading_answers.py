@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from reviewintent_jax.data.labels import LabelMap
 from reviewintent_jax.data.panel_rows import PanelSpec
@@ -20,9 +20,10 @@ from reviewintent_jax.data.series_windows import Scale
 from reviewintent_jax.evaluation.heading_baselines import HeadingEvaluationSpec
 from reviewintent_jax.evaluation.heading_metrics import Truth
 from reviewintent_jax.models.heading import Heading
+from reviewintent_jax.training.window_task import forward_on
 
-HeadingStep = Callable[[Any, Any, Any], tuple[jax.Array, jax.Array]]
-"""(params, value_bts, length_b) -> scaled forecast_bs, direction_bsy, jitted."""
+HeadingStep = Callable[[Any, Any, Any], tuple[np.ndarray, np.ndarray]]
+"""(params, value_bts, length_b) -> scaled forecast_bs, direction_bsy."""
 
 
 class TrainedHeading(NamedTuple):
@@ -41,6 +42,7 @@ class TrainedHeading(NamedTuple):
       seed: of the resampling.
       usual_error: [s], mean absolute error of each measure on the test split; empty
         before the first evaluation.
+      mesh: where the weights lie; None = on the first device.
     """
 
     model: Heading
@@ -55,17 +57,18 @@ class TrainedHeading(NamedTuple):
     evaluation: HeadingEvaluationSpec
     seed: int
     usual_error: tuple[float, ...]
+    mesh: Mesh | None = None
 
 
-def make_heading_step(model: Heading) -> HeadingStep:
-    """Builds the jitted forward pass."""
+def make_heading_step(model: Heading, mesh: Mesh | None = None) -> HeadingStep:
+    """Builds the forward pass on a mesh, or on the first device."""
 
-    def step(params: Any, value_bts: Any, length_b: Any) -> tuple:
+    def forward(params: Any, value_bts: Any, length_b: Any) -> tuple:
         inputs = value_bts, length_b
         output = model.apply({"params": params}, *inputs, deterministic=True)
         return output[:2]  # type: ignore[index]
 
-    return jax.jit(step)
+    return forward_on(mesh, forward)
 
 
 def answer_places(

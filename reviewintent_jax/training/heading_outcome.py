@@ -26,6 +26,7 @@ from reviewintent_jax.evaluation.heading_metrics import (
     heading_metrics,
 )
 from reviewintent_jax.schema import RunFolder
+from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoints import restore_best
 from reviewintent_jax.training.files import write_json, write_table
 from reviewintent_jax.training.heading import HeadingExperiment
@@ -64,6 +65,7 @@ def write_heading_outcome(
         evaluation=experiment.evaluation,
         seed=experiment.seed,
         usual_error=(),
+        mesh=experiment.mesh,
     )
     context = {
         "name": experiment.name,
@@ -91,13 +93,15 @@ def evaluate_heading(
     forecasts (name, training, config).
     """
     scaled_ns, logits_nsy = answer_places(
-        make_heading_step(trained.model),
+        make_heading_step(trained.model, trained.mesh),
         trained.params,
         windows.reader,
         trained.scale,
         windows.places,
         trained.evaluation.batch_windows,
     )
+    if not hosts.is_first():  # who was needed for the answers alone
+        return context
     trained = trained._replace(temperatures=_temperatures(windows, logits_nsy))
     systems = {"model": _answer(trained, scaled_ns, logits_nsy)}
     systems |= _baselines(trained, windows)

@@ -15,6 +15,7 @@ from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from reviewintent_jax.schema import RunFolder
+from reviewintent_jax.training import hosts
 
 log = logging.getLogger("reviewintent")
 
@@ -97,6 +98,42 @@ class RunLog:
             left = (self._total - self.seen) / max(self.rate, 1e-9)
             facts.append(f"{time.strftime('%H:%M:%S', time.gmtime(left))} left")
         return ", ".join(facts)
+
+
+class SilentLog:
+    """The log of a process that leaves the speaking to another; records nothing.
+
+    Attributes:
+      seen: items seen.
+      rate: unknown, 0.
+    """
+
+    rate = 0.0
+
+    def __init__(self, seen: int) -> None:
+        self.seen = seen
+
+    def __enter__(self) -> "SilentLog":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def advance(self, items: int) -> None:
+        """Counts some items."""
+        self.seen += items
+
+    def write(self, kind: str, step: int, **values: Any) -> None:
+        """Records nothing."""
+
+
+def open_log(
+    run: RunFolder, *, step: int, seen: int, total: int, units: str
+) -> RunLog | SilentLog:
+    """The records of a run on its first process; see :class:`RunLog`."""
+    if not hosts.is_first():
+        return SilentLog(seen)
+    return RunLog(run, step=step, seen=seen, total=total, units=units)
 
 
 def _keep_until(path: Path, step: int) -> None:

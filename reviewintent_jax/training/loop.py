@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 from reviewintent_jax.data.batches import Position, prefetch
 from reviewintent_jax.schema import InputError, RunFolder
+from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoints import Checkpoints, Tracker
-from reviewintent_jax.training.logs import RunLog
+from reviewintent_jax.training.logs import RunLog, SilentLog, open_log
+from reviewintent_jax.training.placement import Placement, whole
 from reviewintent_jax.training.state import TrainState, count_parameters
 from reviewintent_jax.training.step import StepMetrics, make_train_step
 from reviewintent_jax.training.stopping import StopRequest
@@ -41,36 +43,39 @@ def due(step: int, every: int) -> bool:
 def train(task: Task, run: RunFolder) -> TrainResult:
     """Trains, or goes on training, until the epochs, the steps or patience end.
 
-    After Ctrl-C the update at hand is finished and saved.
+    After Ctrl-C or SIGTERM the update at hand is finished and saved.
 
     Raises:
       InputError: the loss is not finite (step, epoch and rows are named; the last
         checkpoint stays), or the folder holds another run.
       KeyboardInterrupt: after Ctrl-C.
+      Preempted: after SIGTERM.
     """
     spec = task.train
     optimizer = task.make_optimizer()
     data = task.train_batches()
-    update = make_train_step(task, optimizer, accumulate=spec.accumulate)
+    placement = Placement(task.mesh)
+    rows = placement.rows(data.size, spec.accumulate)
     validate = task.validation()
     total = data.items_within(spec.epochs, spec.max_steps)
     with Checkpoints(run, task.identity()) as checkpoints:
         state, tracker = checkpoints.restore(task.init_state(optimizer))
+        update = make_train_step(task, optimizer, state, accumulate=spec.accumulate)
         parameters = count_parameters(state.params)
         step = first = int(state.step)
         began, seconds = time.monotonic(), tracker.seconds
-        stream = prefetch(data.batches(tracker.position), spec.prefetch)
+        stream = prefetch(data.batches(tracker.position, rows), spec.prefetch)
         progress = {"seen": tracker.seen, "total": total, "units": task.units}
-        with RunLog(run, step=step, **progress) as log, StopRequest() as stop:
+        with open_log(run, step=step, **progress) as log, StopRequest() as stop:
             unread: _Update | None = None
-            while not (_finished(spec, tracker, step) or stop.made):
-                batch, position = next(stream)
+            while not (_finished(spec, tracker, step) or stop.reached(step)):
+                part, position, seen = next(stream)
+                batch = placement.put(part, rows)
                 state, metrics = update(state, batch)
                 step += 1
                 if unread is not None:
                     _refuse_non_finite(unread, task)
                 unread = _Update(step, position, batch, metrics)
-                seen = task.count(batch)
                 tracker = tracker._replace(
                     epoch=position.epoch,
                     page=position.page,
@@ -96,11 +101,12 @@ def train(task: Task, run: RunFolder) -> TrainResult:
                 if validating or due(step, spec.checkpoint_every_steps):
                     checkpoints.save(state, tracker)
             stream.close()  # type: ignore[attr-defined]
-            if stop.made and not _finished(spec, tracker, step):
+            if not _finished(spec, tracker, step):
                 if unread is not None:
                     _refuse_non_finite(unread, task)
                 checkpoints.save(state, tracker)
-                raise KeyboardInterrupt
+                checkpoints.wait()
+                stop.leave(step)
     return TrainResult(state, tracker, parameters)
 
 
@@ -131,19 +137,21 @@ def _refuse_non_finite(update: _Update, task: Task) -> None:
     loss, norm = float(update.metrics.loss), float(update.metrics.gradient_norm)
     if math.isfinite(loss) and math.isfinite(norm):
         return
+    where = task.describe_batch(whole(update.batch))
     rates = " and ".join(f"optimizer.{name}_rate" for name in task.rates(0))
-    raise InputError(
+    error = InputError(
         f"Training broke at step {update.step}: the loss is {loss} and the gradient "
         f"norm {norm} (the batch before page {update.position.page} of epoch "
         f"{update.position.epoch}).",
-        where=task.describe_batch(update.batch),
+        where=where,
         fix=f"The last good checkpoint is intact. Lower {rates}, or set "
         "optimizer.clip_norm, in a new --workdir.",
     )
+    hosts.raise_once(error)
 
 
 def _facts(
-    metrics: StepMetrics, task: Task, step: int, epoch: float, log: RunLog
+    metrics: StepMetrics, task: Task, step: int, epoch: float, log: RunLog | SilentLog
 ) -> dict[str, float]:
     figures = {name: float(value) for name, value in metrics.figures.items()}
     rates = task.rates(step - 1)

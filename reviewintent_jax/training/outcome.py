@@ -40,6 +40,7 @@ from reviewintent_jax.evaluation.evaluate import (
 )
 from reviewintent_jax.evaluation.scoring import ReviewLogits, review_table
 from reviewintent_jax.schema import InputError, RunFolder
+from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoints import restore_best
 from reviewintent_jax.training.experiment import Experiment
 from reviewintent_jax.training.files import Facts, write_json, write_table
@@ -75,6 +76,7 @@ def write_outcome(
         intention=begin_intention(experiment),
         data=experiment.data,
         evaluation=experiment.evaluation,
+        mesh=experiment.mesh,
     )
     context = {
         "name": experiment.name,
@@ -96,6 +98,8 @@ def evaluate_own(
     """
     sides = VALIDATION, TEST
     said = {split: _say(trained, prepared, split) for split in sides}
+    if not hosts.is_first():  # who was needed for the scoring alone
+        return context
     metrics = context | _results(trained, prepared)
     facts = {"labels": trained.labels.to_dict(), "step": trained.step}
     if trained.labels.classes:

@@ -9,6 +9,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import Mesh
+
+from reviewintent_jax.training.placement import put_tree
+from reviewintent_jax.training.sharding import one_device, replicated, shardings_of
 
 
 class TrainState(NamedTuple):
@@ -25,10 +29,24 @@ class TrainState(NamedTuple):
     moments: optax.OptState
 
 
-def make_state(params: Any, optimizer: optax.GradientTransformation) -> TrainState:
-    """State before the first update; ``params`` may be NumPy arrays."""
-    params = jax.tree.map(jnp.asarray, params)
-    return TrainState(jnp.zeros((), jnp.int32), params, jax.jit(optimizer.init)(params))
+def make_state(
+    params: Any, optimizer: optax.GradientTransformation, mesh: Mesh | None = None
+) -> TrainState:
+    """State before the first update, each leaf where the rules put it.
+
+    Moments are made where they belong: no device ever holds more than its part.
+
+    Args:
+      params: the whole tree, of JAX or NumPy arrays.
+      optimizer: makes the moments.
+      mesh: of devices; None = the first device alone.
+    """
+    mesh = mesh or one_device()
+    params = put_tree(params, shardings_of(params, mesh))
+    moments = jax.eval_shape(optimizer.init, params)
+    init = jax.jit(optimizer.init, out_shardings=shardings_of(moments, mesh))
+    step = put_tree(jnp.zeros((), jnp.int32), replicated(mesh))
+    return TrainState(step, params, init(params))
 
 
 def count_parameters(params: Any) -> dict[str, int]:

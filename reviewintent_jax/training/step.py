@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from reviewintent_jax.training.losses import LossSums
+from reviewintent_jax.training.sharding import BATCH, batch_sharding, replicated
 from reviewintent_jax.training.state import TrainState
 from reviewintent_jax.training.task import Task
 
@@ -30,20 +32,39 @@ TrainStep = Callable[[TrainState, Any], tuple[TrainState, StepMetrics]]
 
 
 def make_train_step(
-    task: Task, optimizer: optax.GradientTransformation, *, accumulate: int
+    task: Task,
+    optimizer: optax.GradientTransformation,
+    state: TrainState,
+    *,
+    accumulate: int,
 ) -> TrainStep:
     """Builds the jitted step; the state it is given is donated.
 
+    Every leaf of the new state lies where that of ``state`` does. The devices' parts of
+    the sums over a batch are joined by the compiler: the loss is that of one device.
+
     With ``accumulate`` = a > 1 the batch's pages are cut into ``a`` micro-batches whose
     gradients are summed before the one update: the same update as in one piece, in less
-    memory. The number of pages must be a multiple of ``a``.
+    memory. The number of pages must be a multiple of ``a``, and that of a micro-batch
+    one of the devices that share a batch.
+
+    Args:
+      task: what is learned.
+      optimizer: how.
+      state: any state of the run, on its mesh; only where it lies is read.
+      accumulate: micro-batches in an update.
     """
+    placed = jax.tree.map(lambda leaf: leaf.sharding, state)
+    mesh = placed.step.mesh
 
     def loss(params: Any, batch: Any, totals: Any, key: jax.Array) -> tuple:
         sums = task.loss(params, batch, totals, key)
         return sums.loss, sums
 
-    gradient_of = jax.grad(loss, has_aux=True)
+    def gradient_of(params: Any, *rest: Any) -> tuple[Any, LossSums]:
+        gradient, sums = jax.grad(loss, has_aux=True)(params, *rest)
+        # Cut as the parameters are, so that no device sums more than its part.
+        return jax.lax.with_sharding_constraint(gradient, placed.params), sums
 
     def step(state: TrainState, batch: Any) -> tuple[TrainState, StepMetrics]:
         key = jax.random.fold_in(jax.random.key(task.seed, impl="rbg"), state.step)
@@ -51,8 +72,9 @@ def make_train_step(
         if accumulate == 1:
             gradient, sums = gradient_of(state.params, batch, totals, key)
         else:
+            pieces = _pieces(batch, accumulate, mesh)
             gradient, sums = _accumulated(
-                gradient_of, state.params, batch, totals, key, accumulate
+                gradient_of, state.params, pieces, totals, key
             )
         updates, moments = optimizer.update(gradient, state.moments, state.params)
         params = optax.apply_updates(state.params, updates)
@@ -66,19 +88,30 @@ def make_train_step(
         )
         return TrainState(state.step + 1, params, moments), metrics
 
-    return jax.jit(step, donate_argnums=0)
+    return jax.jit(
+        step,
+        in_shardings=(placed, batch_sharding(mesh)),
+        out_shardings=(placed, replicated(mesh)),
+        donate_argnums=0,
+    )
+
+
+def _pieces(batch: Any, pieces: int, mesh: Mesh) -> Any:
+    """The micro-batches of a batch, each of them spread over all devices."""
+    spread = NamedSharding(mesh, PartitionSpec(None, *BATCH))
+
+    def cut(x: jax.Array) -> jax.Array:
+        split = x.reshape(pieces, -1, *x.shape[1:])
+        return jax.lax.with_sharding_constraint(split, spread)
+
+    return jax.tree.map(cut, batch)
 
 
 def _accumulated(
-    gradient_of: Callable,
-    params: Any,
-    batch: Any,
-    totals: Any,
-    key: jax.Array,
-    pieces: int,
+    gradient_of: Callable, params: Any, split: Any, totals: Any, key: jax.Array
 ) -> tuple[Any, LossSums]:
-    """Sums gradients and losses over ``pieces`` micro-batches of the pages."""
-    split = jax.tree.map(lambda x: x.reshape(pieces, -1, *x.shape[1:]), batch)
+    """Sums gradients and losses over micro-batches, which lie on the first axis."""
+    pieces = len(jax.tree.leaves(split)[0])
 
     def piece_of(piece: Any, number: jax.Array | int) -> tuple[Any, LossSums]:
         return gradient_of(params, piece, totals, jax.random.fold_in(key, number))

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 import jax
 import optax
+from jax.sharding import Mesh
 
-from reviewintent_jax.data.batches import Position
+from reviewintent_jax.data.batches import Portion, Position, Rows
 from reviewintent_jax.schema import InputError
 from reviewintent_jax.training.losses import LossSums
 from reviewintent_jax.training.state import TrainState
@@ -61,6 +62,11 @@ class Stream(Protocol):
     """Endless training batches in a repeatable order."""
 
     @property
+    def size(self) -> int:
+        """Rows (pages, windows) in a batch."""
+        ...
+
+    @property
     def items(self) -> int:
         """What is counted (reviews, windows), in one epoch."""
         ...
@@ -69,10 +75,13 @@ class Stream(Protocol):
         """Items that ``epochs`` epochs read, or ``max_steps`` batches (0 = all)."""
         ...
 
-    def batches(self, position: Position) -> Iterator[tuple[Any, Position]]:
-        """Yields (batch, position after it) for ever, from ``position`` on.
+    def batches(
+        self, position: Position, rows: Rows | None = None
+    ) -> Iterator[Portion]:
+        """Yields batches for ever, from ``position`` on; ``rows`` of each, or all.
 
-        Positions count pages; a window of numbers is a page with one slot.
+        Positions count pages; a window of numbers is a page with one slot. Order and
+        positions do not depend on ``rows``, so neither on devices nor on processes.
         """
         ...
 
@@ -87,6 +96,11 @@ class Task(Protocol):
     @property
     def train(self) -> LoopSpec:
         """How long to train."""
+        ...
+
+    @property
+    def mesh(self) -> Mesh:
+        """The devices it runs on."""
         ...
 
     @property
@@ -133,10 +147,6 @@ class Task(Protocol):
         Raises:
           InputError: it cannot be computed on this validation split.
         """
-        ...
-
-    def count(self, batch: Any) -> int:
-        """Items in a batch."""
         ...
 
     def describe_batch(self, batch: Any) -> str:

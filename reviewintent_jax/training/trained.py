@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from jax.sharding import Mesh
 
 from reviewintent_jax.data.clean import Cleaner
 from reviewintent_jax.data.histories import CovariateScale
@@ -21,11 +22,12 @@ from reviewintent_jax.evaluation.score_table import TableScorer
 from reviewintent_jax.evaluation.scoring import (
     ReviewLogits,
     make_score_step,
-    score_split,
     split_logits,
 )
 from reviewintent_jax.models.review_intent import ReviewIntent, without_history
 from reviewintent_jax.schema import InputError
+from reviewintent_jax.training.scoring import SplitScorer
+from reviewintent_jax.training.sharding import one_device
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +87,7 @@ class Trained(NamedTuple):
       intention: the same of intention; None where it is not asked about.
       data: what its training data were.
       evaluation: what is measured.
+      mesh: where the weights lie; None = on the first device.
     """
 
     model: ReviewIntent
@@ -98,6 +101,7 @@ class Trained(NamedTuple):
     intention: TrainedIntention | None
     data: DataSpec
     evaluation: EvaluationSpec
+    mesh: Mesh | None = None
 
     def logits(
         self, prepared: Prepared, reviews: np.ndarray, progress: Progress | None = None
@@ -112,14 +116,10 @@ class Trained(NamedTuple):
             scale = self.intention.scale
         else:
             model, intents = without_history(model), 0
-        logits_nz = score_split(
-            make_score_step(model),
-            self.params,
-            page_source(prepared, self.tokenizer.special, self.pages, scale),
-            reviews,
-            batch_pages=self.evaluation.batch_pages,
-            progress=progress,
-        )
+        mesh = self.mesh or one_device()
+        score = SplitScorer(model, mesh, self.evaluation.batch_pages)
+        source = page_source(prepared, self.tokenizer.special, self.pages, scale)
+        logits_nz = score(self.params, source, reviews, progress)
         return split_logits(logits_nz, len(self.labels.classes), intents)
 
 

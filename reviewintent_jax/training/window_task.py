@@ -4,14 +4,19 @@ cost.
 
 import dataclasses
 import enum
+from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 import optax
+from jax.sharding import Mesh
 
 from reviewintent_jax.data.series_windows import CutWindows, WindowBatches
 from reviewintent_jax.schema import InputError
 from reviewintent_jax.training.optimizer import OptimizerSpec, make_optimizer, rate_at
+from reviewintent_jax.training.placement import Placement
+from reviewintent_jax.training.sharding import one_device, replicated
 from reviewintent_jax.training.task import LoopSpec
 
 
@@ -85,6 +90,28 @@ class WindowTask:
         """Learning rate of update ``step`` (from 0)."""
         return {"head": rate_at(self.optimizer.head_rate, self.optimizer, step)}
 
-    def count(self, batch: Any) -> int:
-        """Windows in a batch."""
-        return int(np.sum(batch.row_b >= 0))
+
+def forward_on(mesh: Mesh | None, forward: Callable[..., Any]) -> Callable[..., Any]:
+    """A forward pass spread over a mesh, or on the first device.
+
+    Args:
+      mesh: where the parameters lie; None = on the first device.
+      forward: (params, arrays of windows) -> tree of arrays, one row a window.
+
+    Returns:
+      The same function of NumPy arrays; every process gives all windows and gets all
+      answers.
+    """
+    mesh = mesh or one_device()
+    placement = Placement(mesh)
+    jitted = jax.jit(forward, out_shardings=replicated(mesh))
+
+    def step(params: Any, *inputs: Any) -> Any:
+        windows = len(inputs[0])
+        rows = placement.rows(windows)
+        # A window for an empty place is any window: nobody reads what is said of it.
+        mine = tuple(np.asarray(x)[np.maximum(rows.source_n, 0)] for x in inputs)
+        said = jitted(params, *placement.put(mine, rows))
+        return jax.tree.map(lambda answer: np.asarray(answer)[:windows], said)
+
+    return step

@@ -11,6 +11,7 @@ from reviewintent_jax.data.augment import AugmentSpec
 from reviewintent_jax.data.batches import (
     PageSource,
     Position,
+    Rows,
     TrainBatches,
     eval_batches,
     pages_per_batch,
@@ -48,7 +49,7 @@ def train_batches(source, augment=OFF, seed=4):
 
 def epoch_of(batches, epoch):
     stream = batches.batches(Position(epoch, 0))
-    return [batch for batch, _ in itertools.islice(stream, batches.steps(epoch))]
+    return [batch for batch, *_ in itertools.islice(stream, batches.steps(epoch))]
 
 
 @pytest.mark.parametrize("epoch", [0, 1, 5])
@@ -67,7 +68,7 @@ def test_reviews_within_are_those_that_the_batches_hold(source, max_steps):
         train_batches(source).batches(Position(0, 0)),
         min(max_steps or whole, whole),
     )
-    seen = sum(int((batch.review_bk >= 0).sum()) for batch, _ in read)
+    seen = sum(int((batch.review_bk >= 0).sum()) for batch, *_ in read)
     assert batches.items_within(epochs, max_steps) == seen
 
 
@@ -86,9 +87,30 @@ def test_any_stop_goes_on_with_the_same_batch(source):
     taken = list(itertools.islice(unbroken, 9))
     for stop in range(8):
         position = taken[stop][1]
-        resumed, after = next(train_batches(source, augment).batches(position))
+        resumed, after, _ = next(train_batches(source, augment).batches(position))
         assert after == taken[stop + 1][1]
         chex.assert_trees_all_equal(resumed, taken[stop + 1][0])
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_together_build_what_one_builds_in_the_same_order(source, processes):
+    """Each reads its own pages alone; no review is skipped or read twice."""
+    augment = AugmentSpec(delete=0.2, replace=0.2, shuffle=0.2)
+    filled = np.append(np.arange(3), -1)  # batches of 3 pages for 4 devices
+    shares = [Rows(4, part) for part in np.split(filled, processes)]
+    streams = [
+        train_batches(source, augment).batches(Position(0, 0), rows) for rows in shares
+    ]
+    alone = train_batches(source, augment).batches(Position(0, 0))
+    for _ in range(9):
+        batch, position, items = next(alone)
+        parts = [next(stream) for stream in streams]
+        assert {(part.position, part.items) for part in parts} == {(position, items)}
+        for name in ("token_ids_bt", "review_bk", "weight_bk"):
+            together = np.concatenate([getattr(part.batch, name) for part in parts])
+            np.testing.assert_array_equal(together[:3], getattr(batch, name))
+        assert (parts[-1].batch.weight_bk[-1] == 0).all()
+        assert (parts[-1].batch.slot_length_bk[-1] == 0).all()
 
 
 def test_augmentation_changes_tokens_but_not_who_is_there(source):
@@ -133,7 +155,7 @@ def test_subject_by_subject_too_every_review_counts_once_an_epoch(source):
         labelled = sum(int((b.history.intent_label_bk >= 0).sum()) for b in read)
         assert labelled == len(REVIEWS)
     stream = batches.batches(Position(0, 0))
-    first = [batch for batch, _ in itertools.islice(stream, 1)]
+    first = [batch for batch, *_ in itertools.islice(stream, 1)]
     counted = sum(int((b.review_bk >= 0).sum()) for b in first)
     assert batches.items_within(1, 1) == counted
 

@@ -137,7 +137,7 @@ def test_an_epoch_holds_every_window_once_and_batches_keep_their_shape(size):
     epochs = []
     for epoch in range(2):
         seen = []
-        for batch, position in stream:
+        for batch, position, _ in stream:
             assert batch.value_bts.shape == (size, 3, 2)
             np.testing.assert_array_equal(batch.weight_b, batch.row_b >= 0)
             seen += batch.row_b[batch.row_b >= 0].tolist()
@@ -154,7 +154,7 @@ def test_batches_go_on_from_any_position():
     whole = list(itertools.islice(batches.batches(Position(0, 0)), 9))
     for done in range(1, 9):
         again = WindowBatches(windows, batch_windows=6, seed=3)
-        batch, _ = next(again.batches(whole[done - 1][1]))
+        batch, *_ = next(again.batches(whole[done - 1][1]))
         np.testing.assert_array_equal(batch.row_b, whole[done][0].row_b)
 
 
@@ -163,7 +163,7 @@ def test_items_within_are_those_that_the_batches_hold(max_steps):
     windows = Windows(series(40), SPEC)
     batches = WindowBatches(windows, batch_windows=6, seed=3)
     seen = steps = 0
-    for batch, position in batches.batches(Position(0, 0)):
+    for batch, position, _ in batches.batches(Position(0, 0)):
         seen, steps = seen + int((batch.row_b >= 0).sum()), steps + 1
         if position.epoch >= 3 or steps == max_steps:
             break

@@ -1,13 +1,17 @@
 """Checkpoints keep what is needed and refuse what is another run."""
 
+import resource
+
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
+from etils import epath
 
 from reviewintent_jax.schema import InputError, RunFolder
+from reviewintent_jax.training.checkpoint_folder import CheckpointSpec
 from reviewintent_jax.training.checkpoints import (
     FRESH,
     Checkpoints,
@@ -106,6 +110,99 @@ def test_what_a_killed_run_left_is_gone_before_orbax_looks(tmp_path, monkeypatch
         assert checkpoints.restore(state(0))[0].step == 1
     assert seen == ["00000001", "00000001"]
     assert foreign.is_dir()
+
+
+def save_steps(run, *steps):
+    with Checkpoints(run, IDENTITY) as checkpoints:
+        for step in steps:
+            checkpoints.save(state(step), FRESH._replace(seen=step))
+
+
+def damage(run, step, what):
+    """Cuts or takes away files of a checkpoint, as a failing disk does."""
+    folder = run.checkpoints / "latest" / f"{step:08d}"
+    if what == "meta":
+        (folder / "meta" / "metadata").write_text("{")
+        return
+    for path in (folder / "tensors").rglob("*"):
+        if path.is_file() and "d" in path.parts:
+            path.write_bytes(path.read_bytes()[:1] if what == "cut" else b"")
+        elif path.is_file() and what == "gone":
+            path.unlink()
+
+
+@pytest.mark.parametrize("what", ["cut", "gone", "meta"])
+def test_a_damaged_newest_checkpoint_gives_way_with_a_warning(tmp_path, caplog, what):
+    run = RunFolder(tmp_path)
+    save_steps(run, 1, 2)
+    damage(run, 2, what)
+    with Checkpoints(run, IDENTITY) as checkpoints:
+        found, tracker = checkpoints.restore(state(0))
+        chex.assert_trees_all_equal(jax.device_get(found), jax.device_get(state(1)))
+        assert tracker.seen == 1
+        # Its step comes again, and is saved again.
+        checkpoints.save(state(2), FRESH)
+    assert "step 2 cannot be read" in caplog.text
+    assert kept(run, "latest") == [1, 2]
+
+
+def test_where_no_checkpoint_can_be_read_none_is_touched(tmp_path):
+    run = RunFolder(tmp_path)
+    save_steps(run, 1, 2)
+    damage(run, 1, "cut")
+    damage(run, 2, "cut")
+    said = pytest.raises(InputError, match="None of the run's checkpoints")
+    with Checkpoints(run, IDENTITY) as checkpoints, said:
+        checkpoints.restore(state(0))
+    assert kept(run, "latest") == [1, 2]
+
+
+def test_a_full_disk_is_told_and_the_checkpoint_before_stays(tmp_path):
+    """The limit on the size of a file stands for the disk."""
+    run = RunFolder(tmp_path)
+    save_steps(run, 1)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    big = state(2)._replace(params={"kernel": jnp.ones((600, 500))})
+    try:
+        said = pytest.raises(InputError, match="disk is full")
+        with said, Checkpoints(run, IDENTITY) as checkpoints:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+            checkpoints.save(big, FRESH)
+            checkpoints.wait()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with Checkpoints(run, IDENTITY) as checkpoints:
+        assert checkpoints.restore(state(0))[0].step == 1
+    assert kept(run, "latest") == [1]
+
+
+def test_checkpoints_may_lie_elsewhere(tmp_path):
+    run = RunFolder(tmp_path / "run", str(tmp_path / "disk" / "mine"))
+    save_steps(run, 1, 2)
+    assert has_checkpoint(run)
+    assert not has_checkpoint(RunFolder(tmp_path / "run"))
+    assert (tmp_path / "disk" / "mine" / "latest" / "00000002").is_dir()
+    assert not run.checkpoints.exists()
+
+
+@pytest.mark.parametrize("folder", ["", "/disk/run", "gs://bucket/run", "s3://b/run"])
+def test_folders_and_buckets_are_taken(folder):
+    assert CheckpointSpec(folder).folder == folder
+
+
+def test_other_addresses_are_refused():
+    with pytest.raises(InputError, match="cannot be a ftp:// address"):
+        CheckpointSpec("ftp://host/run")
+
+
+def test_a_bucket_without_its_file_system_says_what_to_install(monkeypatch):
+    def missing(self):
+        raise ImportError("Please install gcsfs")
+
+    monkeypatch.setattr(type(epath.Path("gs://a/b")), "exists", missing)
+    with pytest.raises(InputError, match="install gcsfs") as refused:
+        has_checkpoint(RunFolder("run", "gs://bucket/run"))
+    assert "[remote]" in refused.value.fix
 
 
 def test_an_unfinished_folder_is_no_checkpoint(tmp_path):

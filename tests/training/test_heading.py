@@ -110,10 +110,10 @@ def test_the_loss_is_that_of_a_plain_loop(config, tmp_path, loss):
     )
     experiment = built(config, tmp_path / "run")
     batch = first_batch(experiment)
-    assert 0 < experiment.count(batch) < 100  # the rest is empty and must not count
+    assert 0 < (batch.row_b >= 0).sum() < 100  # the rest is empty and must not count
     batch.known_bs[3, 1], batch.direction_bs[3, 1] = 0, -1  # one that nobody knows
     params = experiment.init_state(experiment.make_optimizer()).params
-    step = make_heading_step(experiment.model)
+    step = make_heading_step(experiment.model, experiment.mesh)
     forecast, logits = map(np.asarray, step(params, batch.value_bts, batch.length_b))
     total, known, hits = 0.0, 0, 0
     for b, s in np.ndindex(100, 3):

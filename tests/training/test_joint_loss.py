@@ -202,8 +202,9 @@ def test_pieces_give_the_update_of_the_whole(spec):
     optimizer = optax.sgd(0.1)
     results = []
     for pieces in (1, 2):
-        step = make_train_step(task, optimizer, accumulate=pieces)
-        results.append(step(make_state(params, optimizer), batch))
+        state = make_state(params, optimizer)
+        step = make_train_step(task, optimizer, state, accumulate=pieces)
+        results.append(step(state, batch))
     chex.assert_trees_all_close(*results, rtol=1e-4, atol=1e-6)
 
 

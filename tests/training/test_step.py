@@ -31,8 +31,8 @@ def start(experiment, *, seed=5, accumulate=1):
     """The step with that seed, from first weights that do not depend on it."""
     optimizer = experiment.make_optimizer()
     seeded = dataclasses.replace(experiment, seed=seed)
-    step = make_train_step(seeded, optimizer, accumulate=accumulate)
-    return step, experiment.init_state(optimizer)
+    state = experiment.init_state(optimizer)
+    return make_train_step(seeded, optimizer, state, accumulate=accumulate), state
 
 
 def first_batch(experiment):

@@ -1,0 +1,168 @@
+"""What starts runs on clusters: checked by the tools that exist for it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from launch.distributed import find_seat
+from launch.supervise import Supervisor, describe
+
+CLUSTER = Path(__file__).parents[2] / "launch" / "cluster"
+SCHEMA = Path(__file__).with_name("jobset_schema.json")
+"""That of JobSet v0.9.1 (its CRD), without descriptions and unused parts of pods."""
+
+
+@pytest.mark.parametrize("name", ["slurm.sbatch", "hosts.sh"])
+def test_shellcheck_finds_nothing(name):
+    command = [Path(sys.executable).with_name("shellcheck"), "--severity=style"]
+    done = subprocess.run(
+        [*command, CLUSTER / name], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def strict(schema):
+    """The same schema with nothing allowed that it does not name."""
+    if isinstance(schema, list):
+        return [strict(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: strict(value) for key, value in schema.items()}
+    if isinstance(schema.get("properties"), dict) and schema["properties"]:
+        closed.setdefault("additionalProperties", False)
+    return closed
+
+
+@pytest.fixture(scope="module")
+def jobset():
+    return yaml.safe_load((CLUSTER / "jobset.yaml").read_text())
+
+
+@pytest.fixture(scope="module")
+def schema():
+    closed = strict(json.loads(SCHEMA.read_text()))
+    # Of the CRD's own metadata only the outline is known.
+    closed["properties"]["metadata"] = {"type": "object"}
+    return closed
+
+
+def test_the_jobset_follows_the_schema(jobset, schema):
+    jsonschema.validate(jobset, schema)
+
+
+def test_the_schema_would_find_a_misspelt_field(jobset, schema):
+    wrong = json.loads(json.dumps(jobset))
+    job = wrong["spec"]["replicatedJobs"][0]["template"]["spec"]
+    job["template"]["spec"]["restartpolicy"] = "Never"
+    with pytest.raises(jsonschema.ValidationError, match="restartpolicy"):
+        jsonschema.validate(wrong, schema)
+
+
+def test_the_pods_of_the_jobset_find_each_other(jobset):
+    name, (job,) = jobset["metadata"]["name"], jobset["spec"]["replicatedJobs"]
+    spec = job["template"]["spec"]
+    (container,) = spec["template"]["spec"]["containers"]
+    environ = {each["name"]: each["value"] for each in container["env"]}
+    last = find_seat(environ | {"JOB_COMPLETION_INDEX": str(spec["completions"] - 1)})
+    assert last.processes == spec["completions"] == spec["parallelism"]
+    assert last.address == f"{name}-{job['name']}-0-0.{name}:12355"
+    mounts = {mount["name"] for mount in container["volumeMounts"]}
+    assert mounts == {v["name"] for v in spec["template"]["spec"]["volumes"]}
+
+
+def test_ssh_starts_a_supervisor_with_its_place_on_each_host(tmp_path):
+    record = tmp_path / "said"
+    ssh = tmp_path / "ssh"
+    ssh.write_text(f'#!/bin/sh\nprintf "%s: %s\\n" "$1" "$2" >>{record}\n')
+    ssh.chmod(0o755)
+    done = subprocess.run(
+        ["bash", CLUSTER / "hosts.sh", "n1 n2", "--config=a b.py"],
+        env={"SSH": str(ssh), "PATH": "/usr/bin:/bin", "PYTHON": "py"},
+        check=False,
+    )
+    assert done.returncode == 0
+    said = sorted(record.read_text().splitlines())
+    assert [line.split(":")[0] for line in said] == ["n1", "n2"]
+    for number, line in enumerate(said):
+        assert "JAX_COORDINATOR_ADDRESS=n1:12355 JAX_NUM_PROCESSES=2" in line
+        assert f"JAX_PROCESS_ID={number} exec py -m launch.supervise -- " in line
+        assert line.endswith("--config=a\\ b.py")
+
+
+def srun_that(tmp_path, *codes):
+    """Commands of a Slurm cluster; each start of ``srun`` ends with the next code."""
+    for name, body in {
+        "srun": f"echo x >>{tmp_path}/starts\n"
+        f"set -- {' '.join(map(str, codes))}\n"
+        f"shift $(($(wc -l <{tmp_path}/starts) - 1))\nexit $1\n",
+        "scontrol": f'echo "$@" >{tmp_path}/requeued\n',
+        "sleep": "",
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}")
+        (tmp_path / name).chmod(0o755)
+    return subprocess.run(
+        ["bash", CLUSTER / "slurm.sbatch", "--config=c.py"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_JOB_ID": "7", "RESTARTS": "3"},
+        capture_output=True,
+        check=False,
+    ).returncode
+
+
+@pytest.mark.parametrize(
+    ("codes", "ended", "starts", "requeued"),
+    [
+        ((0,), 0, 1, False),
+        ((1, 134, 0), 0, 3, False),
+        ((2,), 2, 1, False),  # a mistake is not repeated
+        ((1, 75), 0, 2, True),
+        ((1, 1, 1, 9), 9, 4, False),
+    ],
+)
+def test_slurm_starts_again_requeues_or_gives_up(
+    tmp_path, codes, ended, starts, requeued
+):
+    assert srun_that(tmp_path, *codes) == ended
+    assert len((tmp_path / "starts").read_text().split()) == starts
+    assert (tmp_path / "requeued").exists() == requeued
+
+
+class Scripted(Supervisor):
+    """A supervisor whose starts end as written."""
+
+    def __init__(self, *attempts, told=None):
+        super().__init__([], 2, 1.0)
+        self.left, self._after = list(attempts), told
+
+    def attempt(self):
+        self.told = self._after
+        return self.left.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "told", "code"),
+    [
+        ([[0, 0]], None, 0),
+        ([[1, -9], [134, 1], [0, 0]], None, 0),
+        ([[2, 1]], None, 2),
+        ([[75, 75], [0, 0]], None, 0),  # one process alone was told to stop
+        ([[75, 75]], 15, 0),
+        ([[75, 1]], 15, 75),
+        ([[1, -9], [1, -9], [1, -9]], None, 137),
+    ],
+)
+def test_a_supervisor_starts_again_what_failed(attempts, told, code):
+    supervisor = Scripted(*attempts, told=told)
+    assert supervisor.run(restarts=2, pause=0.0) == code
+    assert supervisor.left == []
+
+
+def test_ends_are_told_in_words():
+    assert describe([1, -9]) == (
+        "process 0 failed with code 1, process 1 was killed (SIGKILL)"
+    )
+    assert describe([0, 0]) == "all processes ended well"

@@ -91,6 +91,7 @@ def config(tmp_path):
         logistic_costs=(1.0,),
         bootstrap_samples=20,
     )
+    config.mesh.data = 1
     return config
 
 
@@ -113,7 +114,7 @@ def test_the_loss_is_that_of_a_plain_loop(config, tmp_path, loss):
     assert 0 < (batch.row_b >= 0).sum() < 100  # the rest is empty and must not count
     batch.known_bs[3, 1], batch.direction_bs[3, 1] = 0, -1  # one that nobody knows
     params = experiment.init_state(experiment.make_optimizer()).params
-    step = make_heading_step(experiment.model, experiment.mesh)
+    step = make_heading_step(experiment.model)
     forecast, logits = map(np.asarray, step(params, batch.value_bts, batch.length_b))
     total, known, hits = 0.0, 0, 0
     for b, s in np.ndindex(100, 3):
@@ -140,8 +141,9 @@ def test_pieces_make_the_same_update(config, tmp_path):
     states = []
     for pieces in (1, 3):
         optimizer = experiment.make_optimizer()
-        step = make_train_step(experiment, optimizer, accumulate=pieces)
-        state, _ = step(experiment.init_state(optimizer), first_batch(experiment))
+        state = experiment.init_state(optimizer)
+        step = make_train_step(experiment, optimizer, state, accumulate=pieces)
+        state, _ = step(state, first_batch(experiment))
         states.append(jax.device_get(state.params))
     chex.assert_trees_all_close(*states, atol=1e-6)
 

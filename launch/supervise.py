@@ -147,7 +147,9 @@ def describe(codes: Sequence[int]) -> str:
 
 def main(argv: list[str]) -> None:
     """Flags of the training in, exit code out."""
-    logging.basicConfig(format="Supervisor: %(message)s", level=logging.INFO)
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("Supervisor: %(message)s"))
+    log.handlers[:], log.propagate = [handler], False
     supervisor = Supervisor(argv[1:], _PROCESSES.value, _GRACE.value)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, supervisor.stop)

@@ -162,11 +162,12 @@ def test_a_full_disk_is_told_and_the_checkpoint_before_stays(tmp_path):
     run = RunFolder(tmp_path)
     save_steps(run, 1)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    big = state(2)._replace(params={"kernel": jnp.ones((600, 500))})
+    noise = jax.random.normal(jax.random.key(0), (600, 500))  # does not compress
+    big = state(2)._replace(params={"kernel": noise})
     try:
         said = pytest.raises(InputError, match="disk is full")
         with said, Checkpoints(run, IDENTITY) as checkpoints:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
             checkpoints.save(big, FRESH)
             checkpoints.wait()
     finally:

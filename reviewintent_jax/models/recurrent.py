@@ -164,7 +164,7 @@ class GRU(nn.Module):
             "candidate_bias", nn.initializers.zeros, (self.features,)
         )
         fixed = self.gate_fusion, self.unroll, self.dtype, self.candidate
-        states = gru_scan(
+        states: Any = gru_scan(  # custom_vjp hides the type
             ScanChoice(*fixed),
             hoisted.inputs,
             hoisted.keep,
@@ -215,6 +215,6 @@ class LSTM(nn.Module):
         """
         hoisted = _hoist(self, x_btd, reset_bt, valid_bt, 4)
         choice = ScanChoice(self.gate_fusion, self.unroll, self.dtype)
-        states = lstm_scan(choice, hoisted.inputs, hoisted.keep, hoisted.recurrent)
+        states: Any = lstm_scan(choice, hoisted.inputs, hoisted.keep, hoisted.recurrent)
         states = unfold_phases(states, x_btd.shape[:-2], x_btd.shape[-2])
         return jnp.where(valid_bt[..., None], states, 0.0)

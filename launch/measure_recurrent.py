@@ -23,7 +23,7 @@ from reviewintent_jax.training.files import write_json
 from reviewintent_jax.training.logs import say
 
 _ROUNDS = flags.DEFINE_integer("rounds", 11, "Turns that each system takes.")
-_OUTPUT = flags.DEFINE_string("output", "docs/results", "Folder to write to.")
+_OUTPUT = flags.DEFINE_string("folder", "docs/results", "Folder to write to.")
 
 _PAGES = 4  # of 512 tokens: 32 reviews of usual length
 _WINDOWS = 192  # the slots of two pages, a window each

@@ -9,7 +9,7 @@ import pytest
 from reviewintent_jax.evaluation.results import read_results
 from reviewintent_jax.schema import RunFolder
 from tests.launch.test_commands import launch
-from tests.training.test_heading import reviews
+from tests.training.test_heading_task import reviews
 
 pytestmark = pytest.mark.slow
 CONFIG = "--config=configs/intention_series.py"

@@ -8,6 +8,14 @@ import pytest
 from reviewintent_jax.training.stopping import Preempted, StopRequest
 
 
+@pytest.fixture(autouse=True)
+def a_foreground():
+    """A program started in the background ignores Ctrl-C, and so would the tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_the_first_is_noted_and_the_second_interrupts():
     before = signal.getsignal(signal.SIGINT)
     with StopRequest() as stop:

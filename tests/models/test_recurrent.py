@@ -203,12 +203,14 @@ def products(jaxpr, inside=False):
                 yield from products(getattr(value, "jaxpr", value), deeper)
 
 
-@pytest.mark.parametrize("layer", [GRU(STATES, Candidate.RELU, period=3), LSTM(STATES)])
-def test_the_input_projection_is_one_product_outside_the_scan(layer):
+@pytest.mark.parametrize(
+    ("layer", "gates"), [(GRU(STATES, Candidate.RELU, period=3), 3), (LSTM(STATES), 4)]
+)
+def test_inputs_are_projected_outside_the_scan_once_a_gate(layer, gates):
     x = random_x(BATCH, STEPS, INPUTS)
     variables = parameters(layer, x)
     found = list(products(jax.make_jaxpr(layer.apply)(variables, x, NONE, ALL).jaxpr))
-    assert [size for inside, size in found if not inside] == [INPUTS]
+    assert [size for inside, size in found if not inside] == gates * [INPUTS]
     assert {size for inside, size in found if inside} == {STATES}
 
 

@@ -78,15 +78,7 @@ def make_train_step(
             )
         updates, moments = optimizer.update(gradient, state.moments, state.params)
         params = optax.apply_updates(state.params, updates)
-        metrics = StepMetrics(
-            loss=sums.loss,
-            figures={
-                name: tally.total / jnp.maximum(tally.count, 1.0)
-                for name, tally in sums.tallies.items()
-            },
-            gradient_norm=optax.tree.norm(gradient),
-        )
-        return TrainState(state.step + 1, params, moments), metrics
+        return TrainState(state.step + 1, params, moments), _metrics(sums, gradient)
 
     return jax.jit(
         step,
@@ -94,6 +86,15 @@ def make_train_step(
         out_shardings=(placed, replicated(mesh)),
         donate_argnums=0,
     )
+
+
+def _metrics(sums: LossSums, gradient: Any) -> StepMetrics:
+    """What an update tells of itself."""
+    figures = {
+        name: tally.total / jnp.maximum(tally.count, 1.0)
+        for name, tally in sums.tallies.items()
+    }
+    return StepMetrics(sums.loss, figures, optax.tree.norm(gradient))
 
 
 def _pieces(batch: Any, pieces: int, mesh: Mesh) -> Any:

@@ -1,8 +1,8 @@
 """A JSON schema of the part of JobSet and Kubernetes that our manifest uses.
 
-Written from the documented fields of jobset.x-k8s.io/v1alpha2, batch/v1 Job and Pod, and
-strict: a field that does not stand here, or a value of another kind, is an error. It
-says nothing of what the manifest leaves out.
+Written from the documented fields of jobset.x-k8s.io/v1alpha2, batch/v1 Job and Pod,
+and strict: a field that does not stand here, or a value of another kind, is an error.
+It says nothing of what the manifest leaves out.
 """
 
 TEXT = {"type": "string"}

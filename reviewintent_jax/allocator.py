@@ -20,8 +20,8 @@ def keep_freed_memory() -> bool:
     """Makes this process keep the memory that XLA frees after each step for the next.
 
     By default glibc gives several hundred megabytes back after every step, and the
-    system hands them out again page by page: a third of a training step on CPU, and
-    more on a busy machine. What the process keeps is also laid on huge pages where the
+    system hands them out again page by page: a third of the CPU time of a
+    forecast's training. What the process keeps is also laid on huge pages where the
     system allows programs to ask for them.
 
     Call it before anything starts a thread: a thread that has been given an arena of

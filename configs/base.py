@@ -154,8 +154,8 @@ def add_model(config: ConfigDict) -> None:
             "highway_window": 128,  # tokens; 0 = no highway
             "summary_features": 128,
             "dropout": 0.1,
-            "gate_fusion": "separate",  # speed only
-            "unroll": 1,  # speed only
+            "gate_fusion": "separate",  # speed only: docs/results/recurrent.md
+            "unroll": 1,  # speed only; the same page
         }
     )
     config.head = ConfigDict({"dropout": 0.1})
@@ -166,7 +166,7 @@ def add_history(config: ConfigDict) -> None:
     config.history = ConfigDict(  # where intention is asked about; steps are reviews
         {
             # Numbers kept of each review's summary, beside its sentiment and the
-            # covariates; 0 = all of it, which few histories suffice to learn from.
+            # covariates; 0 = none; -1 = all of it, which few histories suffice for.
             "step_features": 2,
             "lstnet": ConfigDict(
                 {

@@ -37,7 +37,7 @@ _LATER["intention"] = NO_INTENTION
 _LATER["checkpoints"] = {"folder": ""}
 _LATER["mesh"] = {"data": 1, "fsdp": 1, "tensor": 1}
 _LATER["history"] = {
-    "step_features": 0,
+    "step_features": -1,
     "lstnet": {
         **{"kernel_sizes": (1, 2, 3), "channels": 32, "padding": "causal"},
         **{"recurrent_features": 32, "recurrent_layers": 1, "candidate": "tanh"},
@@ -100,7 +100,8 @@ class HistoryChoice:
     """What reads the reviews of a subject over time, where intention is asked about.
 
     Attributes:
-      step_features: what is kept of each review's summary, 1 or more; 0 = all of it.
+      step_features: numbers kept of each review's summary, 1 or more; 0 = none,
+        -1 = all of it.
       lstnet: the history LSTNet; its steps are reviews.
       dropout: in [0, 1), before the dense layers of intention.
       loss: how sentiment and intention become one loss.

@@ -26,8 +26,8 @@ class HistorySpec:
 
     Attributes:
       lstnet: the history LSTNet; its steps are reviews.
-      step_features: features that a linear map keeps of each review's summary; 0 = all
-        of it, as it is.
+      step_features: features that a linear map keeps of each review's summary; 0 =
+        none: of a text its sentiment alone is read; -1 = all of it, as it is.
       covariates: number x of covariates of a review, 0 or more.
       classes: number of intention classes, 2 or more.
       head_dropout: probability of dropping a summary feature, in [0, 1).
@@ -41,9 +41,13 @@ class HistorySpec:
 
     def __post_init__(self) -> None:
         """Refuse sizes that make no model."""
-        for name in ("step_features", "covariates"):
-            if getattr(self, name) < 0:
-                raise InputError(f"The number of {name} must not be negative.")
+        if self.covariates < 0:
+            raise InputError("The number of covariates must not be negative.")
+        if self.step_features < -1:
+            raise InputError(
+                f"step_features is {self.step_features}; it must be -1 (all), 0 (none) "
+                "or more."
+            )
         if self.classes < 2:
             raise InputError(
                 f"Intention has {self.classes} class(es); there must be 2 or more."
@@ -80,8 +84,8 @@ def gather_windows(
 
 
 class History(nn.Module):
-    """History LSTNet and its head; parameters ``step`` (where ``step_features`` are
-    asked for), ``lstnet``, ``intention`` and ``text_intention``.
+    """History LSTNet and its head; parameters ``step`` (where ``step_features`` is 1
+    or more), ``lstnet``, ``intention`` and ``text_intention``.
 
     A step is what is known of one review::
 
@@ -127,8 +131,8 @@ class History(nn.Module):
                 f"the model reads {spec.covariates} covariates, the batch has "
                 f"{covariate_bkx.shape[-1]}"
             )
-        said_bkx = review_bkm
-        if spec.step_features:
+        said_bkx = review_bkm if spec.step_features else review_bkm[..., :0]
+        if spec.step_features > 0:
             keep = nn.Dense(spec.step_features, dtype=self.dtype, name="step")
             said_bkx = keep(review_bkm).astype(jnp.float32)
         parts = [said_bkx, covariate_bkx]
@@ -137,6 +141,11 @@ class History(nn.Module):
             mean_bk1 = log_prob_bky.mean(axis=-1, keepdims=True)
             parts.insert(1, log_prob_bky - mean_bk1)
         step_bkx = jnp.concatenate(parts, axis=-1)
+        if not step_bkx.shape[-1]:
+            raise InputError(
+                "The history model has nothing to read: history.step_features is 0, "
+                "and there are neither covariates nor a sentiment. Set one of them."
+            )
         steps_bkwx = gather_windows(step_bkx, window_slots_bkw)
         length_bk1 = jnp.sum(window_slots_bkw >= 0, axis=-1, keepdims=True)
         start_bk1 = window_slots_bkw.shape[-1] - length_bk1

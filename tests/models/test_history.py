@@ -29,6 +29,7 @@ from reviewintent_jax.models.review_intent import (
     ReviewIntentSpec,
     init_params,
 )
+from reviewintent_jax.schema import InputError
 from tests.conftest import tiny_encoder_spec
 
 SPECIAL = SpecialIds(2, 3, 0)
@@ -289,12 +290,33 @@ def test_intention_reads_the_sentiment_and_does_not_move_it(params):
 
 
 def test_the_summaries_may_be_read_whole_and_without_sentiment():
-    history = dataclasses.replace(SPEC.history, step_features=0)
+    history = dataclasses.replace(SPEC.history, step_features=-1)
     model = ReviewIntent(dataclasses.replace(SPEC, classes=0, history=history))
     drawn = init_params(model, pages_of(), seed=1, encoder=None)["history"]
     assert "step" not in drawn
     read = drawn["lstnet"]["convolution"]["kernel_2"].shape[1]
     assert read == TEXT.summary_features + history.covariates
+
+
+def test_of_a_text_its_sentiment_alone_may_be_read():
+    history = dataclasses.replace(SPEC.history, step_features=0)
+    model = ReviewIntent(dataclasses.replace(SPEC, history=history))
+    drawn = init_params(model, pages_of(), seed=1, encoder=None)["history"]
+    assert "step" not in drawn
+    read = drawn["lstnet"]["convolution"]["kernel_2"].shape[1]
+    assert read == SPEC.classes + history.covariates
+
+
+def test_a_history_of_nothing_is_refused():
+    history = dataclasses.replace(SPEC.history, step_features=0, covariates=0)
+    model = ReviewIntent(dataclasses.replace(SPEC, classes=0, history=history))
+    page = pages_of()
+    bare = page.history.covariate_bkx[..., :0]
+    page = page._replace(history=page.history._replace(covariate_bkx=bare))
+    with pytest.raises(InputError, match="nothing to read"):
+        init_params(model, page, seed=1, encoder=None)
+    with pytest.raises(InputError, match="step_features is -2"):
+        dataclasses.replace(history, step_features=-2)
 
 
 def test_the_text_head_moves_nothing_but_itself(params):

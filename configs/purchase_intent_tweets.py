@@ -28,6 +28,7 @@ def get_config() -> ConfigDict:
     config.intention.labels.kind = "names"
     config.intention.labels.classes = ("no", "undefined", "yes")
     config.intention.labels.aliases = ("PI -> yes",)
+    config.intention.covariates = ("length",)
     config.pages.page_tokens = config.pages.max_tokens = 128  # no tweet is longer
     config.lstnet.highway_window = 32
     config.train.stop_metric = "intention_macro_f1"

@@ -27,5 +27,7 @@ def get_config() -> ConfigDict:
     config.intention.label = "Recommended IND"
     config.intention.labels.kind = "binary"
     config.intention.labels.classes = ("not recommended", "recommended")
+    config.intention.helpful = "Positive Feedback Count"
+    config.intention.covariates = ("helpful", "length")
     config.train.epochs = 1
     return config

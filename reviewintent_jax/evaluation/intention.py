@@ -36,6 +36,9 @@ TEXT_ONLY = "text_only"
 TRUTH = "truth"
 """Column of the best possible probability of class 1, where it is known."""
 
+ENOUGH_SUBJECTS = 30
+"""Subjects from which intervals that draw them mean something."""
+
 CIRCULAR = "proxy_rating"
 """The definition of intention that is sentiment by another name."""
 
@@ -143,6 +146,7 @@ def intention_metrics(
     spec: EvaluationSpec,
     *,
     shuffled: Mapping[str, Any] | None,
+    shuffled_text: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The section ``intention`` of ``metrics.json``.
 
@@ -152,12 +156,13 @@ def intention_metrics(
       facts: what intention meant.
       others: system -> its answers in the order of ``test``, or why it is absent.
       spec: intervals, threshold and seed.
-      shuffled: from ``intention_baselines.shuffled_labels``.
+      shuffled: from ``shuffled.shuffled_labels``.
+      shuffled_text: from ``shuffled.shuffled_texts``.
 
     Returns:
       The facts, ``temperature``, ``threshold``, ``systems``, ``differences``,
       ``absent``, ``history`` (what it adds, in words), ``sentiment_correlation``,
-      ``shuffled`` and ``best_possible``.
+      ``shuffled``, ``shuffled_text`` and ``best_possible``.
     """
     present = {k: v for k, v in others.items() if isinstance(v, Baseline)}
     absent = {k: v.reason for k, v in others.items() if isinstance(v, Absent)}
@@ -179,6 +184,7 @@ def intention_metrics(
         "absent": absent,
         "sentiment_correlation": sentiment_correlation(test, prob_ny, facts, spec),
         "shuffled": dict(shuffled) if shuffled else None,
+        "shuffled_text": dict(shuffled_text) if shuffled_text else None,
         "best_possible": _best_possible(test, prob_ny, spec),
     }
     section["history"] = what_history_adds(section)
@@ -234,6 +240,12 @@ def what_history_adds(section: Mapping[str, Any]) -> dict[str, Any]:
     found = section["differences"].get(TEXT_ONLY, {}).get("auc")
     if not found or found["value"] is None:
         verdict = "What the history adds was not measured."
+        return nothing | {"adds": "unknown", "verdict": verdict}
+    if section["cut"] and section["subjects"] < ENOUGH_SUBJECTS:
+        verdict = (
+            f"What the history adds cannot be told from {section['subjects']} "
+            f"subjects: {ENOUGH_SUBJECTS} or more are needed."
+        )
         return nothing | {"adds": "unknown", "verdict": verdict}
     value, low, high = found["value"], found["low"], found["high"]
     if low is None:

@@ -31,18 +31,14 @@ from reviewintent_jax.evaluation.intention_windows import (
     recency_frequency,
     window_features,
 )
-from reviewintent_jax.evaluation.metrics import classification_metrics
 from reviewintent_jax.schema import NO_LABEL
 
 LEAVES = (4, 8, 16)
 """Leaves of a boosted tree that are tried."""
 ROUNDS = 150
 """Most trees a class; how many are kept is chosen on validation."""
-SHUFFLES = 20
-"""Fits on shuffled labels."""
 _RATE = 0.06
 _STRENGTHS = (1.0, 0.1, 10.0, 0.01)  # the first where there is no validation
-_SHUFFLED_ROWS = 10_000  # enough to see a leak; twenty fits should not cost an hour
 _ROWS_FOR_THREADS = 50_000
 _TINY = 1e-12  # the smallest probability given to a class
 
@@ -80,7 +76,7 @@ def fit_intention_baselines(
     found: dict[str, Baseline | Absent] = {}
     for name, fit in fits.items():
         log.info("Intention baseline: %s", name.replace("_", " "))
-        found[name] = fit(_labelled(sides, spec), len(classes), spec)
+        found[name] = fit(labelled(sides, spec), len(classes), spec)
     return found
 
 
@@ -128,11 +124,11 @@ def recency_frequency_regression(
         model = make_pipeline(
             StandardScaler(), LogisticRegression(C=strength, max_iter=1000)
         ).fit(feature_nf[0], train.label_n)
-        loss = _loss(_log_prob(model, feature_nf[1], classes), sides.validation.label_n)
+        loss = _loss(log_prob(model, feature_nf[1], classes), sides.validation.label_n)
         if best is None or loss < best[0]:
             best = loss, strength, model
     assert best is not None
-    answered = [_log_prob(best[2], feature, classes) for feature in feature_nf[1:]]
+    answered = [log_prob(best[2], feature, classes) for feature in feature_nf[1:]]
     facts = {"C": best[1], "rows": len(train.label_n)}
     return _calibrated(answered[1], answered[0], sides, facts, spec)
 
@@ -160,11 +156,11 @@ def gradient_boosting(
     feature_nf = [window_features(side) for side in sides]
     if (feature_nf[0] == feature_nf[0][:1]).all():
         return Absent("Nothing beside the texts tells one review from another.")
-    with _few_threads(len(train.label_n)):
+    with few_threads(len(train.label_n)):
         best = _choose(feature_nf, sides, classes, spec.seed)
-        refit = _boosted(best.leaves, best.rounds, spec.seed)
+        refit = boosted(best.leaves, best.rounds, spec.seed)
         refit.fit(feature_nf[0], train.label_n)
-        answered = [_log_prob(refit, feature, classes) for feature in feature_nf[1:]]
+        answered = [log_prob(refit, feature, classes) for feature in feature_nf[1:]]
     facts = {
         "leaves": best.leaves,
         "trees": best.rounds,
@@ -182,76 +178,19 @@ def _choose(
     label_n = sides.validation.label_n
     tried = []
     for leaves in LEAVES if len(label_n) else LEAVES[:1]:
-        model = _boosted(leaves, ROUNDS, seed).fit(feature_nf[0], sides.train.label_n)
+        model = boosted(leaves, ROUNDS, seed).fit(feature_nf[0], sides.train.label_n)
         loss, rounds = _best_round(model, feature_nf[1], label_n, classes)
         tried.append(_Boosted(loss, leaves, rounds))
     return min(tried)
 
 
-def _few_threads(rows: int) -> contextlib.AbstractContextManager:
+def few_threads(rows: int) -> contextlib.AbstractContextManager:
     """One thread for small tables: on a busy machine, threads that wait for each
     other after every split of a tree cost a hundred times the time.
     """
     if rows < _ROWS_FOR_THREADS:
         return threadpool_limits(1)
     return contextlib.nullcontext()
-
-
-def shuffled_labels(
-    sides: Sides, classes: Sequence[str], spec: EvaluationSpec, facts: dict[str, Any]
-) -> dict[str, Any]:
-    """AUC of boosted trees that were fitted on shuffled train labels.
-
-    What learns nothing must score near 0.5. A single fit can lie far from it without
-    any leak: a feature that does tell the truth is followed or opposed by chance. So
-    the labels are shuffled ``SHUFFLES`` times and the interval holds the middle 95 %
-    of the fits.
-
-    Args:
-      sides: as the boosted trees were fitted.
-      classes: names.
-      spec: its seed is that of the shuffling.
-      facts: of the boosted trees on true labels, whose settings are used.
-
-    Returns:
-      ``auc`` with ``value`` (the mean), ``low`` and ``high``; ``shuffles``; ``rows``;
-      ``suspicious``: whether 0.5 lies outside the interval.
-    """
-    sides = _labelled(sides, spec)
-    rng = np.random.default_rng(spec.seed)
-    train, test = sides.train, sides.test
-    rows = np.arange(len(train.label_n))
-    if len(rows) > _SHUFFLED_ROWS:
-        rows = np.sort(rng.choice(rows, _SHUFFLED_ROWS, replace=False))
-    train = train.take(rows)
-    train_nf, test_nf = window_features(train), window_features(test)
-    scores = []
-    for _ in range(SHUFFLES):
-        model = _boosted(facts["leaves"], facts["trees"], spec.seed)
-        with _few_threads(len(rows)):
-            model.fit(train_nf, rng.permutation(train.label_n))
-            log_prob_ny = _log_prob(model, test_nf, len(classes))
-        prob_ny = probabilities(log_prob_ny, 1.0)
-        scored = classification_metrics(
-            prob_ny, test.label_n, classes, bootstrap_samples=0, seed=0
-        )
-        scores.append(scored["auc"]["value"])
-    known = [score for score in scores if score is not None]
-    if not known:
-        nothing = {"value": None, "low": None, "high": None}
-        return {"auc": nothing, "shuffles": 0, "rows": len(rows), "suspicious": False}
-    low, high = np.percentile(known, (2.5, 97.5))
-    suspicious = bool(low > 0.5 or high < 0.5)
-    if suspicious:
-        log.warning(
-            "Boosted trees fitted on shuffled intentions score an AUC of %.3f to %.3f, "
-            "which should hold 0.5: something of test may be known to training.",
-            low,
-            high,
-        )
-    auc = {"value": float(np.mean(known)), "low": float(low), "high": float(high)}
-    facts = {"shuffles": len(known), "rows": len(rows)}
-    return {"auc": auc} | facts | {"suspicious": suspicious}
 
 
 def calibrated_system(
@@ -289,7 +228,7 @@ def _calibrated(
     return calibrated_system(validation_ny, label_n, test_ny, spec, facts)
 
 
-def _labelled(sides: Sides, spec: EvaluationSpec) -> Sides:
+def labelled(sides: Sides, spec: EvaluationSpec) -> Sides:
     """Train and validation anchors with a label, at most ``baseline_max_rows``."""
     kept = []
     for side in sides[:2]:
@@ -302,7 +241,8 @@ def _labelled(sides: Sides, spec: EvaluationSpec) -> Sides:
     return Sides(train, validation, sides.test)
 
 
-def _boosted(leaves: int, rounds: int, seed: int) -> HistGradientBoostingClassifier:
+def boosted(leaves: int, rounds: int, seed: int) -> HistGradientBoostingClassifier:
+    """Boosted trees of so many leaves and rounds, not fitted yet."""
     return HistGradientBoostingClassifier(
         learning_rate=_RATE,
         max_iter=rounds,
@@ -328,8 +268,9 @@ def _best_round(
     return float(min(losses)), int(np.argmin(losses)) + 1
 
 
-def _log_prob(model: Any, feature_nf: np.ndarray, classes: int) -> np.ndarray:
-    if not len(feature_nf):
+def log_prob(model: Any, feature_nf: Any, classes: int) -> np.ndarray:
+    """Log-probabilities [n, y] by a fitted classifier of scikit-learn."""
+    if not feature_nf.shape[0]:
         return np.zeros((0, classes))
     return _spread(model.predict_proba(feature_nf), model.classes_, classes)
 

@@ -17,6 +17,8 @@ _SYSTEMS = [
     *("recency_frequency", "last_value", "majority"),
 ]
 
+_SHUFFLED = {"shuffled": "Boosted trees", "shuffled_text": "Word counts of the text"}
+
 
 def write_intention_results(
     metrics: Sequence[Mapping[str, Any]],
@@ -94,10 +96,15 @@ def _facts(asked: Mapping[str, Any], sentiment: Mapping[str, Any]) -> list[str]:
     if goes:
         said = ", ".join(f"{value:+.2f} of {name}" for name, value in goes.items())
         lines.append(f"- Correlation with sentiment: {said}.")
-    if asked["shuffled"] and asked["shuffled"]["auc"]["value"] is not None:
-        auc = score_cell(asked["shuffled"]["auc"])
-        word = "which is not chance" if asked["shuffled"]["suspicious"] else "chance"
-        lines.append(f"- Boosted trees on shuffled answers: AUC {auc}, {word}.")
+    else:
+        lines.append("- Correlation with sentiment: none; sentiment is not labelled.")
+    for key, who in _SHUFFLED.items():
+        found = asked.get(key)
+        if found and found["auc"]["value"] is not None:
+            word = "which is not chance" if found["suspicious"] else "chance"
+            lines.append(
+                f"- {who} on shuffled answers: AUC {score_cell(found['auc'])}, {word}."
+            )
     if "model" in sentiment:
         test = sentiment["model"]["test"]
         lines.append(

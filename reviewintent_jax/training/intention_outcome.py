@@ -26,7 +26,6 @@ from reviewintent_jax.evaluation.intention import (
 from reviewintent_jax.evaluation.intention_baselines import (
     Sides,
     fit_intention_baselines,
-    shuffled_labels,
 )
 from reviewintent_jax.evaluation.intention_report import PREDICTIONS
 from reviewintent_jax.evaluation.intention_windows import (
@@ -35,6 +34,7 @@ from reviewintent_jax.evaluation.intention_windows import (
     last_values,
 )
 from reviewintent_jax.evaluation.scoring import ReviewLogits
+from reviewintent_jax.evaluation.shuffled import shuffled_labels, shuffled_texts
 from reviewintent_jax.schema import NO_LABEL, RunFolder
 from reviewintent_jax.training.experiment import Experiment
 from reviewintent_jax.training.files import Facts, write_table
@@ -90,6 +90,9 @@ def score_intention(
     boosting, shuffled = others["gradient_boosting"], None
     if isinstance(boosting, Baseline):
         shuffled = shuffled_labels(sides, facts.classes, spec, boosting.facts)
+    anchors, reviews = fitted.anchors(TRAIN), tested.reviews(TEST)
+    texts = fitted.texts(anchors), tested.texts(reviews)
+    labels = sides.train.label_n, sides.test.label_n
     section = intention_metrics(
         tables[VALIDATION],
         tables[TEST],
@@ -97,8 +100,9 @@ def score_intention(
         {TEXT_ONLY: text_only} | others,
         spec,
         shuffled=shuffled,
+        shuffled_text=shuffled_texts(texts, labels, facts.classes, spec),
     )
-    tables[TEST]["text"] = tested.texts(tested.reviews(TEST))
+    tables[TEST]["text"] = texts[1]
     write_table(folder.predictions(PREDICTIONS), tables[TEST])
     write_table(folder.predictions(_VALIDATION), tables[VALIDATION])
     return section

@@ -180,16 +180,26 @@ def test_a_history_that_harms_is_said_to_harm():
     difference = {"value": -0.05, "low": -0.08, "high": -0.02}
     boosting = {"value": -0.01, "low": -0.03, "high": 0.02}
     section = {
+        "cut": "2020-01-01T00:00:00Z",
+        "subjects": 99,
         "differences": {
             "text_only": {"auc": difference},
             "gradient_boosting": {"auc": boosting},
-        }
+        },
     }
     found = what_history_adds(section)
     assert found["adds"] == "less"
     assert "worse than the text alone, by 0.050" in found["verdict"]
     assert "−0.080 to −0.020" in found["verdict"]
     assert "not clearly different from gradient boosting" in found["verdict"]
+
+
+def test_from_a_handful_of_subjects_nothing_is_claimed():
+    far = {"value": 0.444, "low": 0.2, "high": 0.6}
+    section = {"cut": "2020-01-01T00:00:00Z", "subjects": 3}
+    found = what_history_adds(section | {"differences": {"text_only": {"auc": far}}})
+    assert (found["adds"], found["value"]) == ("unknown", None)
+    assert "cannot be told from 3 subjects: 30 or more" in found["verdict"]
 
 
 def test_without_intervals_nothing_is_claimed():

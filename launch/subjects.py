@@ -6,18 +6,22 @@ in order, and memory does not grow with the texts.
 """
 
 import dataclasses
+import json
 import tempfile
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from reviewintent_jax.data.checks import plain_value
 from reviewintent_jax.data.histories import time_sentences
 from reviewintent_jax.data.intention import Covariate, IntentionKind, IntentionSpec
 from reviewintent_jax.data.prepare import Prepared, prepare_histories
 from reviewintent_jax.data.progress import Progress
 from reviewintent_jax.data.scored import open_writer
-from reviewintent_jax.data.sources import SourceSpec, check_columns
+from reviewintent_jax.data.sources import SourceSpec, check_columns, read_rows
 from reviewintent_jax.data.splits import TEST
 from reviewintent_jax.data.tables import TableFormat, TableLayout
 from reviewintent_jax.evaluation.score_subjects import plan_subjects, subject_table
@@ -74,11 +78,16 @@ def predict_subjects(
         raise InputError(error.what, where=error.where, fix=fix) from None
     with tempfile.TemporaryDirectory() as folder:
         prepared = prepare_histories(spec, trained.tokenizer, RunFolder(Path(folder)))
-        table = _table(trained, prepared)
+        known = set(prepared.subjects(prepared.reviews(TEST)))
+        rejected = RunFolder(Path(folder)).rejected
+        unanswered = unanswered_subjects(source, read.subject, rejected, known)
+        table = _table(trained, prepared, unanswered)
         refused = prepared.summary["rejected"]
         times = prepared.summary["intention"]["times"]
     _write(table, output, inputs, stdout_format)
     said = [f"{len(table):,} subjects; intention: {asked.describe()}"]
+    if unanswered:
+        said.append(f"{len(unanswered):,} of them without an answer (see problem)")
     said += [f"{n:,} rows of no history ({reason})" for reason, n in refused.items()]
     return "; ".join([*said, *time_sentences(times)])
 
@@ -98,7 +107,38 @@ def _features_alone(asked: IntentionSpec) -> IntentionSpec:
     )
 
 
-def _table(trained: Trained, prepared: Prepared) -> pd.DataFrame:
+def unanswered_subjects(
+    source: SourceSpec, subject: str, rejected: Path, known: set[str]
+) -> dict[str, str]:
+    """Subjects that have rows and not one that could be used -> why.
+
+    Args:
+      source: the table, which is read once more.
+      subject: its column.
+      rejected: the rows that were set aside, with their reasons.
+      known: subjects that are answered.
+
+    Example: ``{"ann": "no text (2), no time (1)"}``.
+    """
+    with rejected.open(encoding="utf-8") as lines:
+        refused = [json.loads(line) for line in lines]
+    reasons = {each["row"]: each["reason"] for each in refused}
+    if not reasons:
+        return {}
+    found: dict[str, Counter[str]] = {}
+    for row, raw in enumerate(read_rows(source)):
+        name = plain_value(raw.fields.get(subject)) if row in reasons else ""
+        if name and name not in known:
+            found.setdefault(name, Counter())[reasons[row]] += 1
+    return {
+        name: ", ".join(f"{reason} ({n})" for reason, n in counts.most_common())
+        for name, counts in found.items()
+    }
+
+
+def _table(
+    trained: Trained, prepared: Prepared, unanswered: Mapping[str, str]
+) -> pd.DataFrame:
     """One row a subject, from the prediction at its last review."""
     intention, histories = trained.intention, prepared.histories
     if intention is None or histories is None:
@@ -118,6 +158,7 @@ def _table(trained: Trained, prepared: Prepared) -> pd.DataFrame:
         threshold=intention.threshold,
         horizon_days=asked.horizon_days if within else None,
         window=asked.window,
+        unanswered=unanswered,
     )
 
 

@@ -203,7 +203,8 @@ def _over_time(
         taken.refuse(i, log, field="", reason=Reason(splits.reason_n[i]).sentence)
     classes = splits.intention.classes
     answers_n, cut = splits.intention.label_n, splits.cut
-    check_sides(splits.split_n, answers_n, classes, "intention", cut)
+    unlabelled = splits.intention.reasons()
+    check_sides(splits.split_n, answers_n, classes, "intention", cut, unlabelled)
     if labels.classes:
         check_sides(splits.split_n, splits.label_n, labels.classes, "sentiment", cut)
     decided = decided._replace(

@@ -23,6 +23,7 @@ on an earlier side are set aside.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -241,6 +242,7 @@ def check_sides(
     classes: tuple[str, ...],
     what: str,
     cut: int | None,
+    unlabelled: Mapping[str, int] | None = None,
 ) -> None:
     """Refuses a side without answers, or with one class alone.
 
@@ -250,6 +252,7 @@ def check_sides(
       classes: their names; train needs every one of them.
       what: what the answers are about, such as ``intention``.
       cut: the cut date (seconds), for the message; None where there is none.
+      unlabelled: reason -> reviews without an answer, for the message.
 
     Raises:
       InputError: says which side, and what all sides hold.
@@ -265,6 +268,9 @@ def check_sides(
     }
     shown = "; ".join(f"{name}: {each}" for name, each in listed.items())
     where = shown if cut is None else f"cut date {iso_date(cut)}; {shown}"
+    if unlabelled:
+        why = ", ".join(f"{reason} ({n:,})" for reason, n in unlabelled.items())
+        where = f"{where}; without an answer: {why}"
     fix = (
         "Change intention.cut_fraction, split.test_fraction or validation_fraction, "
         "another split.seed, a shorter horizon, or bring more rows."

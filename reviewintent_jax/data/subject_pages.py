@@ -132,12 +132,18 @@ def check_window_fits(window: int, spec: PageSpec) -> None:
     else:
         blocks = window * -(-spec.max_tokens // chunk)
     if blocks * chunk > spec.page_tokens:
+        less = ""
+        if spec.max_tokens > chunk:
+            less = (
+                "Read less of each: set "
+                f"--config.pages.max_tokens={chunk} and --config.pages.page_tokens="
+                f"{max(window * chunk, spec.page_tokens)}. Or read all of it: "
+            )
         raise InputError(
             f"A window of {window} reviews of up to {spec.max_tokens} tokens does not "
             f"always fit on a page of {spec.page_tokens:,} tokens.",
             where="fields pages.page_tokens and pages.max_tokens",
-            fix=f"Set --config.pages.page_tokens={blocks * chunk} or more, or lower "
-            "--config.pages.max_tokens.",
+            fix=f"{less}Set --config.pages.page_tokens={blocks * chunk} or more.",
         )
 
 

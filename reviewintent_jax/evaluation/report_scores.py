@@ -27,6 +27,7 @@ SHORT_NAMES = {
     "tfidf_logistic_regression": "TF-IDF",
     "gradient_boosting": "boosting",
     "recency_frequency": "recency",
+    "text_only": "the text alone",
 }
 
 METRIC_NAMES = {

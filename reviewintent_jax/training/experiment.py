@@ -51,6 +51,7 @@ from reviewintent_jax.training.train_spec import (
 )
 
 _FORMAT = 2  # of what a checkpoint keeps beside the tensors
+_REASONS = 6  # of rows set aside, that are listed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,7 +157,7 @@ class Experiment:
         second = f"; a second LSTNet, {reads.classes} intentions" if reads else ""
         lines = [
             f"Data: {summary['rows']:,} rows; {splits}; {refused:,} set aside"
-            + (" (see rejected.jsonl)" if refused else ""),
+            + (f" (see rejected.jsonl): {_reasons(summary)}" if refused else ""),
             f"Labels: {self.prepared.labels.describe()}",
             *_intention_lines(summary.get("intention")),
             f"Model: {model.encoder.family} of {model.encoder.num_layers} x "
@@ -307,6 +308,13 @@ def _scores(
     )
     names = {"loss": "log_loss"} | {n: n for n in ("accuracy", "macro_f1", "auc")}
     return {prefix + name: metrics[key]["value"] for name, key in names.items()}
+
+
+def _reasons(summary: Mapping[str, Any]) -> str:
+    """The commonest reasons for which rows were set aside, counted."""
+    reasons = list(summary["rejected"].items())
+    said = [f"{reason} ({n:,})" for reason, n in reasons[:_REASONS]]
+    return "; ".join(said + ["..."] * (len(reasons) > _REASONS))
 
 
 def _intention_lines(facts: Mapping[str, Any] | None) -> list[str]:

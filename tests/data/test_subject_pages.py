@@ -1,6 +1,8 @@
 """Subject pages: every review counted once, every window whole, no page too full."""
 
+import importlib
 import time
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -257,3 +259,10 @@ def test_a_window_that_fits_no_page_is_refused_with_the_size_it_takes(
 @pytest.mark.parametrize("sizes", [(1024, 128, 128, 7), (512, 128, 64, 96)])
 def test_a_window_that_just_fits_is_taken(sizes):
     check_window_fits(7, PageSpec(*sizes))
+
+
+@pytest.mark.parametrize("name", ["intention", "amazon_musical", "yelp_next"])
+def test_the_windows_of_configs_about_subjects_fit_on_their_pages(name):
+    config = importlib.import_module(f"configs.{name}").get_config()
+    pages = {field.name: config.pages[field.name] for field in fields(PageSpec)}
+    check_window_fits(config.intention.window, PageSpec(**pages))

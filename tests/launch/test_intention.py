@@ -107,6 +107,8 @@ def test_every_subject_gets_one_row_with_its_horizon(trained, table, tmp_path):
     subjects = pd.read_csv(out)
     rows = pd.read_csv(table)
     usable = rows[rows["user_id"].notna() & (rows["time"] != "some day")]
+    assert set(subjects["subject"]) == set(rows["user_id"].dropna())
+    subjects = subjects[subjects["problem"].isna()]
     assert sorted(subjects["subject"]) == sorted(usable["user_id"].unique())
     assert (subjects["horizon_days"] == 30).all()
     total = subjects["probability_no repurchase"] + subjects[TARGET]
@@ -168,6 +170,12 @@ def odd(trained, tmp_path_factory):
 
 def test_people_the_model_never_saw_have_an_answer_even_with_one_review(odd):
     subjects, said, _ = odd
+    never = subjects.loc["never"]
+    reasons = "time not understood (1)", "dated in the future (1)", "no time (1)"
+    assert set(never["problem"].split(", ")) == set(reasons)
+    assert never["reviews"] == 0
+    assert "1 of them without an answer" in said
+    subjects = subjects.drop("never")
     assert subjects.index.tolist() == ["back", "zones", "equal", "years", "once"]
     assert np.isfinite(subjects[TARGET]).all()
     assert subjects["reviews"].tolist() == [3, 3, 2, 2, 1]

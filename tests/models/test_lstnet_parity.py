@@ -175,6 +175,7 @@ def assert_equals_twin(arrays, spec, case):
     (grads, x_grad), summary = differentiate(variables, page)
 
     def same(found, expected):
+        """Within 1e-5 of the largest value, where that is above 1."""
         scale = max(1.0, np.abs(expected).max())
         np.testing.assert_allclose(found / scale, expected / scale, atol=1e-5)
 

@@ -230,6 +230,25 @@ def intent_chance(
     return stay * (forward * chance[month[:, -1]]).sum(axis=1)
 
 
+def text_intent_chance(counts: np.ndarray) -> np.ndarray:
+    """Best chance of buying again soon given the text of the last review alone.
+
+    What no reader of a single text can surpass; up to a factor, the chance to stay,
+    and with the months weighed equally, because a text tells neither.
+
+    Args:
+      counts: uint8 [rows, 2 * CODES] from :func:`count_codes`.
+
+    Returns:
+      Probabilities [rows] of those who stay.
+    """
+    spread = (1 - MOOD_WEIGHT**2) ** 0.5
+    satisfaction = _normal_rows(MOOD_WEIGHT * M_GRID, spread, S_GRID)
+    mood = (_plan_likelihood(counts) @ satisfaction.T) * np.exp(-(M_GRID**2) / 2)
+    chance = soon_chance(M_GRID, np.arange(12)[:, None]).mean(axis=0)
+    return (mood @ chance) / mood.sum(axis=1)
+
+
 def best_possible(
     truth_positive: Sequence[float] | np.ndarray, labels: Sequence[int] | np.ndarray
 ) -> dict[str, float]:

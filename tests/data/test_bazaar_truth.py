@@ -221,3 +221,16 @@ def test_best_possible_leaves_unlabelled_rows_out():
 def test_best_possible_says_what_is_wrong(labels):
     with pytest.raises(InputError):
         best_possible([0.9, 0.2, 0.1], labels)
+
+
+def test_no_learner_of_the_last_text_alone_beats_its_optimum(numbers):
+    counts, again = numbers["counts"], numbers["buys_again"]
+    optimum = truth.text_intent_chance(counts)
+    half = len(again) // 2
+    learner = HistGradientBoostingClassifier(max_iter=60, max_leaf_nodes=8)
+    learner.fit(counts[:half], again[:half])
+    learned = learner.predict_proba(counts[half:])[:, 1]
+    best = roc_auc_score(again[half:], optimum[half:])
+    assert best - 0.02 < roc_auc_score(again[half:], learned) < best + 0.005
+    with_history = roc_auc_score(again[half:], numbers["truth_intent"][half:])
+    assert best < with_history - 0.05

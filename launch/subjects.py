@@ -20,6 +20,7 @@ from reviewintent_jax.data.scored import open_writer
 from reviewintent_jax.data.sources import SourceSpec, check_columns
 from reviewintent_jax.data.splits import TEST
 from reviewintent_jax.data.tables import TableFormat, TableLayout
+from reviewintent_jax.data.times import ORDER_UNKNOWN, WRITE_YEAR_FIRST
 from reviewintent_jax.evaluation.score_subjects import plan_subjects, subject_table
 from reviewintent_jax.schema import InputError, RawRow, RunFolder
 from reviewintent_jax.training.trained import Trained
@@ -73,13 +74,20 @@ def predict_subjects(
             fix = fix.replace(setting, flag)
         raise InputError(error.what, where=error.where, fix=fix) from None
     with tempfile.TemporaryDirectory() as folder:
-        prepared = prepare_histories(spec, trained.tokenizer, RunFolder(Path(folder)))
+        try:
+            prepared = prepare_histories(
+                spec, trained.tokenizer, RunFolder(Path(folder))
+            )
+        except InputError as error:
+            fix = WRITE_YEAR_FIRST if ORDER_UNKNOWN in error.what else error.fix
+            raise InputError(error.what, where=error.where, fix=fix) from None
         table = _table(trained, prepared)
         refused = prepared.summary["rejected"]
         times = prepared.summary["intention"]["times"]
     _write(table, output, inputs, stdout_format)
     said = [f"{len(table):,} subjects; intention: {asked.describe()}"]
     said += [f"{n:,} rows of no history ({reason})" for reason, n in refused.items()]
+    said += [WRITE_YEAR_FIRST.rstrip(".")] * (ORDER_UNKNOWN in refused)
     return "; ".join([*said, *time_sentences(times)])
 
 

@@ -25,7 +25,7 @@ from reviewintent_jax.models.forecaster import (
 )
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.schema import InputError, RunFolder, check_seed
-from reviewintent_jax.settings import read_settings
+from reviewintent_jax.settings import read_settings, with_later
 from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoint_folder import CheckpointSpec
 from reviewintent_jax.training.checkpoints import Checkpoints, restore_best
@@ -39,6 +39,7 @@ from reviewintent_jax.training.optimizer import OptimizerSpec
 from reviewintent_jax.training.sharding import MeshSpec, make_mesh
 
 _LATER = {
+    "data": {"date_order": "iso"},
     "mesh": {"data": 1, "fsdp": 1, "tensor": 1},
     "checkpoints": {"folder": ""},
 }
@@ -180,7 +181,7 @@ def load_forecaster(run: RunFolder) -> TrainedForecaster:
     if stored_task(run) is not TaskKind.FORECAST or not run.model.is_file():
         raise no_run(run)
     stored = json.loads(run.config.read_text("utf-8"))
-    config = read_forecast_config(_LATER | stored)
+    config = read_forecast_config(with_later(stored, _LATER))
     facts = json.loads(run.model.read_text("utf-8"))
     names, spec = tuple(facts["names"]), config.windows
     model = config.model(len(names))

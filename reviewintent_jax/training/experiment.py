@@ -17,6 +17,7 @@ from reviewintent_jax.data.pages import PageSpec, slot_lengths
 from reviewintent_jax.data.prepare import DataSpec, Prepared
 from reviewintent_jax.data.prepared_pages import blank_page, page_source
 from reviewintent_jax.data.splits import TRAIN, VALIDATION
+from reviewintent_jax.data.times import ORDER_UNKNOWN, SET_ORDER
 from reviewintent_jax.data.tokens import ReviewTokenizer
 from reviewintent_jax.evaluation.calibration import probabilities
 from reviewintent_jax.evaluation.evaluate import EvaluationSpec
@@ -158,6 +159,7 @@ class Experiment:
             f"Data: {summary['rows']:,} rows; {splits}; {refused:,} set aside"
             + (" (see rejected.jsonl)" if refused else ""),
             f"Labels: {self.prepared.labels.describe()}",
+            *_order_lines(summary["rejected"]),
             *_intention_lines(summary.get("intention")),
             f"Model: {model.encoder.family} of {model.encoder.num_layers} x "
             f"{model.encoder.hidden_size}, LSTNet, {model.classes} classes{second}",
@@ -307,6 +309,16 @@ def _scores(
     )
     names = {"loss": "log_loss"} | {n: n for n in ("accuracy", "macro_f1", "auc")}
     return {prefix + name: metrics[key]["value"] for name, key in names.items()}
+
+
+def _order_lines(rejected: Mapping[str, int]) -> list[str]:
+    """How many rows are missing for want of a setting that says how to read them."""
+    if ORDER_UNKNOWN not in rejected:
+        return []
+    return [
+        f"Times: {rejected[ORDER_UNKNOWN]:,} rows are set aside, since their day or "
+        f"their month may come first. {SET_ORDER}"
+    ]
 
 
 def _intention_lines(facts: Mapping[str, Any] | None) -> list[str]:

@@ -6,6 +6,7 @@ so that it can be scored again, and can forecast, wherever its folder is carried
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from reviewintent_jax.build import no_run, refuse_foreign_folder, stored_task
 from reviewintent_jax.configuration import TaskKind
-from reviewintent_jax.data.series import Series, SeriesSpec, read_series
+from reviewintent_jax.data.series import AUTO, Series, SeriesSpec, read_series
 from reviewintent_jax.data.series_windows import Scale, Windows, WindowSpec
 from reviewintent_jax.evaluation.forecast_baselines import ForecastEvaluationSpec
 from reviewintent_jax.models.forecaster import (
@@ -170,6 +171,27 @@ def open_table(run: RunFolder) -> Series:
             fix="Start its training command again, which writes it anew.",
         )
     return Series.load(path)
+
+
+def read_newer(trained: TrainedForecaster, path: str) -> Series:
+    """Another table, read as that of a run was: the same series, the same dates.
+
+    Raises:
+      InputError: see :func:`~reviewintent_jax.data.series.read_series`; what to do
+        names no setting, since those of the run stand.
+    """
+    data = dataclasses.replace(trained.data, path=path, columns=trained.names)
+    try:
+        return read_series(data)
+    except InputError as error:
+        sentences = re.split(r"(?<=[.?]) (?=[A-Z])", error.fix)
+        kept = [each for each in sentences if "--config." not in each]
+        if "column" in error.what or not any(kept):
+            dates = [data.time] if data.time not in ("", AUTO) else []
+            names = ", ".join([*dates, *trained.names])
+            kept.append(f"Its columns must be called {names}, as in training.")
+        fix = " ".join(each for each in kept if each)
+        raise InputError(error.what, where=error.where, fix=fix) from None
 
 
 def load_forecaster(run: RunFolder) -> TrainedForecaster:

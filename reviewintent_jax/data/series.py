@@ -12,6 +12,7 @@ import enum
 import hashlib
 import itertools
 import math
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,6 +48,12 @@ _DELIMITERS = {
     TableFormat.TXT: ",\t;| ",
 }
 _SAMPLE_LINES = 20
+_FEWEST_ROWS = 10  # of fewer, no rule is seen
+_EPOCH = 10**7  # what is smaller is no time in seconds, nor YYYYMMDD
+_CLOCKS = frozenset(
+    {"date", "datetime", "day", "epoch", "id", "index", "month", "row", "rowid", "time"}
+    | {"rownumber", "timestamp", "ts", "unix", "unixtime", "unnamed", "year"}
+)
 
 
 class Header(enum.StrEnum):
@@ -157,7 +164,8 @@ def read_series(spec: SeriesSpec) -> Series:
     Raises:
       InputError: no such file or column; a cell that is missing, infinite or no number;
         a row with too few or too many cells; a date that is not understood, repeated or
-        before the one above it. File, row and column are named.
+        before the one above it; an index or a clock among series that are not named.
+        File, row and column are named.
     """
     paths = expand_paths(spec.path)
     table: _Table | None = None
@@ -205,6 +213,7 @@ class _Table:
                 fix="Name the series with --config.data.columns=, the dates with "
                 "--config.data.time=.",
             )
+        self._chosen = bool(spec.columns)
         self._time, self._order = time, spec.date_order
         self._place = [columns.index(name) for name in self.names]
         self._time_place = columns.index(time) if time else -1
@@ -270,7 +279,39 @@ class _Table:
     def finish(self, file: str) -> Series:
         """All rows as arrays."""
         time_t = np.array(self._times, np.int64) if self._time else None
-        return Series(file, self.names, np.stack(self._values), time_t)
+        value_ts = np.stack(self._values)
+        if not self._chosen:
+            _refuse_clock(self.names, value_ts, file)
+        return Series(file, self.names, value_ts, time_t)
+
+
+def _refuse_clock(names: Sequence[str], value_ts: np.ndarray, file: str) -> None:
+    """Refuses a column that counts rows or time; its forecast would flatter all scores.
+
+    It rises by one step from each row to the next, or is called so and never falls.
+    """
+    if len(value_ts) < _FEWEST_ROWS:
+        return
+    step_ts = np.diff(value_ts, axis=0)
+    for s, name in enumerate(names):
+        step_t, value_t = step_ts[:, s], value_ts[:, s]
+        even = step_t[0] > 0 and np.allclose(step_t, step_t[0], rtol=1e-6, atol=0)
+        called = re.sub(r"[\W\d_]+", "", name.lower()) in _CLOCKS
+        rises = (step_t >= 0).all() and (step_t > 0).any()
+        if not even and not (called and rises and (value_t % 1 == 0).all()):
+            continue
+        others = tuple(each for each in names if each != name) or names
+        how = f"by {step_t[0]:g} in every row" if even else "and never falls"
+        dates = f" If it holds dates, set --config.data.time={name}."
+        raise InputError(
+            f"Column {name!r} rises {how}: it looks like an index or a clock, not like "
+            "a series.",
+            where=file,
+            fix=f"Name the series to forecast, without it (or with it, to keep it): "
+            f'--config.data.columns="{tuple(others)}".'
+            + dates
+            * bool(value_t.min() >= _EPOCH),
+        )
 
 
 def _open(path: Path, spec: SeriesSpec) -> tuple[tuple[str, ...], Iterator[_Row]]:

@@ -16,6 +16,7 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 _GROUPED = re.compile(
     r"[+-]?\d{1,3}([,.'\u2019 \u00a0\u202f])\d{3}(\1\d{3})*([.,]\d+)?"
 )
+_COLUMNS = """--config.data.columns="('A','B')\""""
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?"})
 
 
@@ -35,7 +36,7 @@ def cell_problem(cell: Any, name: str, order: DateOrder) -> tuple[str, str] | No
         return (
             "A value is missing.",
             "Fill it in or remove the row: what to fill in is yours to decide. Or "
-            "leave the series out: name the others with --config.data.columns=A,B.",
+            f"leave the series out: name the others with {_COLUMNS}.",
         )
     try:
         number = None if isinstance(cell, bool) or "_" in shown else float(cell)
@@ -53,8 +54,8 @@ def cell_problem(cell: Any, name: str, order: DateOrder) -> tuple[str, str] | No
         fix = "Write decimals with a point: 1.5, not 1,5."
     else:
         fix = (
-            "Put a number there. Or name the series with --config.data.columns=A,B. If "
-            "the first row is a header, set --config.data.header=yes."
+            f"Put a number there. Or name the series with {_COLUMNS}. If the first row "
+            "is a header, set --config.data.header=yes."
         )
     return f"{shown[:60]!r} is no number.", fix
 

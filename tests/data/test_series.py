@@ -91,6 +91,41 @@ def test_the_named_series_are_taken_in_the_order_given(tmp_path):
     np.testing.assert_array_equal(series.value_ts, [[2, 1]])
 
 
+STAMPS = [1.7e9, *np.linspace(1.71e9, 1.72e9, 11).astype(int)]
+
+
+@pytest.mark.parametrize(
+    ("name", "clock", "said"),
+    [
+        ("", np.arange(12), "Column 'column_1' rises by 1 in every row"),
+        ("step", 0.1 * np.arange(12), "Column 'step' rises by 0.1 in every row"),
+        ("timestamp", STAMPS, "Column 'timestamp' rises and never falls"),
+        ("Year", 2010 + np.arange(12) // 4, "Column 'Year' rises and never falls"),
+    ],
+)
+def test_an_index_or_a_clock_is_a_series_only_if_it_is_named(
+    tmp_path, name, clock, said
+):
+    tea, milk = np.random.default_rng(0).normal(size=(2, 12))
+    table = np.stack([clock, tea, milk], 1)
+    path = tmp_path / "a.csv"
+    np.savetxt(path, table, delimiter=",", header=f"{name},tea,milk", comments="")
+    with pytest.raises(InputError) as error:
+        read_series(spec(path))
+    assert error.value.what.startswith(said)
+    assert """--config.data.columns="('tea', 'milk')".""" in error.value.fix
+    assert ("data.time=timestamp" in error.value.fix) == (name == "timestamp")
+    assert read_series(spec(path, columns=("tea", "milk"))).names == ("tea", "milk")
+    kept = (name or "column_1", "tea")
+    assert read_series(spec(path, columns=kept)).names == kept
+
+
+def test_what_rises_as_sales_do_is_a_series(tmp_path):
+    sales = np.cumsum(np.random.default_rng(0).integers(0, 9, 12))
+    np.savetxt(tmp_path / "a.csv", sales, fmt="%d", header="sold", comments="")
+    assert read_series(spec(tmp_path / "a.csv")).names == ("sold",)
+
+
 def test_a_header_of_numbers_is_a_header_if_one_says_so(tmp_path):
     path = write(tmp_path / "a.csv", "101,102\n1,2\n3,4\n")
     assert read_series(spec(path)).value_ts.shape == (3, 2)

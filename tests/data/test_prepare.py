@@ -241,7 +241,7 @@ def test_lost_data_are_made_again_only_if_they_are_those_the_run_began_with(
 def test_a_run_goes_on_that_is_older_than_the_order_of_dates(prepared_from):
     first, _ = prepared_from(rows_of())
     assert "date_order" not in first.fingerprint["source"]
-    with pytest.raises(InputError, match="changed since this run began: source"):
+    with pytest.raises(InputError, match=r"changed since this run began: .*source"):
         prepared_from(
             rows_of(),
             began_with=first.fingerprint,

@@ -35,6 +35,8 @@ def add_data(config: ConfigDict) -> None:
             "label": "label",  # column with stars, 0/1 or class names
             "group": "",  # column that must not cross splits (user); '' = none
             "time": "",  # column with the review's time; '' = none
+            # 05/06/2014 is: iso = refused, day_first = 5 June, month_first = May 6
+            "date_order": "iso",
             "split": "",  # column that names train / validation / test; '' = none
             # -- tfds
             "tfds_name": "",  # e.g. yelp_polarity_reviews

@@ -31,6 +31,8 @@ def add_data(config: ConfigDict) -> None:
             "path": "",  # CSV, TSV, TXT, JSONL or Parquet; .gz and .zst too; globs; a,b
             "header": "auto",  # yes, no; auto = if its first row is not all values
             "time": "auto",  # column of the dates; auto = look for one; '' = none
+            # 05/06/2014 is: iso = refused, day_first = 5 June, month_first = May 6
+            "date_order": "iso",
             "columns": (),  # the series; () = all columns but the dates
         }
     )

@@ -36,6 +36,8 @@ def add_data(config: ConfigDict) -> None:
             "kind": "table",  # table (a file of yours), or shop (built in)
             "path": "",  # CSV, TSV, JSONL or Parquet; .gz and .zst too; globs; a,b
             "time": "time",  # column with the review's time
+            # 05/06/2014 is: iso = refused, day_first = 5 June, month_first = May 6
+            "date_order": "iso",
             "group": "",  # column: product, business, category; '' = all as one
             # column with stars, 0/1 or class names, such as predicted (of
             # launch.predict); '' = no share of positive reviews

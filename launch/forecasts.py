@@ -13,9 +13,9 @@ from reviewintent_jax.build_forecast import (
     load_forecaster,
     open_table,
     read_forecast_config,
+    read_newer,
 )
 from reviewintent_jax.data.scored import open_writer
-from reviewintent_jax.data.series import read_series
 from reviewintent_jax.data.series_windows import Windows
 from reviewintent_jax.data.tables import TableFormat, TableLayout, expand_paths
 from reviewintent_jax.evaluation.forecast_report import write_forecast_report
@@ -74,13 +74,7 @@ def predict_forecast(
     trained = load_forecaster(run)
     if path == "-":
         raise InputError("A forecast reads a file.", fix="Give --input=FILE.")
-    if path:
-        names = trained.names
-        series = read_series(
-            dataclasses.replace(trained.data, path=path, columns=names)
-        )
-    else:
-        series = open_table(run)
+    series = read_newer(trained, path) if path else open_table(run)
     forecasts = forecast_latest(trained, series)
     added = {field.name: field.type for field in dataclasses.fields(Forecast)}
     layout = TableLayout(TableFormat.CSV, (), None)

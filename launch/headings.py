@@ -21,6 +21,7 @@ from reviewintent_jax.data.panel_windows import PanelWindows
 from reviewintent_jax.data.scored import open_writer
 from reviewintent_jax.data.sources import SourceKind
 from reviewintent_jax.data.tables import TableFormat, TableLayout, expand_paths
+from reviewintent_jax.data.times import ORDER_UNKNOWN, WRITE_YEAR_FIRST
 from reviewintent_jax.evaluation.heading_report import write_heading_report
 from reviewintent_jax.evaluation.heading_summary import describe_rows, summarise_heading
 from reviewintent_jax.schema import InputError, RawRow, RunFolder
@@ -88,6 +89,7 @@ def predict_headings(
         ):
             panel = read_newer(trained, data, log)
         said = describe_rows(panel.summary(), panel.period)
+        said += [WRITE_YEAR_FIRST] * (ORDER_UNKNOWN in log.counts)
     else:
         panel = open_panel(run)
     found = next_table(trained, panel)

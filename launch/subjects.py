@@ -24,6 +24,7 @@ from reviewintent_jax.data.scored import open_writer
 from reviewintent_jax.data.sources import SourceSpec, check_columns, read_rows
 from reviewintent_jax.data.splits import TEST
 from reviewintent_jax.data.tables import TableFormat, TableLayout
+from reviewintent_jax.data.times import ORDER_UNKNOWN, WRITE_YEAR_FIRST
 from reviewintent_jax.evaluation.score_subjects import plan_subjects, subject_table
 from reviewintent_jax.schema import InputError, RawRow, RunFolder
 from reviewintent_jax.training.trained import Trained
@@ -77,7 +78,13 @@ def predict_subjects(
             fix = fix.replace(setting, flag)
         raise InputError(error.what, where=error.where, fix=fix) from None
     with tempfile.TemporaryDirectory() as folder:
-        prepared = prepare_histories(spec, trained.tokenizer, RunFolder(Path(folder)))
+        try:
+            prepared = prepare_histories(
+                spec, trained.tokenizer, RunFolder(Path(folder))
+            )
+        except InputError as error:
+            fix = WRITE_YEAR_FIRST if ORDER_UNKNOWN in error.what else error.fix
+            raise InputError(error.what, where=error.where, fix=fix) from None
         known = set(prepared.subjects(prepared.reviews(TEST)))
         rejected = RunFolder(Path(folder)).rejected
         unanswered = unanswered_subjects(source, read.subject, rejected, known)
@@ -89,6 +96,7 @@ def predict_subjects(
     if unanswered:
         said.append(f"{len(unanswered):,} of them without an answer (see problem)")
     said += [f"{n:,} rows of no history ({reason})" for reason, n in refused.items()]
+    said += [WRITE_YEAR_FIRST.rstrip(".")] * (ORDER_UNKNOWN in refused)
     return "; ".join([*said, *time_sentences(times)])
 
 

@@ -6,6 +6,7 @@ so that it can be scored again, and can forecast, wherever its folder is carried
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from reviewintent_jax.build import no_run, refuse_foreign_folder, stored_task
 from reviewintent_jax.configuration import TaskKind
-from reviewintent_jax.data.series import Series, SeriesSpec, read_series
+from reviewintent_jax.data.series import AUTO, Series, SeriesSpec, read_series
 from reviewintent_jax.data.series_windows import Scale, Windows, WindowSpec
 from reviewintent_jax.evaluation.forecast_baselines import ForecastEvaluationSpec
 from reviewintent_jax.models.forecaster import (
@@ -25,7 +26,7 @@ from reviewintent_jax.models.forecaster import (
 )
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.schema import InputError, RunFolder, check_seed
-from reviewintent_jax.settings import read_settings
+from reviewintent_jax.settings import read_settings, with_later
 from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoint_folder import CheckpointSpec
 from reviewintent_jax.training.checkpoints import Checkpoints, restore_best
@@ -39,6 +40,7 @@ from reviewintent_jax.training.optimizer import OptimizerSpec
 from reviewintent_jax.training.sharding import MeshSpec, make_mesh
 
 _LATER = {
+    "data": {"date_order": "iso"},
     "mesh": {"data": 1, "fsdp": 1, "tensor": 1},
     "checkpoints": {"folder": ""},
 }
@@ -171,6 +173,27 @@ def open_table(run: RunFolder) -> Series:
     return Series.load(path)
 
 
+def read_newer(trained: TrainedForecaster, path: str) -> Series:
+    """Another table, read as that of a run was: the same series, the same dates.
+
+    Raises:
+      InputError: see :func:`~reviewintent_jax.data.series.read_series`; what to do
+        names no setting, since those of the run stand.
+    """
+    data = dataclasses.replace(trained.data, path=path, columns=trained.names)
+    try:
+        return read_series(data)
+    except InputError as error:
+        sentences = re.split(r"(?<=[.?]) (?=[A-Z])", error.fix)
+        kept = [each for each in sentences if "--config." not in each]
+        if "column" in error.what or not any(kept):
+            dates = [data.time] if data.time not in ("", AUTO) else []
+            names = ", ".join([*dates, *trained.names])
+            kept.append(f"Its columns must be called {names}, as in training.")
+        fix = " ".join(each for each in kept if each)
+        raise InputError(error.what, where=error.where, fix=fix) from None
+
+
 def load_forecaster(run: RunFolder) -> TrainedForecaster:
     """Opens the best model of a run.
 
@@ -180,7 +203,7 @@ def load_forecaster(run: RunFolder) -> TrainedForecaster:
     if stored_task(run) is not TaskKind.FORECAST or not run.model.is_file():
         raise no_run(run)
     stored = json.loads(run.config.read_text("utf-8"))
-    config = read_forecast_config(_LATER | stored)
+    config = read_forecast_config(with_later(stored, _LATER))
     facts = json.loads(run.model.read_text("utf-8"))
     names, spec = tuple(facts["names"]), config.windows
     model = config.model(len(names))

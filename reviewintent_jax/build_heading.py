@@ -22,6 +22,7 @@ from reviewintent_jax.data.panel_rows import PanelSpec, read_panel_rows
 from reviewintent_jax.data.panel_windows import PanelWindows, PanelWindowSpec
 from reviewintent_jax.data.panels import VOLUME, Panel, build_panel, fit_positive
 from reviewintent_jax.data.series_windows import Scale
+from reviewintent_jax.data.times import SET_ORDER, WRITE_YEAR_FIRST
 from reviewintent_jax.evaluation.heading_baselines import HeadingEvaluationSpec
 from reviewintent_jax.models.forecaster import (
     Anchor,
@@ -31,7 +32,7 @@ from reviewintent_jax.models.forecaster import (
 from reviewintent_jax.models.heading import Heading, HeadingSpec
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.schema import InputError, RunFolder, check_seed
-from reviewintent_jax.settings import read_settings
+from reviewintent_jax.settings import read_settings, with_later
 from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoint_folder import CheckpointSpec
 from reviewintent_jax.training.checkpoints import Checkpoints, restore_best
@@ -40,6 +41,9 @@ from reviewintent_jax.training.heading import HeadingExperiment, HeadingTrainSpe
 from reviewintent_jax.training.heading_answers import TrainedHeading
 from reviewintent_jax.training.optimizer import OptimizerSpec
 from reviewintent_jax.training.sharding import MeshSpec, make_mesh
+
+_LATER = {"data": {"date_order": "iso"}}
+"""Settings younger than the first runs, and the value that misreads nothing."""
 
 PANEL = "panel.npz"
 """The run's copy of its panel, in the folder of prepared data."""
@@ -226,6 +230,7 @@ def read_newer(trained: TrainedHeading, data: PanelSpec, log: RejectionLog) -> P
         hint, setting, _ = error.fix.partition("Set --config.")
         needs = f"Its columns must be called {', '.join(data.named_columns.values())}."
         fix = f"{hint}{needs}" if setting else error.fix
+        fix = WRITE_YEAR_FIRST if error.fix == SET_ORDER else fix
         raise InputError(error.what, where=error.where, fix=fix) from None
     least = trained.windows.min_reviews
     return build_panel(rows, data, trained.positive, log, min_reviews=least)
@@ -239,7 +244,8 @@ def load_heading(run: RunFolder) -> TrainedHeading:
     """
     if stored_task(run) is not TaskKind.HEADING or not run.model.is_file():
         raise no_run(run)
-    config = read_heading_config(json.loads(run.config.read_text("utf-8")))
+    stored = json.loads(run.config.read_text("utf-8"))
+    config = read_heading_config(with_later(stored, _LATER))
     facts = json.loads(run.model.read_text("utf-8"))
     measures, spec = tuple(facts["measures"]), config.windows
     model = config.model(measures)

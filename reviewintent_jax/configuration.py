@@ -25,7 +25,7 @@ from reviewintent_jax.models.encoder import ComputeDtype
 from reviewintent_jax.models.history import HistorySpec
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.schema import InputError, check_seed
-from reviewintent_jax.settings import read_settings
+from reviewintent_jax.settings import read_settings, with_later
 from reviewintent_jax.training.checkpoint_folder import CheckpointSpec
 from reviewintent_jax.training.losses import IntentionLossSpec
 from reviewintent_jax.training.optimizer import OptimizerSpec
@@ -33,6 +33,7 @@ from reviewintent_jax.training.sharding import MeshSpec
 from reviewintent_jax.training.train_spec import TrainSpec
 
 _LATER = {"evaluation": {"threshold": "argmax"}, "labels": {"aliases": ()}}
+_LATER["data"] = {"date_order": "iso"}  # runs read some such dates, and some wrongly
 _LATER["intention"] = NO_INTENTION
 _LATER["checkpoints"] = {"folder": ""}
 _LATER["mesh"] = {"data": 1, "fsdp": 1, "tensor": 1}
@@ -203,7 +204,5 @@ def read_stored_config(values: Mapping[str, Any]) -> Config:
     Raises:
       InputError: see :func:`read_config`.
     """
-    filled: dict[str, Any] = {"task": TaskKind.REVIEW.value, **values}
-    for group, settings in _LATER.items():
-        filled[group] = settings | filled.get(group, {})
-    return read_config(filled)
+    task = {"task": TaskKind.REVIEW.value}
+    return read_config(task | with_later(values, _LATER))

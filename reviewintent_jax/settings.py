@@ -40,6 +40,18 @@ def read_settings(kind: type[S], values: Any, path: str) -> S:
     return kind(**made)
 
 
+def with_later(
+    values: Mapping[str, Any], later: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """A stored config, its groups filled up with settings that are younger than it.
+
+    >>> with_later({"data": {"path": "a.csv"}}, {"data": {"path": "", "order": "iso"}})
+    {'data': {'path': 'a.csv', 'order': 'iso'}}
+    """
+    filled = {group: {**new, **values.get(group, {})} for group, new in later.items()}
+    return {**values, **filled}
+
+
 def _convert(kind: Any, value: Any, path: str) -> Any:
     """Converts one plain value to the type that its dataclass declares."""
     if dataclasses.is_dataclass(kind):

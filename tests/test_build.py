@@ -112,8 +112,9 @@ def test_a_missing_setting_is_named():
 
 def test_a_run_may_be_older_than_a_setting():
     tree = values()
-    del tree["evaluation"]["threshold"]
+    del tree["evaluation"]["threshold"], tree["data"]["date_order"]
     assert read_stored_config(tree).evaluation.threshold == "argmax"
+    assert read_stored_config(tree).data.date_order == "iso"
     del tree["optimizer"]["beta1"]
     with pytest.raises(InputError, match=r"config\.optimizer\.beta1"):
         read_stored_config(tree)

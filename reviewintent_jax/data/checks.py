@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from reviewintent_jax.data.sources import SourceSpec
-from reviewintent_jax.data.times import utc_seconds
+from reviewintent_jax.data.times import ORDER_UNKNOWN, UnclearOrderError, utc_seconds
 from reviewintent_jax.schema import (
     RAW_CHARACTERS,
     InputError,
@@ -56,8 +56,9 @@ def check_row(
 
     ``row`` is the position among all rows of the source, from 0. Reasons: what the
     reader found wrong with the row; "no text"; "text is not text"; "text longer than N
-    characters"; "no group"; "no time"; "time not understood". A missing label or split
-    is empty here; the stages of labels and splits decide what that means.
+    characters"; "no group"; "no time"; "time not understood", alone or with the setting
+    that would say its order. A missing label or split is empty here; the stages of
+    labels and splits decide what that means.
     """
 
     def rejected(column: str, reason: str, value: Any) -> Rejected:
@@ -86,7 +87,9 @@ def check_row(
         if _is_missing(moment, _TEXT_NULLS):
             return rejected(source.time, "no time", moment)
         try:
-            time = utc_seconds(moment)
+            time = utc_seconds(moment, source.date_order)
+        except UnclearOrderError:
+            return rejected(source.time, ORDER_UNKNOWN, moment)
         except ValueError:
             return rejected(source.time, "time not understood", moment)
     return Review(

@@ -27,7 +27,13 @@ from reviewintent_jax.data.sources import (
     read_rows,
     source_columns,
 )
-from reviewintent_jax.data.times import utc_seconds
+from reviewintent_jax.data.times import (
+    ORDER_UNKNOWN,
+    SET_ORDER,
+    DateOrder,
+    UnclearOrderError,
+    utc_seconds,
+)
 from reviewintent_jax.schema import InputError, RawRow, Rejected
 
 MAX_ANSWERS = 1000
@@ -45,6 +51,7 @@ class PanelSpec:
       kind: ``table``, or ``shop`` for the built-in one.
       path: for tables: a file, a glob, or several joined by commas; else empty.
       time: column of the review's time.
+      date_order: what comes first in dates such as 05/06/2014.
       group: column whose values are watched over time (product, business, category);
         empty = all reviews are one group.
       positive: column with stars, 0/1 or class names, such as ``predicted`` that
@@ -59,6 +66,7 @@ class PanelSpec:
     kind: SourceKind
     path: str
     time: str
+    date_order: DateOrder
     group: str
     positive: str
     positive_class: str
@@ -89,6 +97,7 @@ class PanelSpec:
             path=self.path,
             text=self.time,
             time=self.time,
+            date_order=self.date_order,
             **dict.fromkeys(("title", "label", "group", "split"), ""),
             **dict.fromkeys(("tfds_name", "tfds_folder"), ""),
             shop_rows=self.shop_rows,
@@ -176,7 +185,9 @@ def read_panel_rows(spec: PanelSpec, log: RejectionLog) -> PanelRows:
         raise InputError(
             f"None of the {rows:,} rows could be used: {reasons}.",
             where=spec.path or spec.kind.value,
-            fix="Check the names of the columns, data.time above all.",
+            fix=SET_ORDER
+            if ORDER_UNKNOWN in log.counts
+            else "Check the names of the columns, data.time above all.",
         )
     arrays = {f"{name}_n": np.array(values) for name, values in column.items()}
     return PanelRows(
@@ -200,7 +211,8 @@ def place_row(raw: RawRow, row: int, spec: PanelSpec, now: int) -> _Place | Reje
     """Group and time of a row, or why it has none.
 
     Reasons: what the reader found wrong with the row; "no group"; "no time"; "time not
-    understood"; "dated before 1990"; "dated in the future".
+    understood", alone or with the setting that would say its order; "dated before
+    1990"; "dated in the future".
 
     Args:
       raw: the row.
@@ -222,7 +234,9 @@ def place_row(raw: RawRow, row: int, spec: PanelSpec, now: int) -> _Place | Reje
     if not plain_value(written):
         return rejected(spec.time, "no time", written)
     try:
-        moment = utc_seconds(written)
+        moment = utc_seconds(written, spec.date_order)
+    except UnclearOrderError:
+        return rejected(spec.time, ORDER_UNKNOWN, written)
     except ValueError:
         return rejected(spec.time, "time not understood", written)
     if moment < EARLIEST:

@@ -43,6 +43,7 @@ from reviewintent_jax.data.prepared_folder import (
 )
 from reviewintent_jax.data.sources import source_fingerprint, source_places
 from reviewintent_jax.data.splits import SET_ASIDE, SPLIT_NAMES, TEST
+from reviewintent_jax.data.times import DateOrder
 from reviewintent_jax.data.tokens import TOKENIZER_FILES, ReviewTokenizer
 from reviewintent_jax.schema import NO_LABEL, InputError, RunFolder
 
@@ -238,6 +239,8 @@ def _fingerprint(spec: DataSpec, tokenizer: ReviewTokenizer) -> dict[str, Any]:
     # begun without them goes on.
     if spec.intention.kind is IntentionKind.NONE:
         del settings["intention"]
+    if spec.source.date_order is DateOrder.ISO:
+        del settings["source"]["date_order"]
     if not spec.labels.aliases:
         del settings["labels"]["aliases"]
     source = json.loads(json.dumps(source_fingerprint(spec.source)))

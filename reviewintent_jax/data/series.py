@@ -21,6 +21,13 @@ import numpy as np
 
 from reviewintent_jax.data.csv_rows import name_columns, sniff_delimiter
 from reviewintent_jax.data.opening import Lines
+from reviewintent_jax.data.series_cells import (
+    cell_problem,
+    date_problem,
+    is_date,
+    is_number,
+    is_plain,
+)
 from reviewintent_jax.data.sources import check_columns
 from reviewintent_jax.data.tables import (
     TableFormat,
@@ -29,7 +36,7 @@ from reviewintent_jax.data.tables import (
     table_format,
     table_layout,
 )
-from reviewintent_jax.data.times import utc_seconds
+from reviewintent_jax.data.times import DateOrder, utc_seconds
 from reviewintent_jax.schema import InputError
 
 AUTO = "auto"
@@ -41,8 +48,12 @@ _DELIMITERS = {
     TableFormat.TXT: ",\t;| ",
 }
 _SAMPLE_LINES = 20
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
-_MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?"})
+_FEWEST_ROWS = 10  # of fewer, no rule is seen
+_EPOCH = 10**7  # what is smaller is no time in seconds, nor YYYYMMDD
+_CLOCKS = frozenset(
+    {"date", "datetime", "day", "epoch", "id", "index", "month", "row", "rowid", "time"}
+    | {"rownumber", "timestamp", "ts", "unix", "unixtime", "unnamed", "year"}
+)
 
 
 class Header(enum.StrEnum):
@@ -62,12 +73,14 @@ class SeriesSpec:
       header: whether the first row names the columns (text tables).
       time: column of the dates; ``auto`` = the first column that holds dates, if any;
         empty = none, all columns are series.
+      date_order: what comes first in dates such as 05/06/2014.
       columns: the series, in this order; empty = every column but the dates.
     """
 
     path: str
     header: Header
     time: str
+    date_order: DateOrder
     columns: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -151,12 +164,13 @@ def read_series(spec: SeriesSpec) -> Series:
     Raises:
       InputError: no such file or column; a cell that is missing, infinite or no number;
         a row with too few or too many cells; a date that is not understood, repeated or
-        before the one above it. File, row and column are named.
+        before the one above it; an index or a clock among series that are not named.
+        File, row and column are named.
     """
     paths = expand_paths(spec.path)
     table: _Table | None = None
     for path in paths:
-        columns, rows = _open(path, spec.header)
+        columns, rows = _open(path, spec)
         for row in rows:
             if table is None:
                 table = _Table(spec, columns, row, str(path))
@@ -187,7 +201,8 @@ class _Table:
         time = spec.time
         if time == AUTO:
             cells = zip(columns, first.cells, strict=False)
-            time = next((name for name, cell in cells if _is_date(cell)), "")
+            dates = (n for n, cell in cells if is_date(cell, spec.date_order))
+            time = next(dates, "")
         self.names = spec.columns or tuple(name for name in columns if name != time)
         if not self.names or time in self.names:
             raise InputError(
@@ -198,7 +213,8 @@ class _Table:
                 fix="Name the series with --config.data.columns=, the dates with "
                 "--config.data.time=.",
             )
-        self._time = time
+        self._chosen = bool(spec.columns)
+        self._time, self._order = time, spec.date_order
         self._place = [columns.index(name) for name in self.names]
         self._time_place = columns.index(time) if time else -1
         self._values: list[np.ndarray] = []
@@ -221,7 +237,9 @@ class _Table:
         except (TypeError, ValueError):
             values, fine = [], False
         # Python reads 1_000 as a number; a table that holds it means something else.
-        if not fine or any(isinstance(c, bool | str) and not _plain(c) for c in cells):
+        if not fine or any(
+            isinstance(c, bool | str) and not is_plain(c) for c in cells
+        ):
             raise self._refusal(row, cells)
         self._values.append(np.array(values))
         if self._time:
@@ -231,14 +249,10 @@ class _Table:
         cell = row.cells[self._time_place]
         where = f"{row.where}, column {self._time}"
         try:
-            time = utc_seconds(cell)
+            time = utc_seconds(cell, self._order)
         except ValueError:
-            raise InputError(
-                f"{cell!r} is no date that is understood.",
-                where=where,
-                fix="Write dates as 2016-07-01 or 2016-07-01 13:00:00, or name another "
-                "column with --config.data.time=COLUMN ('' = no dates).",
-            ) from None
+            what, fix = date_problem(cell, self._order)
+            raise InputError(what, where=where, fix=fix) from None
         if self._times and time <= self._times[-1]:
             same = time == self._times[-1]
             raise InputError(
@@ -255,7 +269,7 @@ class _Table:
 
     def _refusal(self, row: _Row, cells: Sequence[Any]) -> InputError:
         for name, cell in zip(self.names, cells, strict=True):
-            problem = _problem(cell, name)
+            problem = cell_problem(cell, name, self._order)
             if problem:
                 what, fix = problem
                 where = f"{row.where}, column {name}"
@@ -265,66 +279,46 @@ class _Table:
     def finish(self, file: str) -> Series:
         """All rows as arrays."""
         time_t = np.array(self._times, np.int64) if self._time else None
-        return Series(file, self.names, np.stack(self._values), time_t)
+        value_ts = np.stack(self._values)
+        if not self._chosen:
+            _refuse_clock(self.names, value_ts, file)
+        return Series(file, self.names, value_ts, time_t)
 
 
-def _plain(cell: Any) -> bool:
-    return isinstance(cell, str) and "_" not in cell
+def _refuse_clock(names: Sequence[str], value_ts: np.ndarray, file: str) -> None:
+    """Refuses a column that counts rows or time; its forecast would flatter all scores.
 
-
-def _problem(cell: Any, name: str) -> tuple[str, str] | None:
-    """What is wrong with a cell of a series and what to do; None if it is a number."""
-    shown = str(cell)
-    if cell is None or shown.strip().lower() in _MISSING:
-        return (
-            "A value is missing.",
-            "Fill it in (or remove the row, or leave the series out with "
-            "--config.data.columns=): what to fill in is yours to decide.",
+    It rises by one step from each row to the next, or is called so and never falls.
+    """
+    if len(value_ts) < _FEWEST_ROWS:
+        return
+    step_ts = np.diff(value_ts, axis=0)
+    for s, name in enumerate(names):
+        step_t, value_t = step_ts[:, s], value_ts[:, s]
+        even = step_t[0] > 0 and np.allclose(step_t, step_t[0], rtol=1e-6, atol=0)
+        called = re.sub(r"[\W\d_]+", "", name.lower()) in _CLOCKS
+        rises = (step_t >= 0).all() and (step_t > 0).any()
+        if not even and not (called and rises and (value_t % 1 == 0).all()):
+            continue
+        others = tuple(each for each in names if each != name) or names
+        how = f"by {step_t[0]:g} in every row" if even else "and never falls"
+        dates = f" If it holds dates, set --config.data.time={name}."
+        raise InputError(
+            f"Column {name!r} rises {how}: it looks like an index or a clock, not like "
+            "a series.",
+            where=file,
+            fix=f"Name the series to forecast, without it (or with it, to keep it): "
+            f'--config.data.columns="{tuple(others)}".'
+            + dates
+            * bool(value_t.min() >= _EPOCH),
         )
-    try:
-        number = None if isinstance(cell, bool) or "_" in shown else float(cell)
-    except (TypeError, ValueError):
-        number = None
-    if number is not None:
-        if math.isfinite(number):
-            return None
-        return f"The value {shown} is infinite.", "Put a finite number there."
-    if _is_date(cell):
-        fix = f"If this is the column of dates, set --config.data.time={name}."
-    elif _DECIMAL_COMMA.fullmatch(shown.strip()):
-        fix = "Write decimals with a point: 1.5, not 1,5."
-    else:
-        fix = (
-            "Put a number there, or name the series with --config.data.columns=A,B. "
-            "If the first row is a header, set --config.data.header=yes."
-        )
-    return f"{shown[:60]!r} is no number.", fix
 
 
-def _is_number(cell: Any) -> bool:
-    try:
-        float(cell)
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
-def _is_date(cell: Any) -> bool:
-    """Whether a cell is a date and could not be a plain number."""
-    if cell is None or _is_number(cell):
-        return False
-    try:
-        utc_seconds(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _open(path: Path, header: Header) -> tuple[tuple[str, ...], Iterator[_Row]]:
+def _open(path: Path, spec: SeriesSpec) -> tuple[tuple[str, ...], Iterator[_Row]]:
     """Columns and rows of one file."""
     format_ = table_format(path)
     if format_ in _DELIMITERS:
-        return _open_text(path, header, _DELIMITERS[format_])
+        return _open_text(path, spec, _DELIMITERS[format_])
     columns = table_layout(path).columns
     return columns, _rows_of_fields(path, columns)
 
@@ -339,18 +333,19 @@ def _rows_of_fields(path: Path, columns: tuple[str, ...]) -> Iterator[_Row]:
 
 
 def _open_text(
-    path: Path, header: Header, delimiters: str
+    path: Path, spec: SeriesSpec, delimiters: str
 ) -> tuple[tuple[str, ...], Iterator[_Row]]:
     """Own reading of delimited text, since those readers take every header for one."""
     rows = _text_rows(path, delimiters)
     first = next(rows, None)
     if first is None:
         raise InputError("The file is empty.", where=str(path))
-    named = header is Header.YES or (
-        header is Header.AUTO
-        and not all(not c or _is_number(c) or _is_date(c) for c in first.cells)
-    )
-    if named:
+
+    def value(cell: str) -> bool:
+        return not cell or is_number(cell) or is_date(cell, spec.date_order)
+
+    named = spec.header is Header.AUTO and not all(map(value, first.cells))
+    if named or spec.header is Header.YES:
         return tuple(name_columns(first.cells)), rows
     columns = tuple(f"column_{at}" for at in range(1, len(first.cells) + 1))
     return columns, itertools.chain([first], rows)

@@ -15,6 +15,7 @@ from typing import Any
 import reviewintent_jax
 from reviewintent_jax.data.bazaar import BazaarSpec, simulate_shop
 from reviewintent_jax.data.tables import expand_paths, read_tables, table_layout
+from reviewintent_jax.data.times import DateOrder
 from reviewintent_jax.schema import InputError, RawRow, check_seed
 
 
@@ -40,6 +41,7 @@ class SourceSpec:
       label: column of the label (stars, 0/1 or names).
       group: column of the user or product that must not cross splits.
       time: column of the review's time.
+      date_order: what comes first in dates such as 05/06/2014.
       split: column that names the split a row belongs to; TFDS rows have ``split``.
       tfds_name: for TFDS: ``name``, ``name/config`` or ``name:version``; else empty.
       tfds_folder: for TFDS: its data folder; empty for TFDS's own default.
@@ -54,6 +56,7 @@ class SourceSpec:
     label: str
     group: str
     time: str
+    date_order: DateOrder
     split: str
     tfds_name: str
     tfds_folder: str

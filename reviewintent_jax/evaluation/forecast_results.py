@@ -96,20 +96,36 @@ def group_runs(metrics: Iterable[dict[str, Any]]) -> list[Group]:
 def _section(groups: Sequence[Group], command_of: Callable) -> str:
     """All horizons of one config as Markdown."""
     first = groups[0].metrics[0]
-    seeds = ", ".join(str(run["config"]["seed"]) for run in groups[0].metrics)
     seconds = [r["training"]["seconds"] for g in groups for r in g.metrics]
+    days = sorted({run["created"][:10] for g in groups for run in g.metrics})
     lines = [
         f"## {groups[0].name}",
         "",
-        f"`{command_of(first['config'])}`, and the other horizons and seeds ({seeds}); "
-        f"{statistics.median(seconds):,.0f} s of training a run (median) on "
-        f"{first['environment']['cores']} cores ({first['environment']['device']}); "
-        f"{first['created'][:10]}.",
+        f"`{command_of(first['config'])}`, and the other horizons and seeds "
+        f"({_seeds(groups)}); {statistics.median(seconds):,.0f} s of training a run "
+        f"(median) on {first['environment']['cores']} cores "
+        f"({first['environment']['device']}); "
+        f"{' to '.join(dict.fromkeys([days[0], days[-1]]))}.",
     ]
     for score, title in (("rse", "RSE (smaller is better)"), ("corr", "CORR")):
         lines += ["", *_table(groups, score, title)]
     lines += ["", *(f"- Horizon {g.horizon}: {judge(g)}" for g in groups), ""]
     return "\n".join(lines)
+
+
+def _seeds(groups: Sequence[Group]) -> str:
+    """The seeds; "horizons 3, 6: 1, 2; horizon 9: 1" where horizons differ."""
+    horizons: dict[str, list[str]] = {}
+    for group in groups:
+        seeds = ", ".join(str(run["config"]["seed"]) for run in group.metrics)
+        horizons.setdefault(seeds, []).append(str(group.horizon))
+    if len(horizons) == 1:
+        return next(iter(horizons))
+    parts = [
+        f"horizon{'s' * (len(those) > 1)} {', '.join(those)}: {seeds}"
+        for seeds, those in horizons.items()
+    ]
+    return "; ".join(parts)
 
 
 def _table(groups: Sequence[Group], score: str, title: str) -> list[str]:

@@ -17,6 +17,7 @@ from reviewintent_jax.data.pages import PageSpec, slot_lengths
 from reviewintent_jax.data.prepare import DataSpec, Prepared
 from reviewintent_jax.data.prepared_pages import blank_page, page_source
 from reviewintent_jax.data.splits import TRAIN, VALIDATION
+from reviewintent_jax.data.times import ORDER_UNKNOWN, SET_ORDER
 from reviewintent_jax.data.tokens import ReviewTokenizer
 from reviewintent_jax.evaluation.calibration import probabilities
 from reviewintent_jax.evaluation.evaluate import EvaluationSpec
@@ -159,6 +160,7 @@ class Experiment:
             f"Data: {summary['rows']:,} rows; {splits}; {refused:,} set aside"
             + (f" (see rejected.jsonl): {_reasons(summary)}" if refused else ""),
             f"Labels: {self.prepared.labels.describe()}",
+            *_order_lines(summary["rejected"]),
             *_intention_lines(summary.get("intention")),
             f"Model: {model.encoder.family} of {model.encoder.num_layers} x "
             f"{model.encoder.hidden_size}, LSTNet, {model.classes} classes{second}",
@@ -315,6 +317,16 @@ def _reasons(summary: Mapping[str, Any]) -> str:
     reasons = list(summary["rejected"].items())
     said = [f"{reason} ({n:,})" for reason, n in reasons[:_REASONS]]
     return "; ".join(said + ["..."] * (len(reasons) > _REASONS))
+
+
+def _order_lines(rejected: Mapping[str, int]) -> list[str]:
+    """How many rows are missing for want of a setting that says how to read them."""
+    if ORDER_UNKNOWN not in rejected:
+        return []
+    return [
+        f"Times: {rejected[ORDER_UNKNOWN]:,} rows are set aside, since their day or "
+        f"their month may come first. {SET_ORDER}"
+    ]
 
 
 def _intention_lines(facts: Mapping[str, Any] | None) -> list[str]:

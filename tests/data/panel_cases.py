@@ -8,6 +8,7 @@ from reviewintent_jax.data.panel_rows import PanelSpec, read_panel_rows
 from reviewintent_jax.data.panels import build_panel, fit_positive
 from reviewintent_jax.data.periods import Period
 from reviewintent_jax.data.sources import SourceKind
+from reviewintent_jax.data.times import DateOrder
 
 LABELS = LabelSpec(LabelKind.AUTO, (1.0, 2.0), (3.0,), (4.0, 5.0), (), ())
 
@@ -17,6 +18,7 @@ def spec_of(path, **changes):
         "kind": SourceKind.TABLE,
         "path": str(path),
         "time": "when",
+        "date_order": DateOrder.ISO,
         "group": "product",
         "positive": "stars",
         "positive_class": "positive",

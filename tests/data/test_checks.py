@@ -20,13 +20,14 @@ from reviewintent_jax.data.checks import (
     plain_value,
 )
 from reviewintent_jax.data.sources import SourceKind, SourceSpec
+from reviewintent_jax.data.times import ORDER_UNKNOWN, DateOrder
 from reviewintent_jax.schema import InputError, RawRow, Rejected, Review
 
 
 def source(**columns):
     named = {"text": "text", "title": "", "label": "", "group": "", "time": ""}
     return SourceSpec(
-        **{**named, "split": "", **columns},
+        **{**named, "date_order": DateOrder.ISO, "split": "", **columns},
         **{"kind": SourceKind.TABLE, "path": "r.csv"},
         **{"tfds_name": "", "tfds_folder": "", "shop_rows": 1, "shop_seed": 0},
     )
@@ -120,6 +121,16 @@ def test_missing_group_is_rejected_when_one_is_named(group):
 def test_time_that_says_nothing_is_rejected_with_its_field(time, reason):
     rejected = check({"text": "good", "when": time}, time="when")
     assert (rejected.field, rejected.reason) == ("when", reason)
+
+
+def test_a_date_is_read_in_the_order_that_is_set_and_refused_by_its_name_without():
+    fields = {"text": "good", "when": "05/06/2020"}
+    rejected = check(fields, time="when")
+    assert rejected.reason == ORDER_UNKNOWN
+    assert "data.date_order" in rejected.reason
+    assert (rejected.field, rejected.value) == ("when", "05/06/2020")
+    review = check(fields, time="when", date_order=DateOrder.DAY_FIRST)
+    assert review.time == 1591315200  # 5 June
 
 
 @pytest.mark.parametrize("flag", [True, np.bool_(True)])

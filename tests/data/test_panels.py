@@ -11,6 +11,7 @@ from reviewintent_jax.data.labels import LabelKind
 from reviewintent_jax.data.panels import MAX_CELLS, Panel, _refuse_too_many
 from reviewintent_jax.data.periods import Period
 from reviewintent_jax.data.sources import SourceKind
+from reviewintent_jax.data.times import DateOrder
 from reviewintent_jax.schema import InputError
 
 NAN = np.nan
@@ -192,6 +193,16 @@ def test_a_table_without_a_usable_row_says_why(tmp_path):
     half = written(tmp_path / "h.csv", [("tea", "2014-05-03", "5", "1")] * 2)
     with pytest.raises(InputError, match="lie in one month"):
         read(half, tmp_path, positive="")
+
+
+def test_day_and_month_are_read_in_the_order_that_is_set_or_named_as_missing(tmp_path):
+    days = [("tea", f"{day:02d}/02/2014", "5", "1") for day in range(1, 29)]
+    path = written(tmp_path / "r.csv", days)
+    with pytest.raises(InputError, match=r"(?s)None of the 28 .*Set.*date_order=day"):
+        read(path, tmp_path)
+    order, daily = DateOrder.DAY_FIRST, Period.DAY
+    panel, _ = read(path, tmp_path, date_order=order, period=daily)
+    assert panel.periods == 28
 
 
 def test_free_text_is_no_column_of_answers(tmp_path):

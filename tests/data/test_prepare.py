@@ -19,6 +19,7 @@ from reviewintent_jax.data.prepare import (
 )
 from reviewintent_jax.data.sources import SourceKind
 from reviewintent_jax.data.splits import SET_ASIDE, TEST, TRAIN, VALIDATION, SplitKind
+from reviewintent_jax.data.times import DateOrder
 from reviewintent_jax.data.tokens import ReviewTokenizer
 from reviewintent_jax.schema import InputError, RunFolder
 
@@ -235,6 +236,17 @@ def test_lost_data_are_made_again_only_if_they_are_those_the_run_began_with(
     with pytest.raises(InputError, match="changed since this run began: files"):
         prepared_from(rows_of(48), began_with=first.fingerprint)
     assert not first.folder.exists()
+
+
+def test_a_run_goes_on_that_is_older_than_the_order_of_dates(prepared_from):
+    first, _ = prepared_from(rows_of())
+    assert "date_order" not in first.fingerprint["source"]
+    with pytest.raises(InputError, match=r"changed since this run began: .*source"):
+        prepared_from(
+            rows_of(),
+            began_with=first.fingerprint,
+            source={"date_order": DateOrder.DAY_FIRST},
+        )
 
 
 def test_changed_settings_are_refused_once_the_run_has_checkpoints(prepared_from):

@@ -8,14 +8,15 @@ import pytest
 import zstandard
 
 from reviewintent_jax.data.series import Header, Series, SeriesSpec, read_series
+from reviewintent_jax.data.times import DateOrder
 from reviewintent_jax.schema import InputError
 
 HOURS = ("2016-07-01 22:00:00", "2016-07-01 23:00:00", "2016-07-02 00:00:00")
 VALUES = np.array([[1.5, -2.0], [3.0, 4e2], [0.0, 7.25]])
 
 
-def spec(path, header=Header.AUTO, time="auto", columns=()):
-    return SeriesSpec(str(path), header, time, tuple(columns))
+def spec(path, header=Header.AUTO, time="auto", columns=(), order=DateOrder.ISO):
+    return SeriesSpec(str(path), header, time, order, tuple(columns))
 
 
 def write(path, text):
@@ -90,6 +91,41 @@ def test_the_named_series_are_taken_in_the_order_given(tmp_path):
     np.testing.assert_array_equal(series.value_ts, [[2, 1]])
 
 
+STAMPS = [1.7e9, *np.linspace(1.71e9, 1.72e9, 11).astype(int)]
+
+
+@pytest.mark.parametrize(
+    ("name", "clock", "said"),
+    [
+        ("", np.arange(12), "Column 'column_1' rises by 1 in every row"),
+        ("step", 0.1 * np.arange(12), "Column 'step' rises by 0.1 in every row"),
+        ("timestamp", STAMPS, "Column 'timestamp' rises and never falls"),
+        ("Year", 2010 + np.arange(12) // 4, "Column 'Year' rises and never falls"),
+    ],
+)
+def test_an_index_or_a_clock_is_a_series_only_if_it_is_named(
+    tmp_path, name, clock, said
+):
+    tea, milk = np.random.default_rng(0).normal(size=(2, 12))
+    table = np.stack([clock, tea, milk], 1)
+    path = tmp_path / "a.csv"
+    np.savetxt(path, table, delimiter=",", header=f"{name},tea,milk", comments="")
+    with pytest.raises(InputError) as error:
+        read_series(spec(path))
+    assert error.value.what.startswith(said)
+    assert """--config.data.columns="('tea', 'milk')".""" in error.value.fix
+    assert ("data.time=timestamp" in error.value.fix) == (name == "timestamp")
+    assert read_series(spec(path, columns=("tea", "milk"))).names == ("tea", "milk")
+    kept = (name or "column_1", "tea")
+    assert read_series(spec(path, columns=kept)).names == kept
+
+
+def test_what_rises_as_sales_do_is_a_series(tmp_path):
+    sales = np.cumsum(np.random.default_rng(0).integers(0, 9, 12))
+    np.savetxt(tmp_path / "a.csv", sales, fmt="%d", header="sold", comments="")
+    assert read_series(spec(tmp_path / "a.csv")).names == ("sold",)
+
+
 def test_a_header_of_numbers_is_a_header_if_one_says_so(tmp_path):
     path = write(tmp_path / "a.csv", "101,102\n1,2\n3,4\n")
     assert read_series(spec(path)).value_ts.shape == (3, 2)
@@ -155,6 +191,46 @@ def test_dates_rise_or_the_row_is_named(tmp_path, dates, what, line):
     error = refusal(tmp_path, text)
     assert what in error.what
     assert f"line {line}, column day" in error.where
+
+
+DAILY = "01/02/2014,1\n02/02/2014,2\n03/02/2014,3\n"
+
+
+@pytest.mark.parametrize("header", ["", "day,tea\n"])
+def test_day_and_month_are_read_in_the_order_that_is_set_or_refused(tmp_path, header):
+    error = refusal(tmp_path, header + DAILY)
+    assert "'01/02/2014' is no date that is understood: the day or" in error.what
+    assert "--config.data.date_order=day_first or month_first" in error.fix
+    path = write(tmp_path / "a.csv", header + DAILY)
+    assert read_series(spec(path, order=DateOrder.DAY_FIRST)).step_seconds == 86400
+    months = read_series(spec(path, order=DateOrder.MONTH_FIRST)).time_t
+    assert months[2] == pd.Timestamp("2014-03-02").timestamp()
+
+
+@pytest.mark.parametrize(
+    ("cell", "why", "fix"),
+    [
+        ("28/02/2014", "the day or the month may come first", "data.date_order="),
+        ("2014-02-28 10:00 IST", "the time zone IST is not known", "2016-07-01"),
+        ("2014-28-02", "there is no month 28", "2016-07-01"),
+    ],
+)
+@pytest.mark.parametrize("header", ["", "day,tea\n"])
+def test_an_unclear_date_is_no_typing_error_in_a_number(
+    tmp_path, header, cell, why, fix
+):
+    error = refusal(tmp_path, f"{header}{cell},1\n2014-03-01,2\n")
+    assert error.what == f"{cell!r} is no date that is understood: {why}."
+    assert fix in error.fix
+
+
+@pytest.mark.parametrize(
+    "cell", ["1,234", "1,234,567.5", "1.234.567", "1 234,5", "1'234"]
+)
+def test_thousands_are_told_from_dates(tmp_path, cell):
+    error = refusal(tmp_path, f"tea;milk\n{cell};2\n", time="")
+    assert error.fix.startswith("Write thousands without separators")
+    assert refusal(tmp_path, f"tea;milk\n{cell};2\n").fix == error.fix
 
 
 def test_equal_moments_in_two_zones_are_one_date(tmp_path):

@@ -14,13 +14,21 @@ from reviewintent_jax.data.sources import (
     source_columns,
     source_fingerprint,
 )
+from reviewintent_jax.data.times import DateOrder
 from reviewintent_jax.schema import InputError
 
 
 def spec(**changes):
     plain = {
         **{"kind": SourceKind.TABLE, "path": "", "text": "text", "title": ""},
-        **{"label": "", "group": "", "time": "", "split": "", "tfds_name": ""},
+        **{
+            "label": "",
+            "group": "",
+            "time": "",
+            "date_order": DateOrder.ISO,
+            "split": "",
+            "tfds_name": "",
+        },
         **{"tfds_folder": "", "shop_rows": 5, "shop_seed": 3},
     }
     return SourceSpec(**{**plain, **changes})

@@ -17,6 +17,7 @@ from reviewintent_jax.data.sources import (
     source_fingerprint,
 )
 from reviewintent_jax.data.tfds_rows import read_tfds, unescape_yelp
+from reviewintent_jax.data.times import DateOrder
 from reviewintent_jax.schema import InputError
 
 
@@ -24,6 +25,7 @@ def spec(name, folder, **changes):
     plain = {
         **{"kind": SourceKind.TFDS, "path": "", "text": "text", "title": ""},
         **{"label": "label", "group": "", "time": "", "split": "split"},
+        "date_order": DateOrder.ISO,
         **{"tfds_name": name, "tfds_folder": str(folder)},
         **{"shop_rows": 1, "shop_seed": 0},
     }

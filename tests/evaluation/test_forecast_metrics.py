@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import mean_absolute_error, r2_score
 
 from reviewintent_jax.data.series import Header, SeriesSpec, read_series
+from reviewintent_jax.data.times import DateOrder
 from reviewintent_jax.evaluation.forecast_baselines import persistence
 from reviewintent_jax.evaluation.forecast_metrics import forecast_metrics
 
@@ -104,7 +105,7 @@ def test_a_constant_forecast_follows_nothing():
 )
 def test_persistence_on_exchange_rates_is_as_measured(shared_data, horizon, rse):
     path = str(shared_data / "lstnet" / "exchange_rate.txt.gz")
-    table = read_series(SeriesSpec(path, Header.AUTO, "auto", ()))
+    table = read_series(SeriesSpec(path, Header.AUTO, "auto", DateOrder.ISO, ()))
     assert table.value_ts.shape == (7588, 8)
     row_n = np.arange(int(0.8 * 7588), 7588)
     naive = persistence(table.value_ts, row_n, horizon)

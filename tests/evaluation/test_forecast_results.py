@@ -40,9 +40,21 @@ def test_the_page_shows_mean_and_spread_over_the_seeds(tmp_path):
     assert row in text
     assert "| 6 | 0.0280 | 0.5000 |" in text
     assert "| 3 | 0.9735 | 0.9700 | 0.9700 | not defined | 0.9700 |" in text
-    assert "`train it`, and the other horizons and seeds (1, 2, 3); 62 s" in text
+    seeds = "horizon 3: 1, 2, 3; horizon 6: 1"
+    assert f"`train it`, and the other horizons and seeds ({seeds}); 62 s" in text
     kept = json.loads((tmp_path / "exchange_rate_h3.json").read_text())
     assert [each["config"]["seed"] for each in kept] == [1, 2, 3]
+
+
+def test_seeds_are_said_once_where_they_are_the_same_and_days_as_a_span(tmp_path):
+    runs = [run(seed, 0.02, horizon=each) for each in (3, 6) for seed in (1, 2)]
+    page = write_forecast_results(runs, tmp_path, "page.md", lambda _: "x")
+    assert "and seeds (1, 2); " in page.read_text()
+    assert "(cpu); 2025-01-02.\n" in page.read_text()
+    runs = [*runs, {**run(1, 0.02, horizon=12), "created": "2025-01-05T00:00:00"}]
+    page = write_forecast_results(runs, tmp_path, "page.md", lambda _: "x")
+    assert "and seeds (horizons 3, 6: 1, 2; horizon 12: 1); " in page.read_text()
+    assert "(cpu); 2025-01-02 to 2025-01-05.\n" in page.read_text()
 
 
 def test_what_a_person_wrote_above_the_results_stays(tmp_path):

@@ -136,7 +136,7 @@ ODD = [  # subject, time, text; the rows of a file that somebody else kept
     ("back", "2014-01-05T10:00:00Z", "Great tea and quick delivery"),
     ("back", "2014-02-07T10:00:00Z", "Fine"),
     ("zones", "2014-01-05T02:00:00-08:00", "Great tea and quick delivery"),
-    ("zones", "07.02.2014 10:00", "Fine"),  # without a zone: UTC
+    ("zones", "2014/2/7 10:00", "Fine"),  # without a zone: UTC
     ("zones", "2014-03-09 19:00 JST", "It broke after a week"),
     ("equal", "2014-03-09T10:00:00Z", "Great tea and quick delivery"),
     ("equal", "2014-03-09T12:00:00+02:00", "It broke after a week"),

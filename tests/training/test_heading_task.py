@@ -234,6 +234,9 @@ def test_newer_reviews_may_have_other_groups_and_unknown_answers(config, tmp_pat
     experiment = built(config, run.root)
     begin_heading(experiment, run)
     write_heading_outcome(experiment, train(experiment, run), run, {})
+    values = json.loads(run.config.read_text())
+    del values["data"]["date_order"]  # a run may be older than the setting
+    run.config.write_text(json.dumps(values))
     trained = load_heading(run)
     path = reviews(tmp_path / "newer.csv", seed=5, groups=("tea", "cocoa"))
     with path.open("a") as file:
@@ -249,6 +252,12 @@ def test_newer_reviews_may_have_other_groups_and_unknown_answers(config, tmp_pat
     columns = ["probability_falling", "probability_steady", "probability_rising"]
     np.testing.assert_allclose(found.rows[columns].sum(axis=1), 1)
     assert log.counts == {"no group": 1, "counted in volume alone": 2}
+    path.write_text("product,when,stars,again\ntea,05/06/2020,5,1\n")
+    with (
+        RejectionLog(tmp_path / "log.jsonl") as log,
+        pytest.raises(InputError, match=r"(?s)None of the 1 rows.*Write dates year"),
+    ):
+        read_newer(trained, data, log)
 
 
 def start(values, folder):

@@ -1,10 +1,10 @@
 """Stages 1 to 6 in one pass: raw rows -> a folder of prepared reviews.
 
 In: a source of rows. Out: :class:`Prepared`: texts on disk (Parquet), token ids on disk
-(flat, memory-mapped), and a few numbers per review in memory. One pass over the rows,
-memory bounded by those few numbers, so a million rows prepare like ten thousand. The
-folder carries a fingerprint of its source and settings and is used again while both
-are unchanged.
+(array_record), and a few numbers per review in memory. One pass over the rows, by any
+number of workers, memory bounded by those few numbers, so a million rows prepare like
+ten thousand. The folder carries a fingerprint of its source and settings and is used
+again while both are unchanged; stopped in between, it is gone on with.
 """
 
 import dataclasses
@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from reviewintent_jax.data.blocks import BLOCK_CHARACTERS, BLOCK_ROWS, BlockSettings
 from reviewintent_jax.data.checks import RejectionLog
-from reviewintent_jax.data.clean import Cleaner
 from reviewintent_jax.data.decide_intention import decide_for_scoring, decide_intention
 from reviewintent_jax.data.decide_sentiment import (
     decide_sentiment,
@@ -26,7 +26,7 @@ from reviewintent_jax.data.decide_sentiment import (
     refuse_unlabelled,
 )
 from reviewintent_jax.data.duplicates import DuplicateIndex
-from reviewintent_jax.data.ingest import Taken, ingest
+from reviewintent_jax.data.ingest import Engine, Taken, ingest, on_this_machine
 from reviewintent_jax.data.intention import IntentionKind
 from reviewintent_jax.data.labels import LabelMap
 from reviewintent_jax.data.prepared import (
@@ -37,6 +37,7 @@ from reviewintent_jax.data.prepared import (
     save_prepared,
 )
 from reviewintent_jax.data.prepared_folder import (
+    Begun,
     read_manifest,
     refuse_sources_inside,
     replacing,
@@ -55,7 +56,7 @@ __all__ = [
     "prepare_histories",
 ]
 
-_VERSION = 1  # of the prepared folder's format
+_VERSION = 2  # of the prepared folder's format
 
 
 def prepare(
@@ -64,6 +65,7 @@ def prepare(
     run: RunFolder,
     *,
     began_with: Mapping[str, Any] | None,
+    engine: Engine | None = None,
 ) -> Prepared:
     """Prepares the data of a run, or opens them where they are ready and unchanged.
 
@@ -73,6 +75,7 @@ def prepare(
       run: the run's folder; data go to ``run.prepared``, refusals to ``run.rejected``.
       began_with: fingerprint of the data that the run's checkpoints were trained on,
         which must not change any more; None while there is no checkpoint.
+      engine: reads the rows and leaves the files of all blocks; None = this process.
 
     Raises:
       InputError: nothing usable in the source; the data are not those that the run
@@ -92,13 +95,15 @@ def prepare(
     stored = read_manifest(run.prepared)
     if stored is not None and stored["fingerprint"] == fingerprint:
         return open_prepared(run.prepared)
-    with replacing(run.prepared) as folder, RejectionLog(run.rejected) as log:
+    blocks = {"rows": BLOCK_ROWS, "characters": BLOCK_CHARACTERS}
+    plan = {**fingerprint, "blocks": blocks}
+    with replacing(run.prepared, plan) as begun, RejectionLog(run.rejected) as log:
         index = DuplicateIndex(spec.duplicates)
-        taken = _ingest(spec, tokenizer, folder, log, index)
+        taken = _ingest(spec, tokenizer, begun, log, index, engine)
         asked = spec.intention.kind is not IntentionKind.NONE
         decide = decide_intention if asked else decide_sentiment
         decided = decide(taken, index.finish(), spec, log)
-        _save(folder, taken, decided, log, fingerprint)
+        _save(begun.folder, taken, decided, log, fingerprint)
     return open_prepared(run.prepared)
 
 
@@ -127,8 +132,8 @@ def prepare_for_scoring(
         holds files of others, or the source itself.
     """
     _refuse_sources_of_ours(spec, run)
-    with replacing(run.prepared) as folder, RejectionLog(run.rejected) as log:
-        taken = _ingest(spec, tokenizer, folder, log, None)
+    with replacing(run.prepared, {}) as begun, RejectionLog(run.rejected) as log:
+        taken = _ingest(spec, tokenizer, begun, log)
         if spec.intention.kind is IntentionKind.NONE:
             label_n = encode_labels(taken, labels)
             refuse_unlabelled(taken, label_n, labels, spec.source.label, log)
@@ -145,7 +150,7 @@ def prepare_for_scoring(
                 where=spec.source.path or spec.source.tfds_name,
                 fix=f"It knows: {labels.describe()}",
             )
-        _save(folder, taken, decided, log, {})
+        _save(begun.folder, taken, decided, log, {})
     return open_prepared(run.prepared)
 
 
@@ -168,10 +173,10 @@ def prepare_histories(
         source itself.
     """
     _refuse_sources_of_ours(spec, run)
-    with replacing(run.prepared) as folder, RejectionLog(run.rejected) as log:
-        taken = _ingest(spec, tokenizer, folder, log, None)
+    with replacing(run.prepared, {}) as begun, RejectionLog(run.rejected) as log:
+        taken = _ingest(spec, tokenizer, begun, log)
         decided = decide_for_scoring(taken, spec, LabelMap.empty(), None, log)
-        _save(folder, taken, decided, log, {})
+        _save(begun.folder, taken, decided, log, {})
     return open_prepared(run.prepared)
 
 
@@ -190,12 +195,21 @@ def _refuse_sources_of_ours(spec: DataSpec, run: RunFolder) -> None:
 def _ingest(
     spec: DataSpec,
     tokenizer: ReviewTokenizer,
-    folder: Path,
+    begun: Begun,
     log: RejectionLog,
-    index: DuplicateIndex | None,
+    index: DuplicateIndex | None = None,
+    engine: Engine | None = None,
 ) -> Taken:
-    settings = spec.source, spec.check, spec.intention
-    return ingest(*settings, Cleaner(spec.clean), tokenizer, folder, log, index)
+    settings = BlockSettings(
+        source=spec.source,
+        check=spec.check,
+        clean=spec.clean,
+        intention=spec.intention,
+        duplicates=None if index is None else spec.duplicates,
+        tokenizer=tokenizer.folder,
+        now=begun.now,
+    )
+    return ingest(settings, begun.folder, log, index, engine or on_this_machine(1))
 
 
 def _save(
@@ -206,7 +220,7 @@ def _save(
     fingerprint: dict[str, Any],
 ) -> None:
     summary = _summary(taken, decided, log) | decided.summary
-    save_prepared(folder, decided, taken.row_n, taken.truth_n, summary, fingerprint)
+    save_prepared(folder, decided, taken, summary, fingerprint)
 
 
 def _summary(taken: Taken, decided: Decided, log: RejectionLog) -> dict[str, Any]:

@@ -254,3 +254,6 @@ def add_devices(config: ConfigDict) -> None:
     config.checkpoints = ConfigDict(
         {"folder": ""}  # elsewhere than in the run's folder: gs://..., s3://..., /disk
     )
+    config.prepared = ConfigDict(
+        {"folder": ""}  # of launch.prepare, shared by runs; '' = in the run's folder
+    )

@@ -35,6 +35,7 @@ from reviewintent_jax.training.train_spec import TrainSpec
 _LATER = {"evaluation": {"threshold": "argmax"}, "labels": {"aliases": ()}}
 _LATER["intention"] = NO_INTENTION
 _LATER["checkpoints"] = {"folder": ""}
+_LATER["prepared"] = {"folder": ""}
 _LATER["mesh"] = {"data": 1, "fsdp": 1, "tensor": 1}
 _LATER["history"] = {
     "step_features": -1,
@@ -89,6 +90,18 @@ class EncoderChoice:
 
 
 @dataclasses.dataclass(frozen=True)
+class PreparedSpec:
+    """Where prepared data lie.
+
+    Attributes:
+      folder: made by ``launch.prepare``, for several runs to share; '' = every run
+        prepares its own, in its folder.
+    """
+
+    folder: str
+
+
+@dataclasses.dataclass(frozen=True)
 class HeadSpec:
     """The softmax head: ``dropout`` in [0, 1) before its dense layer."""
 
@@ -139,6 +152,7 @@ class Config:
       evaluation: what is measured.
       mesh: how the devices share the work.
       checkpoints: where they go.
+      prepared: where prepared data lie.
     """
 
     name: str
@@ -162,6 +176,7 @@ class Config:
     evaluation: EvaluationSpec
     mesh: MeshSpec
     checkpoints: CheckpointSpec
+    prepared: PreparedSpec
 
     def __post_init__(self) -> None:
         check_seed(self.seed, "seed")

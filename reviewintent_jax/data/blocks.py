@@ -264,6 +264,12 @@ def block_path(folder: Path, name: str) -> Path:
     return folder / f"block-{name}.npz"
 
 
+def block_names(folder: Path) -> list[str]:
+    """Names of the finished blocks in a folder, in the order of the source."""
+    names = [path.stem.removeprefix("block-") for path in folder.glob("block-*.npz")]
+    return sorted(names, key=lambda name: [int(part) for part in name.split("-")])
+
+
 def texts_name(name: str) -> str:
     """The file of a block's texts."""
     return f"reviews-{name}.parquet"

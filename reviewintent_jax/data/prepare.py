@@ -51,6 +51,7 @@ __all__ = [
     "DataSpec",
     "Prepared",
     "open_prepared",
+    "open_shared",
     "prepare",
     "prepare_for_scoring",
     "prepare_histories",
@@ -83,14 +84,13 @@ def prepare(
     """
     _refuse_sources_of_ours(spec, run)
     fingerprint = _fingerprint(spec, tokenizer)
-    if began_with is not None and dict(began_with) != fingerprint:
-        keys = dict.fromkeys([*fingerprint, *began_with])
-        changed = [k for k in keys if began_with.get(k) != fingerprint.get(k)]
-        raise InputError(
-            "The data or their settings changed since this run began: "
-            + ", ".join(changed),
-            where=str(run.prepared),
-            fix="Give --workdir a new folder, or put the data back as they were.",
+    if began_with is not None:
+        _refuse_changes(
+            began_with,
+            fingerprint,
+            "The data or their settings changed since this run began",
+            run.prepared,
+            "Give --workdir a new folder, or put the data back as they were.",
         )
     stored = read_manifest(run.prepared)
     if stored is not None and stored["fingerprint"] == fingerprint:
@@ -104,6 +104,52 @@ def prepare(
         decide = decide_intention if asked else decide_sentiment
         decided = decide(taken, index.finish(), spec, log)
         _save(begun.folder, taken, decided, log, fingerprint)
+    return open_prepared(run.prepared)
+
+
+def open_shared(
+    spec: DataSpec,
+    tokenizer: ReviewTokenizer,
+    run: RunFolder,
+    *,
+    began_with: Mapping[str, Any] | None,
+) -> Prepared:
+    """Opens what ``launch.prepare`` left for several runs; never writes to it.
+
+    Where the source is not on this machine, the data are taken as they are.
+
+    Args:
+      spec, tokenizer, run, began_with: see :func:`prepare`.
+
+    Raises:
+      InputError: nothing has been prepared there, or it was for another source or
+        other settings, or it is not what the run began with.
+    """
+    stored = read_manifest(run.prepared)
+    command = "python -m launch.prepare, with the same --config and its changes"
+    if stored is None:
+        raise InputError(
+            "No prepared data lie there.",
+            where=f"{run.prepared} (field prepared.folder)",
+            fix=f"Prepare them: {command}.",
+        )
+    found = stored["fingerprint"]
+    wanted = _fingerprint(spec, tokenizer, source=found.get("files"))
+    _refuse_changes(
+        found,
+        wanted,
+        "The prepared data are stale: since then these changed",
+        run.prepared,
+        f"Prepare them again: {command}.",
+    )
+    if began_with is not None:
+        _refuse_changes(
+            began_with,
+            found,
+            "The data or their settings changed since this run began",
+            run.prepared,
+            "Give --workdir a new folder, or put the data back as they were.",
+        )
     return open_prepared(run.prepared)
 
 
@@ -180,6 +226,16 @@ def prepare_histories(
     return open_prepared(run.prepared)
 
 
+def _refuse_changes(
+    before: Mapping[str, Any], now: Mapping[str, Any], what: str, where: Path, fix: str
+) -> None:
+    """Names the parts of a fingerprint that are not what they were."""
+    keys = dict.fromkeys([*now, *before])
+    changed = [key for key in keys if before.get(key) != now.get(key)]
+    if changed:
+        raise InputError(f"{what}: {', '.join(changed)}", where=str(where), fix=fix)
+
+
 def _refuse_sources_of_ours(spec: DataSpec, run: RunFolder) -> None:
     """Refuses, before anything is touched, to write over what is to be read."""
     sources = source_places(spec.source)
@@ -240,8 +296,16 @@ def _summary(taken: Taken, decided: Decided, log: RejectionLog) -> dict[str, Any
     }
 
 
-def _fingerprint(spec: DataSpec, tokenizer: ReviewTokenizer) -> dict[str, Any]:
-    """What the prepared data depend on, as JSON values."""
+def _fingerprint(
+    spec: DataSpec,
+    tokenizer: ReviewTokenizer,
+    *,
+    source: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What the prepared data depend on, as JSON values.
+
+    ``source`` stands in for what the source is, where it is not on this machine.
+    """
     vocabulary = hashlib.sha256()
     for name in TOKENIZER_FILES:
         path = tokenizer.folder / name
@@ -254,10 +318,15 @@ def _fingerprint(spec: DataSpec, tokenizer: ReviewTokenizer) -> dict[str, Any]:
         del settings["intention"]
     if not spec.labels.aliases:
         del settings["labels"]["aliases"]
-    source = json.loads(json.dumps(source_fingerprint(spec.source)))
+    try:
+        found = json.loads(json.dumps(source_fingerprint(spec.source)))
+    except InputError:
+        if source is None:
+            raise
+        found = dict(source)
     return {
         "format": _VERSION,
         "tokenizer": vocabulary.hexdigest(),
-        "files": source,
+        "files": found,
         **settings,
     }

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow.parquet as pq
 
+from reviewintent_jax.data.blocks import texts_name
 from reviewintent_jax.data.checks import CheckSpec
 from reviewintent_jax.data.clean import CleanSpec
 from reviewintent_jax.data.duplicates import DuplicateSpec
@@ -25,7 +26,6 @@ from reviewintent_jax.data.intention import (
     IntentionSpec,
 )
 from reviewintent_jax.data.labels import LabelMap, LabelSpec
-from reviewintent_jax.data.blocks import texts_name
 from reviewintent_jax.data.prepared_folder import MANIFEST
 from reviewintent_jax.data.sources import SourceSpec
 from reviewintent_jax.data.splits import TRAIN, SplitKind, SplitSpec

@@ -145,9 +145,7 @@ def _refuse_foreign(folder: Path) -> None:
             fix=_FIX,
         )
     names = sorted(each.name for each in folder.iterdir())
-    foreign = [
-        n for n in names if not _OURS.fullmatch(n) or not (folder / n).is_file()
-    ]
+    foreign = [n for n in names if not _OURS.fullmatch(n) or not (folder / n).is_file()]
     begun = _PLAN in names or "manifest.part" in names
     if not foreign and names and not begun and read_manifest(folder) is None:
         foreign = names  # our names, but nothing that a preparation leaves behind

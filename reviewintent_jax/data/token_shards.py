@@ -22,6 +22,7 @@ from array_record.python.array_record_module import (
     ArrayRecordWriter,
 )
 
+from reviewintent_jax.data.prepared_folder import UnfinishedError
 from reviewintent_jax.schema import InputError
 
 _WRITE = "group_size:1"  # every record can be read alone
@@ -62,11 +63,22 @@ def token_dtype(vocab_size: int) -> np.dtype:
 
 
 def write_shard(path: Path, ids: Sequence[np.ndarray], dtype: np.dtype) -> Shard:
-    """Writes the ids of some reviews; ``ids`` must hold one review at least."""
-    writer = ArrayRecordWriter(str(path), _WRITE)
-    for each in ids:
-        writer.write(each.astype(dtype).tobytes())
-    writer.close()
+    """Writes the ids of some reviews; ``ids`` must hold one review at least.
+
+    Raises:
+      UnfinishedError: the disk is full, or the folder is gone.
+    """
+    try:
+        writer = ArrayRecordWriter(str(path), _WRITE)
+        for each in ids:
+            writer.write(each.astype(dtype).tobytes())
+        writer.close()
+    except RuntimeError as error:
+        raise UnfinishedError(
+            f"A file of the prepared data cannot be written: {error}",
+            where=str(path),
+            fix="Make room for it; the same command goes on with what is done.",
+        ) from error
     return Shard(path.name, len(ids), path.stat().st_size, file_sha256(path))
 
 

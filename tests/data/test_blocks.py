@@ -37,7 +37,9 @@ def names_and_lines(found):
 
 
 def test_the_picture_in_the_docstring():
-    found = names_and_lines(cut_blocks(rows_of(("a", 3), ("b", 1)), "text", most_rows=2))
+    found = names_and_lines(
+        cut_blocks(rows_of(("a", 3), ("b", 1)), "text", most_rows=2)
+    )
     assert found == {"00000-00000": [1, 2], "00000-00001": [3], "00001-00000": [1]}
 
 
@@ -101,7 +103,9 @@ def test_rows_are_set_aside_with_their_place_in_the_block(settings, tmp_path):
     assert block.shard is not None
     assert block.shard.reviews == kept
     assert block.file == "a"
-    assert [block.strings("raw_labels")[n] for n in block.arrays["raw_label_n"]][:2] == [
+    assert [block.strings("raw_labels")[n] for n in block.arrays["raw_label_n"]][
+        :2
+    ] == [
         "2",
         "3",
     ]
@@ -133,7 +137,7 @@ def test_blocks_that_are_done_are_not_done_again(settings, tmp_path, monkeypatch
     def all_blocks():
         return cut_blocks(rows_of(("a", 48)), "text", most_rows=16)
 
-    first = list(all_blocks())[0]
+    first = next(all_blocks())
     BlockWorker(settings).prepare(first, tmp_path)
     (tmp_path / "tokens-00000-00001.array_record").write_bytes(b"torn")
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*-00000-00000.*")}
@@ -148,8 +152,9 @@ def test_blocks_that_are_done_are_not_done_again(settings, tmp_path, monkeypatch
 
 def test_what_a_worker_runs_into_is_raised_here(settings, tmp_path):
     missing = tmp_path / "missing"
-    with pytest.raises(OSError, match="missing"):
+    with pytest.raises(UnfinishedError, match="cannot be written") as caught:
         prepare_blocks(cut_blocks(rows_of(("a", 40)), "text"), settings, missing, 2)
+    assert caught.value.where.startswith(str(missing))
     bad = dataclasses.replace(settings, tokenizer=tmp_path)
     with pytest.raises(InputError, match="no tokenizer"):
         prepare_blocks(cut_blocks(rows_of(("a", 40)), "text"), bad, tmp_path, 1)

@@ -168,7 +168,9 @@ def everything_in(folder):
     return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-@pytest.mark.parametrize("theirs", ["photos.zip", "reviews-2024.parquet", "sub/plan.json"])
+@pytest.mark.parametrize(
+    "theirs", ["photos.zip", "reviews-2024.parquet", "sub/plan.json"]
+)
 @pytest.mark.parametrize("name", ["data", "data.part"])
 def test_a_folder_with_files_of_others_is_refused_and_not_touched(
     prepared_from, tmp_path, name, theirs

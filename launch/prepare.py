@@ -4,8 +4,8 @@
     python -m launch.train --config=configs/yelp.py
 
 Raw files are checked, cleaned, split and tokenised, by all cores of this machine or,
-with ``--beam``, by the workers of an Apache Beam runner. Without ``prepared.folder`` the
-data go to the run's folder, where ``launch.train`` finds them; with
+with ``--beam``, by the workers of an Apache Beam runner. Without ``prepared.folder``
+the data go to the run's folder, where ``launch.train`` finds them; with
 ``--config.prepared.folder=FOLDER`` any number of runs share them. Stopped in between,
 the same command goes on.
 """

@@ -260,7 +260,7 @@ class RunFolder:
 
     @property
     def rejected(self) -> Path:
-        """Rows set aside, one JSON object a line; beside the data if they are shared."""
+        """Rows set aside, a JSON object a line; beside the data if those are shared."""
         if self.shared:
             place = Path(self.shared)
             return place.with_name(f"{place.name}.rejected.jsonl")

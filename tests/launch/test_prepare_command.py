@@ -64,7 +64,7 @@ def test_data_are_prepared_once_and_shared(words, tmp_path):
     shared = f"--config.prepared.folder={tmp_path / 'shared'}"
     lacking = launch("train", *words, shared, f"--workdir={tmp_path}/a", code=2)
     assert "No prepared data lie there" in lacking.stderr
-    said = launch("prepare", *words, shared, "--workers=2", "--verify").stderr
+    said = launch("prepare", *words, shared, "--workers=2", "--verify").stdout
     assert "300 rows read" in said
     manifest = json.loads((tmp_path / "shared" / "manifest.json").read_text("utf-8"))
     assert manifest["summary"]["rows"] == 300
@@ -74,7 +74,7 @@ def test_data_are_prepared_once_and_shared(words, tmp_path):
         assert not (tmp_path / run / "data").exists()
     launch("evaluate", f"--workdir={tmp_path}/a")
     again = launch("prepare", *words, shared)
-    assert "300 rows read" in again.stderr
+    assert "300 rows read" in again.stdout
     changed = launch(
         *("train", *words, shared, "--config.split.seed=3"),
         f"--workdir={tmp_path}/c",

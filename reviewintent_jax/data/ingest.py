@@ -20,6 +20,7 @@ from reviewintent_jax.data.blocks import (
     read_block,
 )
 from reviewintent_jax.data.checks import RejectionLog
+from reviewintent_jax.data.columns import ColumnFiles
 from reviewintent_jax.data.duplicates import DuplicateIndex
 from reviewintent_jax.data.events import EventColumns, EventJoin, Events
 from reviewintent_jax.data.progress import Progress
@@ -160,7 +161,7 @@ def join_blocks(
     Raises:
       InputError: no block holds a review.
     """
-    join = _Join()
+    join = _Join(folder)
     for name in names:
         block = read_block(folder, name)
         for rejected in block.refused:
@@ -184,10 +185,10 @@ def join_blocks(
 class _Join:
     """Collects blocks; what they number by themselves is numbered anew."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         self.rows, self.shards = 0, list[Shard]()
         self._files, self._raw_labels, self._given_splits = _Codes(), _Codes(), _Codes()
-        self._columns: dict[str, list[np.ndarray]] = {}
+        self._columns = ColumnFiles(folder)
         self._events: EventJoin | None = None
         self._dtype = np.dtype("<u2")
 
@@ -197,18 +198,17 @@ class _Join:
             self.shards.append(block.shard)
             self._dtype = block.dtype
             for name, values in self._numbers(block).items():
-                self._columns.setdefault(name, []).append(values)
+                self._columns.add(name, values)
             self._add_events(block)
         self.rows += block.rows
 
     def finish(self) -> Taken:
         """All of them."""
-        joined = {name: np.concatenate(each) for name, each in self._columns.items()}
         tables = self._files, self._raw_labels, self._given_splits
         return Taken(
             self.rows,
             *(tuple(table) for table in tables),
-            **joined,
+            **self._columns.finish(),
             shards=tuple(self.shards),
             dtype=self._dtype,
             events=None if self._events is None else self._events.finish(),

@@ -98,7 +98,7 @@ def prepare(
     blocks = {"rows": BLOCK_ROWS, "characters": BLOCK_CHARACTERS}
     plan = {**fingerprint, "blocks": blocks}
     with replacing(run.prepared, plan) as begun, RejectionLog(run.rejected) as log:
-        index = DuplicateIndex(spec.duplicates)
+        index = DuplicateIndex(spec.duplicates, begun.folder)
         taken = _ingest(spec, tokenizer, begun, log, index, engine)
         asked = spec.intention.kind is not IntentionKind.NONE
         decide = decide_intention if asked else decide_sentiment

@@ -11,8 +11,10 @@ Runners retry what fails: a block that is whole is not made again.
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
+import apache_beam as beam  # pyright: ignore[reportMissingImports]
+from apache_beam.options.pipeline_options import (  # pyright: ignore[reportMissingImports]
+    PipelineOptions,
+)
 
 from reviewintent_jax.data.blocks import (
     BlockSettings,

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 def spec(tiny_config, tmp_path):
     """Three files of the shop, with histories."""
     for file in range(3):
-        write_shop(BazaarSpec(rows=70 + file, seed=file), tmp_path / f"shop{file}.csv")
+        write_shop(BazaarSpec(rows=400 + file, seed=file), tmp_path / f"shop{file}.csv")
     tiny_config.data.kind = SourceKind.TABLE.value
     tiny_config.data.path = str(tmp_path / "shop*.csv")
     tiny_config.data.time = "time"

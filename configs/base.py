@@ -64,6 +64,9 @@ def add_data(config: ConfigDict) -> None:
             "fold": 0,
         }
     )
+    config.prepared = ConfigDict(
+        {"folder": ""}  # of launch.prepare, shared by runs; '' = in the run's folder
+    )
 
 
 def add_intention(config: ConfigDict) -> None:
@@ -253,7 +256,4 @@ def add_devices(config: ConfigDict) -> None:
     )
     config.checkpoints = ConfigDict(
         {"folder": ""}  # elsewhere than in the run's folder: gs://..., s3://..., /disk
-    )
-    config.prepared = ConfigDict(
-        {"folder": ""}  # of launch.prepare, shared by runs; '' = in the run's folder
     )

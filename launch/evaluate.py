@@ -20,7 +20,7 @@ from pathlib import Path
 from absl import flags
 
 from launch import forecasts, headings, runtime
-from reviewintent_jax.build import load_trained, stored_task
+from reviewintent_jax.build import load_trained, stored_task, whole_run
 from reviewintent_jax.configuration import TaskKind
 from reviewintent_jax.data.intention import IntentionKind
 from reviewintent_jax.data.prepare import DataSpec, open_prepared
@@ -54,6 +54,7 @@ def main(argv: list[str]) -> None:
         }
         return own[task](run)
     trained = load_trained(run)
+    run = folder = whole_run(run)
     prepared = open_prepared(run.prepared)
     context = json.loads(run.metrics.read_text("utf-8"))
     context["environment"] = runtime.environment()

@@ -138,10 +138,12 @@ def _plain(error: Exception) -> str:
     return said
 
 
-def run_folder(workdir: str | Path, checkpoints: str = "") -> RunFolder:
+def run_folder(
+    workdir: str | Path, checkpoints: str = "", shared: str = ""
+) -> RunFolder:
     """The folder of a run, made where it is absent.
 
-    ``checkpoints`` says where those lie, if elsewhere.
+    ``checkpoints`` says where those lie, if elsewhere; ``shared`` the same of data.
 
     Raises:
       InputError: it cannot be made.
@@ -155,7 +157,7 @@ def run_folder(workdir: str | Path, checkpoints: str = "") -> RunFolder:
             where=str(path),
             fix="Give --workdir a folder that can be written to.",
         ) from None
-    return RunFolder(path, checkpoints)
+    return RunFolder(path, checkpoints, shared)
 
 
 def environment() -> dict[str, Any]:

@@ -73,7 +73,8 @@ def train_reviews(values: Mapping[str, Any], workdir: str) -> None:
     """Config in, trained and evaluated run folder out."""
     config = read_config(values)
     folder = workdir or Path("runs") / config.name
-    run = runtime.run_folder(folder, config.checkpoints.folder)
+    places = config.checkpoints.folder, config.prepared.folder
+    run = runtime.run_folder(folder, *places)
     experiment = hosts.in_turn("build", lambda: build_experiment(values, run))
     begin_run(experiment, run)
     say(experiment.describe())

@@ -24,9 +24,10 @@ from reviewintent_jax.configuration import (
     task_of,
 )
 from reviewintent_jax.data.checks import is_rejection_log
+from reviewintent_jax.data.ingest import Engine
 from reviewintent_jax.data.intention import IntentionKind
 from reviewintent_jax.data.labels import LabelMap
-from reviewintent_jax.data.prepare import prepare
+from reviewintent_jax.data.prepare import Prepared, open_shared, prepare
 from reviewintent_jax.data.prepared_pages import blank_page
 from reviewintent_jax.data.sources import require_source
 from reviewintent_jax.data.splits import SPLIT_NAMES
@@ -86,7 +87,8 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
     _check_settings(config)
     mesh = make_mesh(config.mesh)
     began_with = None if identity is None else identity["data"]
-    prepared = prepare(config.data_spec(), tokenizer, run, began_with=began_with)
+    read = open_shared if run.shared else prepare
+    prepared = read(config.data_spec(), tokenizer, run, began_with=began_with)
     history = None
     for answers in (prepared.labels, prepared.intention):
         if answers is not None and answers.classes:
@@ -115,6 +117,26 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
         train=config.train,
         evaluation=config.evaluation,
         mesh=mesh,
+    )
+
+
+def prepare_data(config: Config, run: RunFolder, engine: Engine) -> Prepared:
+    """Prepares the data of a config before any run needs them.
+
+    Args:
+      config: what to prepare.
+      run: where the data go.
+      engine: does the work.
+
+    Raises:
+      InputError: a mistake in the config, the encoder or the data; or the data of a run
+        that has a checkpoint changed.
+    """
+    tokenizer = ReviewTokenizer(_encoder_folder(config))
+    identity = None if run.shared else stored_identity(run)
+    began_with = None if identity is None else identity.get("data")
+    return prepare(
+        config.data_spec(), tokenizer, run, began_with=began_with, engine=engine
     )
 
 
@@ -177,6 +199,16 @@ def stored_task(run: RunFolder) -> TaskKind:
     return task_of(json.loads(run.config.read_text("utf-8")))
 
 
+def whole_run(run: RunFolder) -> RunFolder:
+    """The folder of a finished run, with all that its config keeps elsewhere."""
+    if not run.config.is_file() or not _is_config(run.config):
+        raise no_run(run)
+    config = read_stored_config(json.loads(run.config.read_text("utf-8")))
+    return dataclasses.replace(
+        run, elsewhere=config.checkpoints.folder, shared=config.prepared.folder
+    )
+
+
 def no_run(run: RunFolder) -> InputError:
     """What to raise where a folder holds no finished run."""
     return InputError(
@@ -233,7 +265,7 @@ def load_trained(run: RunFolder) -> Trained:
         learned = None if history is None else config.history.loss
         return params | task_parameters(learned)
 
-    run = dataclasses.replace(run, elsewhere=config.checkpoints.folder)
+    run = whole_run(run)
     params, step = restore_best(run, jax.eval_shape(init))
     return Trained(
         model=model,

@@ -36,6 +36,7 @@ _LATER = {"evaluation": {"threshold": "argmax"}, "labels": {"aliases": ()}}
 _LATER["data"] = {"date_order": "iso"}  # runs read some such dates, and some wrongly
 _LATER["intention"] = NO_INTENTION
 _LATER["checkpoints"] = {"folder": ""}
+_LATER["prepared"] = {"folder": ""}
 _LATER["mesh"] = {"data": 1, "fsdp": 1, "tensor": 1}
 _LATER["history"] = {
     "step_features": -1,
@@ -90,6 +91,18 @@ class EncoderChoice:
 
 
 @dataclasses.dataclass(frozen=True)
+class PreparedSpec:
+    """Where prepared data lie.
+
+    Attributes:
+      folder: made by ``launch.prepare``, for several runs to share; '' = every run
+        prepares its own, in its folder.
+    """
+
+    folder: str
+
+
+@dataclasses.dataclass(frozen=True)
 class HeadSpec:
     """The softmax head: ``dropout`` in [0, 1) before its dense layer."""
 
@@ -140,6 +153,7 @@ class Config:
       evaluation: what is measured.
       mesh: how the devices share the work.
       checkpoints: where they go.
+      prepared: where prepared data lie.
     """
 
     name: str
@@ -163,6 +177,7 @@ class Config:
     evaluation: EvaluationSpec
     mesh: MeshSpec
     checkpoints: CheckpointSpec
+    prepared: PreparedSpec
 
     def __post_init__(self) -> None:
         check_seed(self.seed, "seed")

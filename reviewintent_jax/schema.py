@@ -51,6 +51,14 @@ class InputError(ValueError):
         parts = [what, f"Where: {where}" if where else "", fix]
         super().__init__("\n".join(part for part in parts if part))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Sent between processes with its parts."""
+        return _same_error, (type(self), self.what, self.where, self.fix)
+
+
+def _same_error(kind: type[InputError], what: str, where: str, fix: str) -> InputError:
+    return kind(what, where=where, fix=fix)
+
 
 def check_seed(seed: int, field: str) -> None:
     """Refuses a seed that the random generators do not take.
@@ -233,10 +241,12 @@ class RunFolder:
       root: the folder.
       elsewhere: where checkpoints lie if not in it: a folder or a URL (``gs://``,
         ``s3://``); '' = in the folder.
+      shared: where prepared data lie if several runs use them; '' = in the folder.
     """
 
     root: Path
     elsewhere: str = ""
+    shared: str = ""
 
     @property
     def config(self) -> Path:
@@ -246,11 +256,14 @@ class RunFolder:
     @property
     def prepared(self) -> Path:
         """Prepared data: checked, cleaned, labelled, split and tokenised."""
-        return self.root / "data"
+        return Path(self.shared) if self.shared else self.root / "data"
 
     @property
     def rejected(self) -> Path:
-        """Rows set aside, one JSON object a line."""
+        """Rows set aside, a JSON object a line; beside the data if those are shared."""
+        if self.shared:
+            place = Path(self.shared)
+            return place.with_name(f"{place.name}.rejected.jsonl")
         return self.root / "rejected.jsonl"
 
     @property

@@ -22,7 +22,8 @@ from reviewintent_jax.data.pages import (
     plan_pages,
     slot_lengths,
 )
-from reviewintent_jax.data.tokens import SpecialIds, TokenList, TokenStore
+from reviewintent_jax.data.token_shards import TokenStore
+from reviewintent_jax.data.tokens import SpecialIds, TokenList
 from reviewintent_jax.schema import PageBatch
 
 T = TypeVar("T")
@@ -199,9 +200,11 @@ class TrainBatches:
             epoch, page = epoch + 1, 0
 
     def _build(self, plan: PagePlan, pages: np.ndarray, epoch: int) -> PageBatch:
+        held = _ids_on(self.source.store, plan, pages)
+
         def ids_of(review: int) -> np.ndarray:
             return augment_ids(
-                self.source.store[review],
+                held[review],
                 self._augment,
                 key=(self._seed, epoch, review),
                 replacement_ids=self._replacement_ids,
@@ -234,15 +237,26 @@ def eval_batches(
     lengths = slot_lengths(source.store.lengths()[reviews], source.spec)
     plan = source.planner(reviews, lengths.slot_n, source.spec)
     for begin in range(0, plan.pages, batch_pages):
+        pages = rows.pick(np.arange(begin, min(begin + batch_pages, plan.pages)))
         yield build_pages(
             plan,
-            rows.pick(np.arange(begin, min(begin + batch_pages, plan.pages))),
-            source.store.__getitem__,
+            pages,
+            _ids_on(source.store, plan, pages).__getitem__,
             source.fields,
             source.special,
             source.spec,
             size=len(rows.source_n),
         )
+
+
+def _ids_on(
+    store: TokenStore | TokenList, plan: PagePlan, pages: np.ndarray
+) -> dict[int, np.ndarray]:
+    """Ids of the reviews on some pages, all read at once; page -1 holds none."""
+    reviews = [plan.review_n[plan.offset_p[page] : plan.offset_p[page + 1]]
+               for page in pages if page >= 0]  # fmt: skip
+    review_n = np.unique(np.concatenate([np.zeros(0, np.int64), *reviews]))
+    return dict(zip(review_n.tolist(), store.read(review_n), strict=True))
 
 
 def pages_per_batch(mean_slot_length: float, batch_reviews: int, spec: PageSpec) -> int:

@@ -202,6 +202,12 @@ def is_rejection_log(path: Path) -> bool:
         return False
 
 
+def shortened(rejected: Rejected) -> Rejected:
+    """With its value cut to what the log keeps."""
+    most = _SHOWN_CHARACTERS if rejected.field else RAW_CHARACTERS
+    return rejected._replace(value=rejected.value[:most])
+
+
 class RejectionLog:
     """Rows set aside, written as they come: one JSON object a line, and the counts.
 
@@ -248,8 +254,6 @@ class RejectionLog:
         """Write one row; its value is cut to 200 characters, a whole row to 1,000."""
         if self._file is None:
             raise ValueError("the log is not open; use it in a with statement")
-        most = _SHOWN_CHARACTERS if rejected.field else RAW_CHARACTERS
-        cut = rejected._replace(value=rejected.value[:most])
-        line = json.dumps(cut._asdict(), ensure_ascii=False) + "\n"
+        line = json.dumps(shortened(rejected)._asdict(), ensure_ascii=False) + "\n"
         self._file.write(line.encode("utf-8", "backslashreplace"))
         self.counts[rejected.reason.split(": ")[0]] += 1

@@ -1,8 +1,8 @@
 """Stage 3, cleaned texts -> which of them are the same, exactly or nearly.
 
-Texts arrive in chunks and are forgotten at once. What stays of each is a hash, one
-byte per permutation of its MinHash signature and four bytes per band, so memory goes
-with the number of texts, not with their lengths (64 permutations: 125 bytes a text).
+Texts arrive in chunks and are forgotten at once. What stays of each, on disk, is a
+hash, one byte per permutation of its MinHash signature and four bytes per band (64
+permutations: 125 bytes). In memory, one band at a time is compared.
 """
 
 import dataclasses
@@ -11,6 +11,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue]  (Rust
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from reviewintent_jax.data.columns import ColumnFiles
 from reviewintent_jax.schema import InputError, check_seed
 
 SHINGLE_WORDS = 3
@@ -83,30 +85,72 @@ class Duplicates(NamedTuple):
     cluster_n: np.ndarray
 
 
+class Signatures(NamedTuple):
+    """What is kept of some texts to compare them with others.
+
+    Attributes:
+      hash_n: uint64 of the folded text.
+      byte_np: uint8 [n, permutations] lowest bytes of the MinHash signature.
+      key_nb: uint32 [n, bands].
+      short_n: bool, too short to have near duplicates.
+
+    The last three are empty where only exact duplicates count.
+    """
+
+    hash_n: np.ndarray
+    byte_np: np.ndarray
+    key_nb: np.ndarray
+    short_n: np.ndarray
+
+
+def sign(texts: Sequence[str], spec: DuplicateSpec) -> Signatures:
+    """Signatures of texts; how they are cut into chunks changes nothing."""
+    parts = [
+        _sign_some([fold(text) for text in texts[begin : begin + _DIGEST_ROWS]], spec)
+        for begin in range(0, max(len(texts), 1), _DIGEST_ROWS)
+    ]
+    return Signatures(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _sign_some(folded: Sequence[str], spec: DuplicateSpec) -> Signatures:
+    """Signatures of a few texts, from the lowest bytes and one key per band."""
+    count, permutations = len(folded), spec.permutations
+    digests = b"".join(
+        hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()
+        for text in folded
+    )
+    hash_n = np.frombuffer(digests, "<u8")
+    if spec.near_threshold == 1.0 or not count:
+        bands = band_shape(spec.near_threshold, permutations)[0]
+        byte_np = np.zeros((0, permutations), np.uint8)
+        return Signatures(
+            hash_n, byte_np, np.zeros((0, bands), np.uint32), np.zeros(0, bool)
+        )
+    shingled = [shingles(text) for text in folded]
+    matrix = RMinHash.digest_matrix_from_token_sets(shingled, permutations, spec.seed)
+    flat = chain.from_iterable(matrix.to_rows())
+    digest_np = np.fromiter(flat, np.uint32, count * permutations)
+    digest_np = digest_np.reshape(count, permutations)
+    bands, rows = band_shape(spec.near_threshold, permutations)
+    banded = digest_np[:, : bands * rows].reshape(count, bands, rows)
+    short_n = np.array([len(each) < 2 for each in shingled], bool)
+    return Signatures(hash_n, digest_np.astype(np.uint8), _mix(banded), short_n)
+
+
 class DuplicateIndex:
     """Collects texts chunk by chunk, then says which are the same."""
 
-    def __init__(self, spec: DuplicateSpec):
+    def __init__(self, spec: DuplicateSpec, folder: Path | None = None):
+        """``folder``: on the disk that is to hold the signatures; None = a temporary
+        one."""
         self.spec = spec
-        self._bands, self._rows = band_shape(spec.near_threshold, spec.permutations)
-        self._hashes: list[np.ndarray] = []  # uint64 [n]
-        self._bytes: list[np.ndarray] = []  # uint8 [n, permutations]
-        self._keys: list[np.ndarray] = []  # uint32 [n, bands]
-        self._short: list[
-            np.ndarray
-        ] = []  # bool [n], too short to have near duplicates
+        self._bands = band_shape(spec.near_threshold, spec.permutations)[0]
+        self._columns = ColumnFiles(folder)
 
-    def add(self, texts: Sequence[str]) -> None:
-        """Takes the next texts; how they are cut into chunks changes nothing."""
-        for begin in range(0, len(texts), _DIGEST_ROWS):
-            folded = [fold(text) for text in texts[begin : begin + _DIGEST_ROWS]]
-            digests = b"".join(
-                hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()
-                for text in folded
-            )
-            self._hashes.append(np.frombuffer(digests, "<u8"))
-            if self.spec.near_threshold < 1.0:
-                self._sign([shingles(text) for text in folded])
+    def add(self, signatures: Signatures) -> None:
+        """Takes the next texts, signed."""
+        for name, values in signatures._asdict().items():
+            self._columns.add(name, values)
 
     def finish(self) -> Duplicates:
         """Compares everything that was added.
@@ -114,50 +158,32 @@ class DuplicateIndex:
         Exact duplicates are told by a 64-bit hash: among a million texts, the chance of
         a single false pair is 3e-8.
         """
-        if not self._hashes:
+        columns = self._columns.finish()
+        if not columns:
             return Duplicates(np.zeros(0, np.int64), np.zeros(0, np.int32))
-        hash_n = np.concatenate(self._hashes)
+        signed = Signatures(**columns)
+        hash_n = signed.hash_n
         _, first_u, unique_n = np.unique(hash_n, return_index=True, return_inverse=True)
         exact_first_n = first_u[unique_n].astype(np.int64)
         distinct_u = np.sort(first_u)
         if self.spec.near_threshold < 1.0:
-            pairs = self._near_pairs(distinct_u)
+            pairs = self._near_pairs(distinct_u, signed)
         else:
             pairs = np.zeros((0, 2), np.int64)
         first_n = _first_of_component(exact_first_n, pairs)
         _, cluster_n = np.unique(first_n, return_inverse=True)
         return Duplicates(exact_first_n, cluster_n.astype(np.int32))
 
-    def _sign(self, shingled: list[list[str]]) -> None:
-        """Keeps of every signature its lowest bytes and one key per band."""
-        count, permutations = len(shingled), self.spec.permutations
-        matrix = RMinHash.digest_matrix_from_token_sets(
-            shingled, permutations, self.spec.seed
-        )
-        flat = chain.from_iterable(matrix.to_rows())
-        digest_np = np.fromiter(flat, np.uint32, count * permutations)
-        digest_np = digest_np.reshape(count, permutations)
-        used = self._bands * self._rows
-        banded = digest_np[:, :used].reshape(count, self._bands, self._rows)
-        self._keys.append(_mix(banded))
-        self._bytes.append(digest_np.astype(np.uint8))
-        self._short.append(np.array([len(s) < 2 for s in shingled], bool))
-
-    def _near_pairs(self, distinct_u: np.ndarray) -> np.ndarray:
+    def _near_pairs(self, distinct_u: np.ndarray, signed: Signatures) -> np.ndarray:
         """Pairs [?, 2] of texts whose estimated similarity reaches the threshold."""
-        short_n = np.concatenate(self._short)
-        candidate_u = distinct_u[~short_n[distinct_u]]
-        byte_np = np.concatenate(self._bytes)
-        self._bytes = [byte_np]  # drops the chunks: one copy is enough
+        candidate_u = distinct_u[~signed.short_n[distinct_u]]
         # b-bit MinHash (Li and Koenig 2010): agreement = J + (1 - J) / 256
         share = _BY_CHANCE + (1.0 - _BY_CHANCE) * self.spec.near_threshold
         needed = int(np.ceil(share * self.spec.permutations - 1e-9))
         found = [np.zeros((0, 2), np.int64)]
         for band in range(self._bands):
-            key_n = np.concatenate([keys[:, band] for keys in self._keys])
-            found += _linked_in_buckets(
-                candidate_u, key_n[candidate_u], byte_np, needed
-            )
+            key_u = signed.key_nb[candidate_u, band]
+            found += _linked_in_buckets(candidate_u, key_u, signed.byte_np, needed)
         return np.concatenate(found)
 
 

@@ -119,34 +119,80 @@ class Events(NamedTuple):
         return dict(zip(self.stated, counts.tolist(), strict=True))
 
 
-class EventColumns:
-    """Collects events chunk by chunk."""
+class EventColumns(NamedTuple):
+    """Events of one block; numbers index ``subjects`` and ``stated`` of its own.
+
+    Attributes:
+      subject_n, stars_n, helpful_n, words_n, short_n, stated_n, truth_n: as in
+        :class:`Events`.
+      subjects, stated: distinct names as written, in order of appearance.
+    """
+
+    subject_n: np.ndarray
+    stars_n: np.ndarray
+    helpful_n: np.ndarray
+    words_n: np.ndarray
+    short_n: np.ndarray
+    stated_n: np.ndarray
+    truth_n: np.ndarray
+    subjects: Sequence[str]
+    stated: Sequence[str]
+
+
+def event_columns(
+    events: Sequence[Event], texts: Sequence[str], truth: Sequence[float]
+) -> EventColumns:
+    """The events of some reviews as arrays.
+
+    Args:
+      events: one a review.
+      texts: cleaned.
+      truth: see :class:`Events`.
+    """
+    subjects: dict[str, int] = {}
+    stated: dict[str, int] = {}
+    subject_n = [subjects.setdefault(e.subject, len(subjects))
+                 if e.subject else NO_GROUP for e in events]  # fmt: skip
+    stated_n = [stated.setdefault(e.stated, len(stated)) for e in events]
+    return EventColumns(
+        np.array(subject_n, np.int64),
+        np.array([e.stars for e in events], np.float32),
+        np.array([e.helpful for e in events], np.float32),
+        np.array([len(text.split()) for text in texts], np.int32),
+        np.array([len(shingles(fold(text))) < 2 for text in texts], bool),
+        np.array(stated_n, np.int32),
+        np.array(truth, np.float32),
+        list(subjects),
+        list(stated),
+    )
+
+
+class EventJoin:
+    """Puts the events of blocks, given in the order of the source, into one."""
 
     def __init__(self) -> None:
         self._subjects: dict[str, int] = {}
         self._stated: dict[str, int] = {}
         self._parts: list[tuple[np.ndarray, ...]] = []
 
-    def add(
-        self, events: Sequence[Event], texts: Sequence[str], truth: Sequence[float]
-    ) -> None:
-        """Takes the events of the next reviews, with their cleaned texts."""
-        numbers = [self._subjects.setdefault(e.subject, len(self._subjects))
-                   if e.subject else NO_GROUP for e in events]  # fmt: skip
-        stated = [self._stated.setdefault(e.stated, len(self._stated)) for e in events]
-        self._parts.append(
-            (
-                np.array(numbers, np.int64),
-                np.array([e.stars for e in events], np.float32),
-                np.array([e.helpful for e in events], np.float32),
-                np.array([len(text.split()) for text in texts], np.int32),
-                np.array([len(shingles(fold(text))) < 2 for text in texts], bool),
-                np.array(stated, np.int32),
-                np.array(truth, np.float32),
-            )
-        )
+    def add(self, columns: EventColumns) -> None:
+        """Takes the next block's."""
+        *arrays, names, stated = columns
+        subject_n = columns.subject_n
+        if len(names):
+            known = _numbers_in(self._subjects, names)
+            named_n = known[np.maximum(subject_n, 0)]
+            subject_n = np.where(subject_n == NO_GROUP, NO_GROUP, named_n)
+        arrays[0] = subject_n
+        arrays[5] = _numbers_in(self._stated, stated)[columns.stated_n].astype(np.int32)
+        self._parts.append(tuple(arrays))
 
     def finish(self) -> Events:
         """All of them."""
         joined = (np.concatenate(column) for column in zip(*self._parts, strict=True))
         return Events(*joined, stated=tuple(self._stated))
+
+
+def _numbers_in(codes: dict[str, int], names: Sequence[str]) -> np.ndarray:
+    """int64 numbers of names; new ones are added."""
+    return np.array([codes.setdefault(name, len(codes)) for name in names], np.int64)

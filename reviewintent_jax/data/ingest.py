@@ -1,35 +1,37 @@
-"""One pass over raw rows: stages 1 to 3 and 6 on each chunk as it comes.
+"""Stages 1 to 3 and 6 on a whole source: rows -> blocks -> the numbers of all of them.
 
 In: a source. Out: texts and token ids on disk, and :class:`Taken`, the few numbers per
-review that the later stages (labels, duplicates, splits) decide on.
+review that the later stages (labels, duplicates, splits) decide on. How many workers
+share the blocks changes nothing but the time.
 """
 
 import dataclasses
-import time
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from reviewintent_jax.data.checks import CheckSpec, RejectionLog, check_row
-from reviewintent_jax.data.clean import Cleaner
+from reviewintent_jax.data.block_pool import prepare_blocks
+from reviewintent_jax.data.blocks import (
+    Block,
+    BlockSettings,
+    block_path,
+    cut_blocks,
+    read_block,
+)
+from reviewintent_jax.data.checks import RejectionLog
+from reviewintent_jax.data.columns import ColumnFiles
 from reviewintent_jax.data.duplicates import DuplicateIndex
-from reviewintent_jax.data.events import Event, EventColumns, Events, read_event
-from reviewintent_jax.data.intention import IntentionKind, IntentionSpec
+from reviewintent_jax.data.events import EventColumns, EventJoin, Events
 from reviewintent_jax.data.progress import Progress
-from reviewintent_jax.data.sources import SourceKind, SourceSpec, read_rows
-from reviewintent_jax.data.splits import NO_GROUP, NO_TIME
-from reviewintent_jax.data.tokens import ReviewTokenizer, TokenWriter
-from reviewintent_jax.schema import InputError, RawRow, Rejected, Review
+from reviewintent_jax.data.sources import read_rows
+from reviewintent_jax.data.token_shards import Shard
+from reviewintent_jax.schema import InputError, RawRow, Rejected
 
-_CHUNK = 4096  # reviews handled together; bounds memory, does not change results
-_TEXTS = pa.schema([("text", pa.string())])
-_EVENTS = pa.schema([*_TEXTS, ("subject", pa.string()), ("stars", pa.float32())])
+_NUMBERS = ("line_n", "group_n", "time_n", "truth_n", "length_n")
+
+Engine = Callable[[BlockSettings, Path], Sequence[str]]
+"""Leaves the files of all blocks in a folder, and returns their names in order."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +47,9 @@ class Taken:
       group_n: int64 hash of the group key, or ``NO_GROUP``.
       time_n: int64 seconds since 1970 UTC, or ``NO_TIME``.
       truth_n: float32, see :class:`~reviewintent_jax.data.prepare.Prepared`.
+      length_n: int64 number of token ids.
+      shards: files of token ids, in the order of the reviews.
+      dtype: of the ids on disk.
       events: what histories are made of; None where no intention is asked for.
     """
 
@@ -60,6 +65,9 @@ class Taken:
     group_n: np.ndarray
     time_n: np.ndarray
     truth_n: np.ndarray
+    length_n: np.ndarray
+    shards: tuple[Shard, ...]
+    dtype: np.dtype
     events: Events | None
 
     def label_counts(self) -> dict[str, int]:
@@ -91,154 +99,139 @@ class _Codes(dict[str, int]):
         self[key] = len(self)
         return self[key]
 
-
-class _Row(NamedTuple):
-    """A row on its way: what is known of it beside its review."""
-
-    row: int
-    review: Review
-    event: Event | None
-    truth: float
-    truth_intent: float
+    def of(self, names: Sequence[str]) -> np.ndarray:
+        """int32 numbers of some strings."""
+        return np.array([self[name] for name in names], np.int32)
 
 
 def ingest(
-    source: SourceSpec,
-    check: CheckSpec,
-    intention: IntentionSpec,
-    cleaner: Cleaner,
-    tokenizer: ReviewTokenizer,
+    settings: BlockSettings,
     folder: Path,
     log: RejectionLog,
     duplicates: DuplicateIndex | None,
+    engine: Engine,
 ) -> Taken:
     """Reads, checks, cleans and tokenises all rows; texts and ids go to ``folder``.
+
+    Args:
+      settings: what to do with every row.
+      folder: where the files of the blocks go.
+      log: rows that are set aside.
+      duplicates: takes the signatures of all texts; None where copies do not matter.
+      engine: does the work; :func:`on_this_machine`, for one.
 
     Raises:
       InputError: no row at all could be used.
     """
-    files, raw_labels, splits = _Codes(), _Codes(), _Codes()
-    columns: dict[str, list[np.ndarray]] = {}
-    events = EventColumns() if intention.kind is not IntentionKind.NONE else None
-    schema = _TEXTS if events is None else _EVENTS
-    raws = read_rows(source, intention.named_columns)  # a wrong column is said first
-    writer = TokenWriter(folder, tokenizer.vocab_size)
-    rows = _Count()
-    with pq.ParquetWriter(folder / "reviews.parquet", schema) as texts_file:
-        for chunk in _chunks(_checked(raws, source, check, intention, log, rows)):
-            kept = _cleaned(chunk, source.text, cleaner, log)
-            if not kept:
-                continue
-            texts = [each.review.text for each in kept]
-            table: dict[str, list] = {"text": texts}
-            if events is not None:
-                happened = [each.event for each in kept if each.event is not None]
-                events.add(happened, texts, [each.truth_intent for each in kept])
-                table["subject"] = [event.subject for event in happened]
-                table["stars"] = [event.stars for event in happened]
-            texts_file.write_table(pa.table(table, schema=schema))
-            writer.add(tokenizer.encode(texts))
-            if duplicates is not None:
-                duplicates.add(texts)
-            numbers = _numbers(kept, files, raw_labels, splits)
-            for name, values in numbers.items():
-                columns.setdefault(name, []).append(values)
-    writer.close()
-    if not columns:
+    return join_blocks(folder, engine(settings, folder), log, duplicates)
+
+
+def on_this_machine(workers: int) -> Engine:
+    """An engine of so many processes; 1 = this one alone."""
+
+    def run(settings: BlockSettings, folder: Path) -> Sequence[str]:
+        also = settings.intention.named_columns
+        rows = read_rows(settings.source, also)  # a wrong column is said first
+        with Progress("Reading reviews") as bar:
+            blocks = cut_blocks(_counted(rows, bar), settings.source.text)
+            return prepare_blocks(blocks, settings, folder, workers)
+
+    return run
+
+
+def _counted(rows: Iterator[RawRow], bar: Progress) -> Iterator[RawRow]:
+    for row in rows:
+        bar.update(1)
+        yield row
+
+
+def join_blocks(
+    folder: Path,
+    names: Sequence[str],
+    log: RejectionLog,
+    duplicates: DuplicateIndex | None,
+) -> Taken:
+    """The numbers of all blocks as one; rows set aside go to the log.
+
+    Args:
+      folder: where the blocks lie; the files of their numbers are removed at the end.
+      names: of the blocks, in the order of the source.
+      log, duplicates: see :func:`ingest`.
+
+    Raises:
+      InputError: no block holds a review.
+    """
+    join = _Join(folder)
+    for name in names:
+        block = read_block(folder, name)
+        for rejected in block.refused:
+            log.add(rejected._replace(row=rejected.row + join.rows))
+        join.add(block)
+        if duplicates is not None and block.signatures is not None:
+            duplicates.add(block.signatures)
+    if not join.shards:
         raise InputError(
-            f"None of the {rows.n} rows could be used: "
+            f"None of the {join.rows} rows could be used: "
             + "; ".join(f"{reason} ({n})" for reason, n in log.counts.most_common(5)),
             where=str(log.path),
             fix="Check the column names and the file's format.",
         )
-    joined = {name: np.concatenate(parts) for name, parts in columns.items()}
-    names = tuple(files), tuple(raw_labels), tuple(splits)
-    finished = None if events is None else events.finish()
-    return Taken(rows.n, *names, **joined, events=finished)
+    taken = join.finish()
+    for name in names:
+        block_path(folder, name).unlink()
+    return taken
 
 
-@dataclasses.dataclass
-class _Count:
-    """Rows read so far."""
+class _Join:
+    """Collects blocks; what they number by themselves is numbered anew."""
 
-    n: int = 0
+    def __init__(self, folder: Path) -> None:
+        self.rows, self.shards = 0, list[Shard]()
+        self._files, self._raw_labels, self._given_splits = _Codes(), _Codes(), _Codes()
+        self._columns = ColumnFiles(folder)
+        self._events: EventJoin | None = None
+        self._dtype = np.dtype("<u2")
 
+    def add(self, block: Block) -> None:
+        """Takes the next block."""
+        if block.shard is not None:
+            self.shards.append(block.shard)
+            self._dtype = block.dtype
+            for name, values in self._numbers(block).items():
+                self._columns.add(name, values)
+            self._add_events(block)
+        self.rows += block.rows
 
-def _checked(
-    raws: Iterator[RawRow],
-    source: SourceSpec,
-    check: CheckSpec,
-    intention: IntentionSpec,
-    log: RejectionLog,
-    rows: _Count,
-) -> Iterator[_Row]:
-    """Every row of the source that holds a review; others go to the log."""
-    now = int(time.time())
-    with Progress("Reading reviews") as bar:
-        for row, raw in enumerate(raws):
-            rows.n = row + 1
-            bar.update(1)
-            review = check_row(raw, row, source, check)
-            event = None
-            if isinstance(review, Review) and intention.kind is not IntentionKind.NONE:
-                event = read_event(raw, review, intention, source.time, now)
-            if isinstance(review, Rejected):
-                log.add(review)
-            elif isinstance(event, Rejected):
-                log.add(event)
-            else:
-                yield _Row(row, review, event, *_truths(source, raw))
+    def finish(self) -> Taken:
+        """All of them."""
+        tables = self._files, self._raw_labels, self._given_splits
+        return Taken(
+            self.rows,
+            *(tuple(table) for table in tables),
+            **self._columns.finish(),
+            shards=tuple(self.shards),
+            dtype=self._dtype,
+            events=None if self._events is None else self._events.finish(),
+        )
 
+    def _numbers(self, block: Block) -> dict[str, np.ndarray]:
+        arrays = block.arrays
+        raw_labels = self._raw_labels.of(block.strings("raw_labels"))
+        given_splits = self._given_splits.of(block.strings("given_splits"))
+        file = self._files[block.file]
+        return {
+            **{name: arrays[name] for name in _NUMBERS},
+            "row_n": arrays["row_n"] + self.rows,
+            "file_n": np.full(len(arrays["row_n"]), file, np.int32),
+            "raw_label_n": raw_labels[arrays["raw_label_n"]],
+            "given_split_n": given_splits[arrays["given_split_n"]],
+        }
 
-def _truths(source: SourceSpec, raw: RawRow) -> tuple[float, float]:
-    """What the built-in shop knows about the row; NaN of other sources."""
-    if source.kind is not SourceKind.SHOP:
-        return np.nan, np.nan
-    return raw.fields["truth_positive"], raw.fields["truth_intent"]
-
-
-def _chunks(items: Iterator) -> Iterator[list]:
-    while chunk := list(islice(items, _CHUNK)):
-        yield chunk
-
-
-def _cleaned(
-    rows: Sequence[_Row], column: str, cleaner: Cleaner, log: RejectionLog
-) -> list[_Row]:
-    kept = []
-    for each in rows:
-        review = each.review
-        text = cleaner(review.text)
-        if text:
-            kept.append(each._replace(review=review._replace(text=text)))
-        else:
-            log.add(
-                Rejected(
-                    review.row,
-                    review.file,
-                    review.line,
-                    column,
-                    "no text left after cleaning",
-                    review.text,
-                )
-            )
-    return kept
-
-
-def _numbers(
-    rows: Sequence[_Row], files: _Codes, raw_labels: _Codes, splits: _Codes
-) -> dict[str, np.ndarray]:
-    reviews = [each.review for each in rows]
-    groups = np.array([review.group for review in reviews], object)
-    hashes = pd.util.hash_array(groups)  # pyright: ignore
-    times = [NO_TIME if r.time is None else r.time for r in reviews]
-    return {
-        "row_n": np.array([r.row for r in reviews], np.int64),
-        "line_n": np.array([r.line for r in reviews], np.int64),
-        "file_n": np.array([files[r.file] for r in reviews], np.int32),
-        "raw_label_n": np.array([raw_labels[r.label] for r in reviews], np.int32),
-        "given_split_n": np.array([splits[r.split] for r in reviews], np.int32),
-        "group_n": np.where(groups == "", NO_GROUP, hashes.view(np.int64)),
-        "time_n": np.array(times, np.int64),
-        "truth_n": np.array([each.truth for each in rows], np.float32),
-    }
+    def _add_events(self, block: Block) -> None:
+        arrays = block.starting("event_")
+        if not arrays:
+            return
+        if self._events is None:
+            self._events = EventJoin()
+        names = {key: block.strings(f"event_{key}") for key in ("subjects", "stated")}
+        self._events.add(EventColumns(**{**arrays, **names}))

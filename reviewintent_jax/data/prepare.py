@@ -1,10 +1,10 @@
 """Stages 1 to 6 in one pass: raw rows -> a folder of prepared reviews.
 
 In: a source of rows. Out: :class:`Prepared`: texts on disk (Parquet), token ids on disk
-(flat, memory-mapped), and a few numbers per review in memory. One pass over the rows,
-memory bounded by those few numbers, so a million rows prepare like ten thousand. The
-folder carries a fingerprint of its source and settings and is used again while both
-are unchanged.
+(array_record), and a few numbers per review in memory. One pass over the rows, by any
+number of workers, memory bounded by those few numbers, so a million rows prepare like
+ten thousand. The folder carries a fingerprint of its source and settings and is used
+again while both are unchanged; stopped in between, it is gone on with.
 """
 
 import dataclasses
@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from reviewintent_jax.data.blocks import BLOCK_CHARACTERS, BLOCK_ROWS, BlockSettings
 from reviewintent_jax.data.checks import RejectionLog
-from reviewintent_jax.data.clean import Cleaner
 from reviewintent_jax.data.decide_intention import decide_for_scoring, decide_intention
 from reviewintent_jax.data.decide_sentiment import (
     decide_sentiment,
@@ -26,7 +26,7 @@ from reviewintent_jax.data.decide_sentiment import (
     refuse_unlabelled,
 )
 from reviewintent_jax.data.duplicates import DuplicateIndex
-from reviewintent_jax.data.ingest import Taken, ingest
+from reviewintent_jax.data.ingest import Engine, Taken, ingest, on_this_machine
 from reviewintent_jax.data.intention import IntentionKind
 from reviewintent_jax.data.labels import LabelMap
 from reviewintent_jax.data.prepared import (
@@ -37,6 +37,7 @@ from reviewintent_jax.data.prepared import (
     save_prepared,
 )
 from reviewintent_jax.data.prepared_folder import (
+    Begun,
     read_manifest,
     refuse_sources_inside,
     replacing,
@@ -51,12 +52,13 @@ __all__ = [
     "DataSpec",
     "Prepared",
     "open_prepared",
+    "open_shared",
     "prepare",
     "prepare_for_scoring",
     "prepare_histories",
 ]
 
-_VERSION = 1  # of the prepared folder's format
+_VERSION = 2  # of the prepared folder's format
 
 
 def prepare(
@@ -65,6 +67,7 @@ def prepare(
     run: RunFolder,
     *,
     began_with: Mapping[str, Any] | None,
+    engine: Engine | None = None,
 ) -> Prepared:
     """Prepares the data of a run, or opens them where they are ready and unchanged.
 
@@ -74,6 +77,7 @@ def prepare(
       run: the run's folder; data go to ``run.prepared``, refusals to ``run.rejected``.
       began_with: fingerprint of the data that the run's checkpoints were trained on,
         which must not change any more; None while there is no checkpoint.
+      engine: reads the rows and leaves the files of all blocks; None = this process.
 
     Raises:
       InputError: nothing usable in the source; the data are not those that the run
@@ -81,25 +85,72 @@ def prepare(
     """
     _refuse_sources_of_ours(spec, run)
     fingerprint = _fingerprint(spec, tokenizer)
-    if began_with is not None and dict(began_with) != fingerprint:
-        keys = dict.fromkeys([*fingerprint, *began_with])
-        changed = [k for k in keys if began_with.get(k) != fingerprint.get(k)]
-        raise InputError(
-            "The data or their settings changed since this run began: "
-            + ", ".join(changed),
-            where=str(run.prepared),
-            fix="Give --workdir a new folder, or put the data back as they were.",
+    if began_with is not None:
+        _refuse_changes(
+            began_with,
+            fingerprint,
+            "The data or their settings changed since this run began",
+            run.prepared,
+            "Give --workdir a new folder, or put the data back as they were.",
         )
     stored = read_manifest(run.prepared)
     if stored is not None and stored["fingerprint"] == fingerprint:
         return open_prepared(run.prepared)
-    with replacing(run.prepared) as folder, RejectionLog(run.rejected) as log:
-        index = DuplicateIndex(spec.duplicates)
-        taken = _ingest(spec, tokenizer, folder, log, index)
+    blocks = {"rows": BLOCK_ROWS, "characters": BLOCK_CHARACTERS}
+    plan = {**fingerprint, "blocks": blocks}
+    with replacing(run.prepared, plan) as begun, RejectionLog(run.rejected) as log:
+        index = DuplicateIndex(spec.duplicates, begun.folder)
+        taken = _ingest(spec, tokenizer, begun, log, index, engine)
         asked = spec.intention.kind is not IntentionKind.NONE
         decide = decide_intention if asked else decide_sentiment
         decided = decide(taken, index.finish(), spec, log)
-        _save(folder, taken, decided, log, fingerprint)
+        _save(begun.folder, taken, decided, log, fingerprint)
+    return open_prepared(run.prepared)
+
+
+def open_shared(
+    spec: DataSpec,
+    tokenizer: ReviewTokenizer,
+    run: RunFolder,
+    *,
+    began_with: Mapping[str, Any] | None,
+) -> Prepared:
+    """Opens what ``launch.prepare`` left for several runs; never writes to it.
+
+    Where the source is not on this machine, the data are taken as they are.
+
+    Args:
+      spec, tokenizer, run, began_with: see :func:`prepare`.
+
+    Raises:
+      InputError: nothing has been prepared there, or it was for another source or
+        other settings, or it is not what the run began with.
+    """
+    stored = read_manifest(run.prepared)
+    command = "python -m launch.prepare, with the same --config and its changes"
+    if stored is None:
+        raise InputError(
+            "No prepared data lie there.",
+            where=f"{run.prepared} (field prepared.folder)",
+            fix=f"Prepare them: {command}.",
+        )
+    found = stored["fingerprint"]
+    wanted = _fingerprint(spec, tokenizer, source=found.get("files"))
+    _refuse_changes(
+        found,
+        wanted,
+        "The prepared data are stale: since then these changed",
+        run.prepared,
+        f"Prepare them again: {command}.",
+    )
+    if began_with is not None:
+        _refuse_changes(
+            began_with,
+            found,
+            "The data or their settings changed since this run began",
+            run.prepared,
+            "Give --workdir a new folder, or put the data back as they were.",
+        )
     return open_prepared(run.prepared)
 
 
@@ -128,8 +179,8 @@ def prepare_for_scoring(
         holds files of others, or the source itself.
     """
     _refuse_sources_of_ours(spec, run)
-    with replacing(run.prepared) as folder, RejectionLog(run.rejected) as log:
-        taken = _ingest(spec, tokenizer, folder, log, None)
+    with replacing(run.prepared, {}) as begun, RejectionLog(run.rejected) as log:
+        taken = _ingest(spec, tokenizer, begun, log)
         if spec.intention.kind is IntentionKind.NONE:
             label_n = encode_labels(taken, labels)
             refuse_unlabelled(taken, label_n, labels, spec.source.label, log)
@@ -146,7 +197,7 @@ def prepare_for_scoring(
                 where=spec.source.path or spec.source.tfds_name,
                 fix=f"It knows: {labels.describe()}",
             )
-        _save(folder, taken, decided, log, {})
+        _save(begun.folder, taken, decided, log, {})
     return open_prepared(run.prepared)
 
 
@@ -169,11 +220,21 @@ def prepare_histories(
         source itself.
     """
     _refuse_sources_of_ours(spec, run)
-    with replacing(run.prepared) as folder, RejectionLog(run.rejected) as log:
-        taken = _ingest(spec, tokenizer, folder, log, None)
+    with replacing(run.prepared, {}) as begun, RejectionLog(run.rejected) as log:
+        taken = _ingest(spec, tokenizer, begun, log)
         decided = decide_for_scoring(taken, spec, LabelMap.empty(), None, log)
-        _save(folder, taken, decided, log, {})
+        _save(begun.folder, taken, decided, log, {})
     return open_prepared(run.prepared)
+
+
+def _refuse_changes(
+    before: Mapping[str, Any], now: Mapping[str, Any], what: str, where: Path, fix: str
+) -> None:
+    """Names the parts of a fingerprint that are not what they were."""
+    keys = dict.fromkeys([*now, *before])
+    changed = [key for key in keys if before.get(key) != now.get(key)]
+    if changed:
+        raise InputError(f"{what}: {', '.join(changed)}", where=str(where), fix=fix)
 
 
 def _refuse_sources_of_ours(spec: DataSpec, run: RunFolder) -> None:
@@ -191,12 +252,21 @@ def _refuse_sources_of_ours(spec: DataSpec, run: RunFolder) -> None:
 def _ingest(
     spec: DataSpec,
     tokenizer: ReviewTokenizer,
-    folder: Path,
+    begun: Begun,
     log: RejectionLog,
-    index: DuplicateIndex | None,
+    index: DuplicateIndex | None = None,
+    engine: Engine | None = None,
 ) -> Taken:
-    settings = spec.source, spec.check, spec.intention
-    return ingest(*settings, Cleaner(spec.clean), tokenizer, folder, log, index)
+    settings = BlockSettings(
+        source=spec.source,
+        check=spec.check,
+        clean=spec.clean,
+        intention=spec.intention,
+        duplicates=None if index is None else spec.duplicates,
+        tokenizer=tokenizer.folder,
+        now=begun.now,
+    )
+    return ingest(settings, begun.folder, log, index, engine or on_this_machine(1))
 
 
 def _save(
@@ -207,7 +277,7 @@ def _save(
     fingerprint: dict[str, Any],
 ) -> None:
     summary = _summary(taken, decided, log) | decided.summary
-    save_prepared(folder, decided, taken.row_n, taken.truth_n, summary, fingerprint)
+    save_prepared(folder, decided, taken, summary, fingerprint)
 
 
 def _summary(taken: Taken, decided: Decided, log: RejectionLog) -> dict[str, Any]:
@@ -227,8 +297,16 @@ def _summary(taken: Taken, decided: Decided, log: RejectionLog) -> dict[str, Any
     }
 
 
-def _fingerprint(spec: DataSpec, tokenizer: ReviewTokenizer) -> dict[str, Any]:
-    """What the prepared data depend on, as JSON values."""
+def _fingerprint(
+    spec: DataSpec,
+    tokenizer: ReviewTokenizer,
+    *,
+    source: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What the prepared data depend on, as JSON values.
+
+    ``source`` stands in for what the source is, where it is not on this machine.
+    """
     vocabulary = hashlib.sha256()
     for name in TOKENIZER_FILES:
         path = tokenizer.folder / name
@@ -243,10 +321,15 @@ def _fingerprint(spec: DataSpec, tokenizer: ReviewTokenizer) -> dict[str, Any]:
         del settings["source"]["date_order"]
     if not spec.labels.aliases:
         del settings["labels"]["aliases"]
-    source = json.loads(json.dumps(source_fingerprint(spec.source)))
+    try:
+        found = json.loads(json.dumps(source_fingerprint(spec.source)))
+    except InputError:
+        if source is None:
+            raise
+        found = dict(source)
     return {
         "format": _VERSION,
         "tokenizer": vocabulary.hexdigest(),
-        "files": source,
+        "files": found,
         **settings,
     }

@@ -2,7 +2,7 @@
 
 In: the folder that :func:`~reviewintent_jax.data.prepare.prepare` wrote. Out:
 :class:`Prepared`. In memory are a few numbers per review; texts and token ids stay on
-disk.
+disk, in shards (:mod:`~reviewintent_jax.data.blocks`).
 """
 
 import dataclasses
@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow.parquet as pq
 
+from reviewintent_jax.data.blocks import texts_name
 from reviewintent_jax.data.checks import CheckSpec
 from reviewintent_jax.data.clean import CleanSpec
 from reviewintent_jax.data.duplicates import DuplicateSpec
 from reviewintent_jax.data.histories import CovariateScale, Histories, fit_scale
+from reviewintent_jax.data.ingest import Taken
 from reviewintent_jax.data.intention import (
     Covariate,
     Intention,
@@ -27,9 +29,15 @@ from reviewintent_jax.data.labels import LabelMap, LabelSpec
 from reviewintent_jax.data.prepared_folder import MANIFEST
 from reviewintent_jax.data.sources import SourceSpec
 from reviewintent_jax.data.splits import TRAIN, SplitKind, SplitSpec
-from reviewintent_jax.data.tokens import TokenStore
+from reviewintent_jax.data.token_shards import (
+    Shard,
+    TokenStore,
+    block_of,
+    file_sha256,
+)
 from reviewintent_jax.schema import NO_LABEL, InputError
 
+_INDEX = "index.npz"
 _HISTORY, _INTENTION = "history_", "intention_"  # prefixes of stored arrays
 
 
@@ -82,7 +90,7 @@ class Prepared:
 
     Attributes:
       folder: where it lies.
-      store: token ids, memory-mapped.
+      store: token ids, on disk.
       label_n: int32 class, ``NO_LABEL`` where there is none; a review without one is
         in a split all the same where it is part of a history.
       split_n: int8 TRAIN, VALIDATION, TEST or SET_ASIDE.
@@ -159,17 +167,22 @@ class Prepared:
         return np.array(self._column("stars", reviews), np.float32)
 
     def _column(self, name: str, reviews: np.ndarray) -> list[Any]:
-        file = pq.ParquetFile(self.folder / "reviews.parquet")
         reviews = np.asarray(reviews, np.int64)
         values = np.empty(len(reviews), object)
         begin = 0
-        for group in range(file.num_row_groups):
-            end = begin + file.metadata.row_group(group).num_rows
-            here = np.flatnonzero((reviews >= begin) & (reviews < end))
-            if len(here):
-                column = file.read_row_group(group, [name]).column(name)
-                values[here] = column.take(reviews[here] - begin).to_pylist()
-            begin = end
+        for shard in self.store.shards:
+            path = self.folder / texts_name(block_of(shard.name))
+            if not ((reviews >= begin) & (reviews < begin + shard.reviews)).any():
+                begin += shard.reviews
+                continue
+            with pq.ParquetFile(path) as file:
+                for group in range(file.num_row_groups):
+                    end = begin + file.metadata.row_group(group).num_rows
+                    here = np.flatnonzero((reviews >= begin) & (reviews < end))
+                    if len(here):
+                        column = file.read_row_group(group, [name]).column(name)
+                        values[here] = column.take(reviews[here] - begin).to_pylist()
+                    begin = end
         return values.tolist()
 
 
@@ -195,18 +208,22 @@ class Decided(NamedTuple):
 def save_prepared(
     folder: Path,
     decided: Decided,
-    row_n: np.ndarray,
-    truth_n: np.ndarray,
+    taken: Taken,
     summary: dict[str, Any],
     fingerprint: dict[str, Any],
 ) -> None:
     """Writes the numbers, and then the manifest: a folder that has it is complete."""
     arrays = {"label_n": decided.label_n, "split_n": decided.split_n}
-    arrays |= {"row_n": row_n, "truth_n": truth_n}
+    arrays |= {"row_n": taken.row_n, "truth_n": taken.truth_n}
+    arrays |= {"length_n": taken.length_n}
     manifest: dict[str, Any] = {
         "fingerprint": fingerprint,
         "labels": decided.labels.to_dict(),
         "summary": summary,
+        "reviews": len(taken.row_n),
+        "tokens": int(taken.length_n.sum()),
+        "token_dtype": taken.dtype.str,
+        "shards": [shard._asdict() for shard in taken.shards],
     }
     if decided.histories is not None and decided.intention is not None:
         arrays["truth_intent_n"] = decided.truth_intent_n
@@ -216,7 +233,8 @@ def save_prepared(
         arrays |= {f"{_INTENTION}{name}": each for name, each in answers.items()}
     if decided.intention_labels is not None:
         manifest["intention_labels"] = decided.intention_labels.to_dict()
-    np.savez(folder / "index.npz", allow_pickle=False, **arrays)
+    np.savez(folder / _INDEX, allow_pickle=False, **arrays)
+    manifest["index_sha256"] = file_sha256(folder / _INDEX)
     path = folder / MANIFEST
     part = path.with_suffix(".part")
     part.write_text(json.dumps(manifest, indent=1, ensure_ascii=False), "utf-8")
@@ -224,17 +242,34 @@ def save_prepared(
 
 
 def open_prepared(folder: Path) -> Prepared:
-    """Opens what :func:`~reviewintent_jax.data.prepare.prepare` wrote."""
+    """Opens what :func:`~reviewintent_jax.data.prepare.prepare` wrote.
+
+    Raises:
+      InputError: a file is lost or was cut, or an earlier version wrote the folder.
+    """
     manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-    with np.load(folder / "index.npz") as index:
+    if "shards" not in manifest:
+        raise InputError(
+            "An earlier version prepared these data.",
+            where=str(folder),
+            fix="Remove the folder, and give the command once more.",
+        )
+    with np.load(folder / _INDEX) as index:
         arrays = {name: index[name] for name in index.files}
     history = _taken_out(arrays, _HISTORY)
     answers = _taken_out(arrays, _INTENTION)
     classes = tuple(manifest.get("intention_classes", ()))
     unknown = np.full(len(arrays["label_n"]), np.nan, np.float32)
+    store = TokenStore(
+        folder,
+        [Shard(**shard) for shard in manifest["shards"]],
+        arrays.pop("length_n"),
+        np.dtype(manifest["token_dtype"]),
+    )
+    store.check_sizes()
     return Prepared(
         folder=folder,
-        store=TokenStore(folder),
+        store=store,
         labels=LabelMap.from_dict(manifest["labels"]),
         histories=Histories(**history) if history else None,
         intention=Intention(**answers, classes=classes) if answers else None,
@@ -242,6 +277,25 @@ def open_prepared(folder: Path) -> Prepared:
         fingerprint=manifest["fingerprint"],
         **{"truth_intent_n": unknown, **arrays},
     )
+
+
+def check_hashes(folder: Path) -> None:
+    """Reads every shard and compares its hash with the manifest's.
+
+    Raises:
+      InputError: names the first file that is not what was written.
+    """
+    prepared = open_prepared(folder)
+    manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+    expected = {shard.name: shard.sha256 for shard in prepared.store.shards}
+    expected[_INDEX] = manifest["index_sha256"]
+    for name, sha256 in expected.items():
+        if file_sha256(folder / name) != sha256:
+            raise InputError(
+                "A file of the prepared data is not what was written.",
+                where=str(folder / name),
+                fix="Remove the folder, and prepare the data again.",
+            )
 
 
 def _taken_out(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

@@ -5,27 +5,44 @@ often holds what cannot be fetched again. So nothing is removed here but files o
 own, by their names; a folder that holds anything else is refused before it is touched.
 New data are written beside the old ones and renamed into place when they are whole::
 
-    data.part/   being written; left by a killed run, and cleaned by the next
+    data.part/   being written; left by a killed run, and gone on with by the next
+                 where it was begun for the same data, else cleaned
     data/        whole
 """
 
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from reviewintent_jax.schema import InputError
 
 MANIFEST = "manifest.json"
-_FIRST = "tokens.bin"  # made before any other file, so a half-finished folder has it
-_OURS = frozenset(
-    {
-        *(_FIRST, "reviews.parquet", "token_offsets.npy", "tokens.dtype"),
-        *("index.npz", "manifest.part", MANIFEST),
-    }
+_PLAN = "plan.json"  # made before any other file, so a half-finished folder has it
+_OURS = re.compile(
+    r"(tokens-\d{5,}-\d{5,}\.array_record|reviews-\d{5,}-\d{5,}\.parquet"
+    r"|block-\d{5,}-\d{5,}\.(npz|part)|plan\.json|index\.npz|manifest\.(json|part))"
 )
 _FIX = "Give --workdir a folder of its own, such as --workdir=runs/mine."
+
+
+class UnfinishedError(InputError):
+    """Something ended a preparation that the same command can go on with."""
+
+
+class Begun(NamedTuple):
+    """A folder that is being written.
+
+    Attributes:
+      folder: empty, or with the blocks that an earlier try finished.
+      now: seconds since 1970 UTC at which the first try began.
+    """
+
+    folder: Path
+    now: int
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
@@ -33,12 +50,8 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
     None where there is none, or one that somebody else wrote.
     """
-    try:
-        stored = json.loads((folder / MANIFEST).read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    ours = isinstance(stored, dict) and {"fingerprint", "labels"} <= stored.keys()
-    return stored if ours else None
+    stored = _read_json(folder / MANIFEST)
+    return stored if {"fingerprint", "labels"} <= stored.keys() else None
 
 
 def refuse_sources_inside(folder: Path, sources: Sequence[Path]) -> None:
@@ -62,10 +75,16 @@ def refuse_sources_inside(folder: Path, sources: Sequence[Path]) -> None:
 
 
 @contextlib.contextmanager
-def replacing(folder: Path) -> Iterator[Path]:
-    """An empty folder to write to, which takes the place of ``folder`` at the end.
+def replacing(folder: Path, plan: Mapping[str, Any]) -> Iterator[Begun]:
+    """A folder to write to, which takes the place of ``folder`` at the end.
 
-    Left by an exception, it removes what was written and leaves ``folder`` as it was.
+    Stopped (Ctrl-C, a lost machine, a full disk), what was written stays, and the next
+    call with the same plan goes on with it. Left by a mistake of the user's, what was
+    written is removed. ``folder`` is as it was.
+
+    Args:
+      folder: that is replaced.
+      plan: what decides the files, as JSON values; empty = nothing is gone on with.
 
     Raises:
       InputError: the folder holds files that are not ours; nothing has been touched.
@@ -74,17 +93,42 @@ def replacing(folder: Path) -> Iterator[Path]:
     part = _part(folder)
     for each in (folder, part):
         _refuse_foreign(each)
-    _remove(part)
-    part.mkdir(parents=True)
+    now = _go_on_or_clean(part, dict(plan))
     try:
-        yield part
+        yield Begun(part, now)
         _refuse_foreign(folder)  # reading took a while
+        (part / _PLAN).unlink()
         _remove(folder)
         part.rename(folder)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            _remove(part)
+    except BaseException as error:
+        mistake = isinstance(error, InputError)
+        if not plan or (mistake and not isinstance(error, UnfinishedError)):
+            with contextlib.suppress(OSError):
+                _remove(part)
         raise
+
+
+def _go_on_or_clean(part: Path, plan: dict[str, Any]) -> int:
+    """Makes the folder ready; returns when its writing began."""
+    begun = _read_json(part / _PLAN)
+    if plan and begun.get("plan") == plan:
+        return int(begun["now"])
+    _remove(part)
+    part.mkdir(parents=True)
+    now = int(time.time())
+    unfinished = part / "manifest.part"  # any name of ours
+    unfinished.write_text(json.dumps({"plan": plan, "now": now}), "utf-8")
+    unfinished.replace(part / _PLAN)
+    return now
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """The object in a file; empty where there is none."""
+    try:
+        stored = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return stored if isinstance(stored, dict) else {}
 
 
 def _part(folder: Path) -> Path:
@@ -101,8 +145,9 @@ def _refuse_foreign(folder: Path) -> None:
             fix=_FIX,
         )
     names = sorted(each.name for each in folder.iterdir())
-    foreign = [n for n in names if n not in _OURS or not (folder / n).is_file()]
-    if not foreign and names and _FIRST not in names and read_manifest(folder) is None:
+    foreign = [n for n in names if not _OURS.fullmatch(n) or not (folder / n).is_file()]
+    begun = _PLAN in names or "manifest.part" in names
+    if not foreign and names and not begun and read_manifest(folder) is None:
         foreign = names  # our names, but nothing that a preparation leaves behind
     if foreign:
         more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
@@ -119,6 +164,8 @@ def _refuse_foreign(folder: Path) -> None:
 def _remove(folder: Path) -> None:
     """Removes our files, one by one, and then the folder, if nothing else is in it."""
     if folder.is_dir():
-        for name in _OURS:
-            (folder / name).unlink(missing_ok=True)
+        ours = [each for each in folder.iterdir() if _OURS.fullmatch(each.name)]
+        # The plan goes last: a folder that was half removed is still known as ours.
+        for each in sorted(ours, key=lambda path: path.name == _PLAN):
+            each.unlink(missing_ok=True)
         folder.rmdir()

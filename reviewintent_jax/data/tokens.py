@@ -1,4 +1,4 @@
-"""Stage 6, tokenised: text -> vocabulary ids, kept on disk as one flat array.
+"""Stage 6, tokenised: text -> vocabulary ids (on disk: token_shards.py).
 
 In: cleaned texts. Out: per review the ids of its tokens *without* special tokens, which
 stage 7 adds to every chunk. Everything about the vocabulary, casing included, is taken
@@ -149,54 +149,10 @@ def _special_ids(tokenizer: Tokenizer, folder: Path) -> SpecialIds:
     return SpecialIds(framed[0], framed[1], pad)
 
 
-class TokenWriter:
-    """Appends ids to ``tokens.bin``; memory does not grow with their number."""
-
-    def __init__(self, folder: Path, vocab_size: int) -> None:
-        self._dtype = np.dtype(np.uint16 if vocab_size <= 2**16 else np.int32)
-        self._file = (folder / "tokens.bin").open("wb")
-        self._folder = folder
-        self._lengths: list[np.ndarray] = []
-
-    def add(self, ids: Sequence[np.ndarray]) -> None:
-        """Appends the ids of some reviews."""
-        self._lengths.append(np.array([len(i) for i in ids], np.int64))
-        if ids:
-            self._file.write(np.concatenate(ids).astype(self._dtype).tobytes())
-
-    def close(self) -> "TokenStore":
-        """Writes the offsets and reopens all of it for reading."""
-        self._file.close()
-        offsets = np.concatenate([np.zeros(1, np.int64), *self._lengths]).cumsum()
-        np.save(self._folder / "token_offsets.npy", offsets)
-        (self._folder / "tokens.dtype").write_text(self._dtype.name)
-        return TokenStore(self._folder)
-
-
-class TokenStore:
-    """Ids of all reviews, memory-mapped: ``store[i]`` is the int32 ids of review i."""
-
-    def __init__(self, folder: Path) -> None:
-        dtype = np.dtype((folder / "tokens.dtype").read_text())
-        self.offsets = np.load(folder / "token_offsets.npy")
-        path = folder / "tokens.bin"
-        empty = path.stat().st_size == 0
-        self._ids = np.zeros(0, dtype) if empty else np.memmap(path, dtype, "r")
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        begin, end = self.offsets[index], self.offsets[index + 1]
-        return np.asarray(self._ids[begin:end], np.int32)
-
-    def lengths(self) -> np.ndarray:
-        """Number of ids of every review, int64, special tokens not counted."""
-        return np.diff(self.offsets)
-
-
 class TokenList:
-    """Ids of a few reviews in memory; reads like :class:`TokenStore`."""
+    """Ids of a few reviews in memory; reads like a store on disk
+    (:class:`~reviewintent_jax.data.token_shards.TokenStore`).
+    """
 
     def __init__(self, ids: Sequence[np.ndarray]) -> None:
         self._ids = ids
@@ -206,6 +162,10 @@ class TokenList:
 
     def __getitem__(self, index: int) -> np.ndarray:
         return self._ids[index]
+
+    def read(self, reviews: Sequence[int] | np.ndarray) -> list[np.ndarray]:
+        """int32 ids of some reviews, in the order asked for."""
+        return [self._ids[index] for index in reviews]
 
     def lengths(self) -> np.ndarray:
         """Number of ids of every review, int64, special tokens not counted."""

@@ -19,7 +19,8 @@ from reviewintent_jax.data.batches import (
 )
 from reviewintent_jax.data.pages import PageSpec, ReviewFields
 from reviewintent_jax.data.subject_pages import SubjectPlanner
-from reviewintent_jax.data.tokens import SpecialIds, TokenWriter
+from reviewintent_jax.data.token_shards import TokenStore, token_dtype, write_shard
+from reviewintent_jax.data.tokens import SpecialIds
 from reviewintent_jax.data.windows import HistoryFields
 
 SPEC = PageSpec(16, 16, 16, 5)
@@ -30,10 +31,11 @@ OFF = AugmentSpec(delete=0.0, replace=0.0, shuffle=0.0)
 @pytest.fixture
 def source(tmp_path):
     random = np.random.default_rng(0)
-    writer = TokenWriter(tmp_path, 50)
-    writer.add([random.integers(5, 50, n).astype(np.int32) for n in range(1, 20)])
+    ids = [random.integers(5, 50, n).astype(np.int32) for n in range(1, 20)]
+    shard = write_shard(tmp_path / "tokens", ids, token_dtype(50))
+    store = TokenStore(tmp_path, [shard], np.arange(1, 20), token_dtype(50))
     fields = ReviewFields(np.arange(19) % 2, np.ones(19))
-    return PageSource(writer.close(), fields, SpecialIds(1, 2, 0), SPEC)
+    return PageSource(store, fields, SpecialIds(1, 2, 0), SPEC)
 
 
 def train_batches(source, augment=OFF, seed=4):

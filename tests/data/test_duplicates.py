@@ -15,14 +15,16 @@ from reviewintent_jax.data.duplicates import (
     band_shape,
     fold,
     shingles,
+    sign,
 )
 from reviewintent_jax.schema import InputError
 
 
 def find(texts, threshold=0.8, permutations=64, seed=5, chunk=1000) -> Duplicates:
-    index = DuplicateIndex(DuplicateSpec(threshold, permutations, seed))
+    spec = DuplicateSpec(threshold, permutations, seed)
+    index = DuplicateIndex(spec)
     for begin in range(0, len(texts), chunk):
-        index.add(texts[begin : begin + chunk])
+        index.add(sign(texts[begin : begin + chunk], spec))
     return index.finish()
 
 

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from reviewintent_jax.data.events import Event, EventColumns, first_number, read_event
+from reviewintent_jax.data.events import (
+    Event,
+    EventJoin,
+    event_columns,
+    first_number,
+    read_event,
+)
 from reviewintent_jax.data.splits import NO_GROUP
 from reviewintent_jax.schema import RawRow, Rejected, Review
 from tests.data.intention_cases import DAY, START, intention_spec
@@ -73,13 +79,17 @@ def test_what_is_no_number_is_missing(written):
 
 
 def test_events_are_collected_as_arrays():
-    columns = EventColumns()
+    join = EventJoin()
     first = [Event("b", 5, np.nan, "yes"), Event("a", 1, 2, "no")]
-    columns.add(first, ["Great tea!", "It leaks from the very first day"], [0.5, 0.2])
-    columns.add([Event("b", 3, 0, "yes"), Event("", 3, 0, "")], ["Ok", "Ok"], [1, 1])
-    events = columns.finish()
-    assert events.subject_n.tolist() == [0, 1, 0, NO_GROUP]
-    assert events.words_n.tolist() == [2, 7, 1, 1]
-    assert events.short_n.tolist() == [True, False, True, True]
-    assert events.stated_counts() == {"yes": 2, "no": 1, "": 1}
-    assert events.truth_n == pytest.approx([0.5, 0.2, 1, 1])
+    texts = ["Great tea!", "It leaks from the very first day"]
+    join.add(event_columns(first, texts, [0.5, 0.2]))
+    rest = [Event("a", 3, 0, ""), Event("b", 3, 0, "yes"), Event("", 3, 0, "")]
+    join.add(event_columns(rest, ["Ok", "Ok", "Ok"], [1, 1, 1]))
+    join.add(event_columns([Event("", 3, 0, "no")], ["Ok"], [1]))
+    events = join.finish()
+    assert events.subject_n.tolist() == [0, 1, 1, 0, NO_GROUP, NO_GROUP]
+    assert events.words_n.tolist() == [2, 7, 1, 1, 1, 1]
+    assert events.short_n.tolist() == [True, False, True, True, True, True]
+    assert events.stated_n.tolist() == [0, 1, 2, 0, 2, 1]
+    assert events.stated_counts() == {"yes": 2, "no": 2, "": 2}
+    assert events.truth_n == pytest.approx([0.5, 0.2, 1, 1, 1, 1])

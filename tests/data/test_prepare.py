@@ -136,8 +136,10 @@ def test_the_second_call_opens_what_the_first_wrote(prepared_from):
 
 def test_an_interrupted_preparation_is_begun_again(prepared_from):
     first, _ = prepared_from(rows_of())
-    (first.folder / "manifest.json").unlink()
-    (first.folder / "tokens.bin").write_bytes(b"torn")
+    (first.folder / "tokens-00000-00000.array_record").write_bytes(b"torn")
+    first.folder.rename(first.folder.with_name("data.part"))
+    part = first.folder.with_name("data.part")
+    (part / "plan.json").write_text("{}")
     again, _ = prepared_from(rows_of())
     assert (
         again.store[0].tolist()
@@ -157,7 +159,7 @@ def test_a_preparation_that_fails_or_is_killed_leaves_the_older_data_whole(
     part = tmp_path / "run" / "data.part"
     assert not part.exists()
     part.mkdir()
-    (part / "tokens.bin").write_bytes(b"torn")
+    (part / "plan.json").write_bytes(b"torn")
     prepared_from(rows_of(48))
     assert not part.exists()
     assert open_prepared(first.folder).summary["rows"] == 48
@@ -167,7 +169,9 @@ def everything_in(folder):
     return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-@pytest.mark.parametrize("theirs", ["photos.zip", "reviews.parquet", "sub/tokens.bin"])
+@pytest.mark.parametrize(
+    "theirs", ["photos.zip", "reviews-2024.parquet", "sub/plan.json"]
+)
 @pytest.mark.parametrize("name", ["data", "data.part"])
 def test_a_folder_with_files_of_others_is_refused_and_not_touched(
     prepared_from, tmp_path, name, theirs

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
-from reviewintent_jax.data.tokens import ReviewTokenizer, TokenStore, TokenWriter
+from reviewintent_jax.data.tokens import ReviewTokenizer
 from reviewintent_jax.schema import InputError
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "great", "tea", "Tea", "##s", "leaks"]
@@ -106,23 +106,3 @@ def test_replacement_ids_of_the_real_minilm_are_pieces_of_text():
     barred |= {name for name in names if name.startswith("[unused")}
     assert [names[i] for i in ids] == [name for name in names if name not in barred]
     assert len(ids) == 30_522 - 5 - 994
-
-
-@pytest.mark.parametrize("vocab_size", [2**16, 2**16 + 1])
-def test_store_returns_what_was_written(tmp_path, vocab_size):
-    written = [[1, vocab_size - 1, 3], [], [7]]
-    writer = TokenWriter(tmp_path, vocab_size)
-    writer.add([np.array(ids, np.int32) for ids in written[:2]])
-    writer.add([])
-    writer.add([np.array(ids, np.int32) for ids in written[2:]])
-    writer.close()
-    store = TokenStore(tmp_path)
-    assert [store[i].tolist() for i in range(len(store))] == written
-    assert store.lengths().tolist() == [3, 0, 1]
-
-
-def test_store_without_a_single_id_opens(tmp_path):
-    writer = TokenWriter(tmp_path, 100)
-    writer.add([np.zeros(0, np.int32)])
-    writer.close()
-    assert TokenStore(tmp_path)[0].tolist() == []

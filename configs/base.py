@@ -209,6 +209,7 @@ def add_training(config: ConfigDict) -> None:
         {
             "encoder_rate": 1e-4,  # of MiniLM; larger encoders want 2e-5
             "head_rate": 1e-3,
+            "history_rate": 0.0,  # of what reads histories; 0 = head_rate
             "warmup_steps": 50,
             "decay_every_steps": 1_000,
             "decay_factor": 0.9,

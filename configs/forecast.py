@@ -82,6 +82,7 @@ def add_training(config: ConfigDict) -> None:
         {
             "encoder_rate": 0.0,  # a table has no encoder
             "head_rate": 1e-3,
+            "history_rate": 0.0,  # there are no histories
             "warmup_steps": 0,
             "decay_every_steps": 0,  # 0 = never
             "decay_factor": 1.0,

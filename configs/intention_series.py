@@ -111,6 +111,7 @@ def add_training(config: ConfigDict) -> None:
         {
             "encoder_rate": 0.0,  # counted reviews have no encoder
             "head_rate": 3e-3,
+            "history_rate": 0.0,  # there are no histories
             "warmup_steps": 0,
             "decay_every_steps": 0,  # 0 = never
             "decay_factor": 1.0,

@@ -43,6 +43,7 @@ _LATER = {
     "data": {"date_order": "iso"},
     "mesh": {"data": 1, "fsdp": 1, "tensor": 1},
     "checkpoints": {"folder": ""},
+    "optimizer": {"history_rate": 0.0},
 }
 """Settings younger than the first runs, and what runs did before there were any."""
 

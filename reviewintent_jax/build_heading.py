@@ -42,7 +42,7 @@ from reviewintent_jax.training.heading_answers import TrainedHeading
 from reviewintent_jax.training.optimizer import OptimizerSpec
 from reviewintent_jax.training.sharding import MeshSpec, make_mesh
 
-_LATER = {"data": {"date_order": "iso"}}
+_LATER = {"data": {"date_order": "iso"}, "optimizer": {"history_rate": 0.0}}
 """Settings younger than the first runs, and the value that misreads nothing."""
 
 PANEL = "panel.npz"

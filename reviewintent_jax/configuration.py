@@ -36,6 +36,7 @@ _LATER = {"evaluation": {"threshold": "argmax"}, "labels": {"aliases": ()}}
 _LATER["data"] = {"date_order": "iso"}  # runs read some such dates, and some wrongly
 _LATER["intention"] = NO_INTENTION
 _LATER["checkpoints"] = {"folder": ""}
+_LATER["optimizer"] = {"history_rate": 0.0}
 _LATER["prepared"] = {"folder": ""}
 _LATER["mesh"] = {"data": 1, "fsdp": 1, "tensor": 1}
 _LATER["history"] = {

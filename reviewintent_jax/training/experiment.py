@@ -185,8 +185,9 @@ class Experiment:
         """Learning rates of update ``step`` (from 0)."""
         spec = self.optimizer
         return {
-            "encoder": rate_at(spec.encoder_rate, spec, step),
-            "head": rate_at(spec.head_rate, spec, step),
+            part: rate_at(peak, spec, step)
+            for part, peak in spec.peaks().items()
+            if part != "history" or self.model.spec.history is not None
         }
 
     def init_state(self, optimizer: optax.GradientTransformation) -> TrainState:

@@ -1,7 +1,7 @@
-"""The optimizer: AdamW with step decay and separate rates for encoder and head.
+"""The optimizer: AdamW with step decay and separate rates for the parts of a model.
 
-In: a spec and a parameter tree whose top level names the parts (``encoder`` and the
-rest). Out: an optax transformation. The published recipe is Adam at 1e-3 multiplied by
+In: a spec and a parameter tree whose top level names the parts (``encoder``,
+``history`` and the rest). Out: an optax transformation. The published recipe is Adam at 1e-3 multiplied by
 0.9 every 1,000 batches; that rate destroys a pre-trained encoder, so the encoder has
 its own.
 """
@@ -17,6 +17,9 @@ import optax
 from reviewintent_jax.schema import InputError
 
 
+_PARTS = ("encoder", "history")  # with rates of their own
+
+
 @dataclasses.dataclass(frozen=True)
 class OptimizerSpec:
     """AdamW and its schedule.
@@ -24,6 +27,8 @@ class OptimizerSpec:
     Attributes:
       encoder_rate: peak learning rate of the encoder; 0 freezes it.
       head_rate: peak learning rate of everything else.
+      history_rate: peak learning rate of what reads histories, of which there are fewer
+        than reviews; 0 = as everything else.
       warmup_steps: updates over which both rates rise linearly; 0 = none.
       decay_every_steps: updates after which both rates are multiplied; 0 = never.
       decay_factor: what they are multiplied by, in (0, 1].
@@ -34,6 +39,7 @@ class OptimizerSpec:
 
     encoder_rate: float
     head_rate: float
+    history_rate: float
     warmup_steps: int
     decay_every_steps: int
     decay_factor: float
@@ -44,7 +50,8 @@ class OptimizerSpec:
     epsilon: float
 
     def __post_init__(self) -> None:
-        if min(self.encoder_rate, self.head_rate, self.weight_decay) < 0:
+        rates = self.encoder_rate, self.head_rate, self.history_rate
+        if min(*rates, self.weight_decay) < 0:
             raise InputError("optimizer: rates and weight_decay must not be negative.")
         if not 0 < self.decay_factor <= 1:
             raise InputError(
@@ -55,6 +62,14 @@ class OptimizerSpec:
                 "optimizer: warmup_steps, decay_every_steps and clip_norm must not be"
                 " negative."
             )
+
+    def peaks(self) -> dict[str, float]:
+        """Peak rate of every part."""
+        return {
+            "encoder": self.encoder_rate,
+            "history": self.history_rate or self.head_rate,
+            "head": self.head_rate,
+        }
 
 
 def step_decay(peak: float, spec: OptimizerSpec) -> optax.Schedule:
@@ -84,8 +99,8 @@ def make_optimizer(spec: OptimizerSpec) -> optax.GradientTransformation:
     """The whole chain: clip, Adam, decay of matrices, a rate for each part."""
     clip = optax.clip_by_global_norm(spec.clip_norm or math.inf)
     rates: dict[Hashable, optax.GradientTransformation] = {
-        "encoder": optax.scale_by_learning_rate(step_decay(spec.encoder_rate, spec)),
-        "head": optax.scale_by_learning_rate(step_decay(spec.head_rate, spec)),
+        part: optax.scale_by_learning_rate(step_decay(peak, spec))
+        for part, peak in spec.peaks().items()
     }
     return optax.chain(
         clip,
@@ -96,10 +111,10 @@ def make_optimizer(spec: OptimizerSpec) -> optax.GradientTransformation:
 
 
 def part_labels(params: dict[str, Any]) -> dict[str, Any]:
-    """``encoder`` or ``head`` for every leaf, by the top level of the tree."""
+    """``encoder``, ``history`` or ``head`` for every leaf, by the tree's top level."""
 
     def labelled(part: str, tree: Any) -> Any:
-        label = "encoder" if part == "encoder" else "head"
+        label = part if part in _PARTS else "head"
         return jax.tree.map(lambda _: label, tree)
 
     return {part: labelled(part, tree) for part, tree in params.items()}

@@ -18,6 +18,7 @@ from reviewintent_jax.training.optimizer import (
 SPEC = {
     "encoder_rate": 0.02,
     "head_rate": 0.3,
+    "history_rate": 0.07,
     "warmup_steps": 2,
     "decay_every_steps": 3,
     "decay_factor": 0.5,
@@ -63,7 +64,7 @@ def numpy_adamw(params, gradients, s):
             move = m / (np.sqrt(v) + s.epsilon)
             if params[k].ndim >= 2:
                 move = move + s.weight_decay * params[k]
-            peak = s.encoder_rate if k[0] == "encoder" else s.head_rate
+            peak = s.peaks()[k[0]]
             rate = peak * s.decay_factor ** (count // s.decay_every_steps)
             params[k] = params[k] - rate * min(1, (count + 1) / s.warmup_steps) * move
     return params
@@ -73,13 +74,14 @@ def test_updates_equal_adamw_by_hand():
     random = np.random.default_rng(0)
     shapes = {("encoder", "kernel"): (3, 4), ("encoder", "bias"): (4,)}
     shapes |= {("head", "kernel"): (4, 2), ("head", "scale"): (2,)}
+    shapes |= {("history", "kernel"): (2, 5), ("history", "bias"): (5,)}
     params = {k: random.normal(size=s) for k, s in shapes.items()}
     gradients = [
         {k: random.normal(size=s) * 3 for k, s in shapes.items()} for _ in range(5)
     ]
 
     def tree(flat):
-        nested = {"encoder": {}, "head": {}}
+        nested = {"encoder": {}, "head": {}, "history": {}}
         for (part, name), value in flat.items():
             nested[part][name] = jnp.asarray(value, jnp.float32)
         return nested
@@ -113,21 +115,35 @@ def test_a_rate_of_zero_freezes_the_encoder_alone():
 def test_biases_and_norms_are_not_decayed_and_parts_are_told_apart():
     params = {
         "encoder": {"w": jnp.ones((2, 3)), "b": jnp.ones(3)},
+        "history": {"w": jnp.ones((2, 3))},
         "lstnet": {"s": jnp.ones(())},
     }
     assert is_decayed(params) == {
         "encoder": {"w": True, "b": False},
+        "history": {"w": True},
         "lstnet": {"s": False},
     }
     labels = part_labels(params)
     assert labels == {
         "encoder": {"w": "encoder", "b": "encoder"},
+        "history": {"w": "history"},
         "lstnet": {"s": "head"},
     }
 
 
+def test_histories_learn_at_the_rate_of_the_rest_where_none_is_given():
+    assert spec(history_rate=0.0).peaks()["history"] == SPEC["head_rate"]
+    assert spec().peaks()["history"] == SPEC["history_rate"]
+
+
 @pytest.mark.parametrize(
-    "bad", [{"encoder_rate": -1.0}, {"decay_factor": 0.0}, {"warmup_steps": -1}]
+    "bad",
+    [
+        {"encoder_rate": -1.0},
+        {"history_rate": -1.0},
+        {"decay_factor": 0.0},
+        {"warmup_steps": -1},
+    ],
 )
 def test_impossible_settings_are_refused(bad):
     with pytest.raises(InputError, match="optimizer"):

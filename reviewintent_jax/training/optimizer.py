@@ -1,9 +1,9 @@
 """The optimizer: AdamW with step decay and separate rates for the parts of a model.
 
 In: a spec and a parameter tree whose top level names the parts (``encoder``,
-``history`` and the rest). Out: an optax transformation. The published recipe is Adam at 1e-3 multiplied by
-0.9 every 1,000 batches; that rate destroys a pre-trained encoder, so the encoder has
-its own.
+``history`` and the rest). Out: an optax transformation. The published recipe is Adam at
+1e-3 multiplied by 0.9 every 1,000 batches; that rate destroys a pre-trained encoder, so
+the encoder has its own.
 """
 
 import dataclasses
@@ -15,7 +15,6 @@ import jax
 import optax
 
 from reviewintent_jax.schema import InputError
-
 
 _PARTS = ("encoder", "history")  # with rates of their own
 

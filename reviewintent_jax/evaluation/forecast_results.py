@@ -4,6 +4,7 @@ Runs of one name and horizon that differ in their seed alone are one result: the
 shows their mean and their spread, beside what every baseline makes of the same rows.
 """
 
+import itertools
 import json
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 from reviewintent_jax.evaluation.forecast_summary import SYSTEMS
 from reviewintent_jax.evaluation.results import write_page
-from reviewintent_jax.schema import InputError
+from reviewintent_jax.schema import InputError, setting_leaves
 
 PUBLISHED = {
     ("exchange_rate", 3): (0.0226, 0.9735),
@@ -69,6 +70,19 @@ def write_forecast_results(
     return write_page(folder / page, sections)
 
 
+def _differ(settings: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether runs were told different things.
+
+    A setting that one of them does not know is younger than that run and no difference:
+    its default is what runs did before.
+    """
+    return any(
+        one[name] != other[name]
+        for one, other in itertools.combinations(settings, 2)
+        for name in one.keys() & other.keys()
+    )
+
+
 def group_runs(metrics: Iterable[dict[str, Any]]) -> list[Group]:
     """Runs by name and horizon, seeds ascending.
 
@@ -82,8 +96,8 @@ def group_runs(metrics: Iterable[dict[str, Any]]) -> list[Group]:
     for (name, horizon), runs in sorted(found.items()):
         runs.sort(key=lambda run: run["config"]["seed"])
         seeds = [run["config"]["seed"] for run in runs]
-        others = [{**run["config"], "seed": 0} for run in runs]
-        if any(other != others[0] for other in others) or len(set(seeds)) < len(seeds):
+        known = [setting_leaves({**run["config"], "seed": 0}) for run in runs]
+        if _differ(known) or len(set(seeds)) < len(seeds):
             raise InputError(
                 f"Runs of {name} at horizon {horizon} differ in more than their seed, "
                 "or not even in that.",

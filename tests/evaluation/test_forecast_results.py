@@ -80,6 +80,13 @@ def test_of_other_tables_nothing_was_published():
     )
 
 
+def test_a_setting_that_only_the_younger_run_knows_is_no_difference():
+    younger = run(2, 0.02)
+    younger["config"]["mesh"] = {"data": 1}
+    (group,) = group_runs([run(1, 0.03), younger])
+    assert len(group.metrics) == 2
+
+
 @pytest.mark.parametrize("other", [run(2, 0.02, window=24), run(1, 0.03)])
 def test_runs_that_are_no_seeds_of_each_other_are_refused(other):
     with pytest.raises(InputError, match="differ in more than their seed"):

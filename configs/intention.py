@@ -23,6 +23,8 @@ from configs import base
 def get_config() -> ConfigDict:
     config = base.get_config()
     config.name = "intention"
+    config.data.time = "time"
+    config.intention.subject = "user"
     # Seven reviews of one subject must fit on a page.
     config.pages.page_tokens = 1024
     config.pages.max_tokens = 128

@@ -126,7 +126,8 @@ def _sign_some(folded: Sequence[str], spec: DuplicateSpec) -> Signatures:
         return Signatures(
             hash_n, byte_np, np.zeros((0, bands), np.uint32), np.zeros(0, bool)
         )
-    shingled = [shingles(text) for text in folded]
+    whole = [text.encode("utf-8", "replace").decode("utf-8") for text in folded]
+    shingled = [shingles(text) for text in whole]  # lone surrogates are no text
     matrix = RMinHash.digest_matrix_from_token_sets(shingled, permutations, spec.seed)
     flat = chain.from_iterable(matrix.to_rows())
     digest_np = np.fromiter(flat, np.uint32, count * permutations)

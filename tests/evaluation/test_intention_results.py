@@ -37,9 +37,11 @@ def test_every_system_stands_beside_the_model_with_its_interval(metrics, tmp_pat
     best = metrics["intention"]["best_possible"]["auc"]
     assert f"| best that anyone could do | {best:.4f} |" in page
     assert metrics["intention"]["history"]["verdict"] in page
-    for said in ("`shop_intention`", "cut date 2022-01-08", "up to 7 reviews"):
+    cut = metrics["intention"]["cut"][:10]
+    for said in ("`shop_intention`", f"cut date {cut}", "up to 7 reviews"):
         assert said in page
-    for said in ("Correlation with sentiment: +0.26 of labels", ", chance."):
+    together = metrics["intention"]["sentiment_correlation"]["labels"]["value"]
+    for said in (f"Correlation with sentiment: {together:+.2f} of labels", ", chance."):
         assert said in page
 
 
@@ -62,5 +64,6 @@ def test_what_does_not_exist_is_said_or_left_out(metrics, tmp_path):
     metrics["systems"] = {}
     page = page_of(tmp_path, metrics)
     assert "| last value | none: No review has an earlier one. | | |" in page
-    for absent in ("Correlation", "cut date", "shuffled", "Sentiment beside", "None"):
+    assert "Correlation with sentiment: none; sentiment is not labelled." in page
+    for absent in ("cut date", "shuffled", "Sentiment beside", "None"):
         assert absent not in page, absent

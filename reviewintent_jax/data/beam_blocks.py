@@ -68,7 +68,7 @@ def on_beam(options: Sequence[str]) -> Engine:
             for file, path in enumerate(expand_paths(source.path))
         ]
         with beam.Pipeline(options=PipelineOptions(list(options))) as pipeline:
-            (
+            _ = (
                 pipeline
                 | "Files" >> beam.Create(files)
                 | "One by one" >> beam.Reshuffle()

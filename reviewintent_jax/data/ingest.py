@@ -204,10 +204,11 @@ class _Join:
 
     def finish(self) -> Taken:
         """All of them."""
-        tables = self._files, self._raw_labels, self._given_splits
         return Taken(
-            self.rows,
-            *(tuple(table) for table in tables),
+            rows=self.rows,
+            files=tuple(self._files),
+            raw_labels=tuple(self._raw_labels),
+            given_splits=tuple(self._given_splits),
             **self._columns.finish(),
             shards=tuple(self.shards),
             dtype=self._dtype,

@@ -32,7 +32,6 @@ def get_config() -> ConfigDict:
     config.intention.stars = "overall"
     config.intention.horizon_days = 90
     config.intention.covariates = ("gap", "first", "stars", "length", "season")
-    config.optimizer.history_rate = 3e-3  # 2,700 answers are some 180 updates
     config.train.epochs = 1
     config.train.stop_metric = "intention_auc"
     return config

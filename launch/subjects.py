@@ -18,7 +18,7 @@ import pandas as pd
 from reviewintent_jax.data.checks import plain_value
 from reviewintent_jax.data.histories import time_sentences
 from reviewintent_jax.data.intention import Covariate, IntentionKind, IntentionSpec
-from reviewintent_jax.data.prepare import Prepared, prepare_histories
+from reviewintent_jax.data.prepare import DataSpec, Prepared, prepare_histories
 from reviewintent_jax.data.progress import Progress
 from reviewintent_jax.data.scored import open_writer
 from reviewintent_jax.data.sources import SourceSpec, check_columns, read_rows
@@ -78,16 +78,10 @@ def predict_subjects(
             fix = fix.replace(setting, flag)
         raise InputError(error.what, where=error.where, fix=fix) from None
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            prepared = prepare_histories(
-                spec, trained.tokenizer, RunFolder(Path(folder))
-            )
-        except InputError as error:
-            fix = WRITE_YEAR_FIRST if ORDER_UNKNOWN in error.what else error.fix
-            raise InputError(error.what, where=error.where, fix=fix) from None
+        run = RunFolder(Path(folder))
+        prepared = _prepare(spec, trained, run)
         known = set(prepared.subjects(prepared.reviews(TEST)))
-        rejected = RunFolder(Path(folder)).rejected
-        unanswered = unanswered_subjects(source, read.subject, rejected, known)
+        unanswered = unanswered_subjects(source, read.subject, run.rejected, known)
         table = _table(trained, prepared, unanswered)
         refused = prepared.summary["rejected"]
         times = prepared.summary["intention"]["times"]
@@ -98,6 +92,15 @@ def predict_subjects(
     said += [f"{n:,} rows of no history ({reason})" for reason, n in refused.items()]
     said += [WRITE_YEAR_FIRST.rstrip(".")] * (ORDER_UNKNOWN in refused)
     return "; ".join([*said, *time_sentences(times)])
+
+
+def _prepare(spec: DataSpec, trained: Trained, run: RunFolder) -> Prepared:
+    """Histories of the table; a mistake is told in the words of this command."""
+    try:
+        return prepare_histories(spec, trained.tokenizer, run)
+    except InputError as error:
+        fix = WRITE_YEAR_FIRST if ORDER_UNKNOWN in error.what else error.fix
+        raise InputError(error.what, where=error.where, fix=fix) from None
 
 
 def _features_alone(asked: IntentionSpec) -> IntentionSpec:

@@ -210,8 +210,9 @@ class BlockWorker:
             return {}
         happened = [each.event for each in kept if each.event is not None]
         truths = [each.truth_intent for each in kept]
-        columns = event_columns(happened, texts, truths)._asdict()
-        names = {"subjects": columns.pop("subjects"), "stated": columns.pop("stated")}
+        events, subjects = event_columns(happened, texts, truths)
+        columns = events._asdict()
+        names = {"subjects": subjects, "stated": columns.pop("stated")}
         arrays = {f"event_{name}": column for name, column in columns.items()}
         return arrays | {f"event_{name}": _packed(n) for name, n in names.items()}
 

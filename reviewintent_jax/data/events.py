@@ -119,42 +119,26 @@ class Events(NamedTuple):
         return dict(zip(self.stated, counts.tolist(), strict=True))
 
 
-class EventColumns(NamedTuple):
-    """Events of one block; numbers index ``subjects`` and ``stated`` of its own.
-
-    Attributes:
-      subject_n, stars_n, helpful_n, words_n, short_n, stated_n, truth_n: as in
-        :class:`Events`.
-      subjects, stated: distinct names as written, in order of appearance.
-    """
-
-    subject_n: np.ndarray
-    stars_n: np.ndarray
-    helpful_n: np.ndarray
-    words_n: np.ndarray
-    short_n: np.ndarray
-    stated_n: np.ndarray
-    truth_n: np.ndarray
-    subjects: Sequence[str]
-    stated: Sequence[str]
-
-
 def event_columns(
     events: Sequence[Event], texts: Sequence[str], truth: Sequence[float]
-) -> EventColumns:
-    """The events of some reviews as arrays.
+) -> tuple[Events, list[str]]:
+    """The events of some reviews as arrays, and the names of their subjects.
 
     Args:
       events: one a review.
       texts: cleaned.
       truth: see :class:`Events`.
+
+    Returns:
+      Events whose numbers index ``stated`` and the names, both in order of appearance
+      among these reviews alone; and the names.
     """
     subjects: dict[str, int] = {}
     stated: dict[str, int] = {}
     subject_n = [subjects.setdefault(e.subject, len(subjects))
                  if e.subject else NO_GROUP for e in events]  # fmt: skip
     stated_n = [stated.setdefault(e.stated, len(stated)) for e in events]
-    return EventColumns(
+    columns = Events(
         np.array(subject_n, np.int64),
         np.array([e.stars for e in events], np.float32),
         np.array([e.helpful for e in events], np.float32),
@@ -162,9 +146,9 @@ def event_columns(
         np.array([len(shingles(fold(text))) < 2 for text in texts], bool),
         np.array(stated_n, np.int32),
         np.array(truth, np.float32),
-        list(subjects),
-        list(stated),
+        tuple(stated),
     )
+    return columns, list(subjects)
 
 
 class EventJoin:
@@ -173,23 +157,25 @@ class EventJoin:
     def __init__(self) -> None:
         self._subjects: dict[str, int] = {}
         self._stated: dict[str, int] = {}
-        self._parts: list[tuple[np.ndarray, ...]] = []
+        self._parts: list[Events] = []
 
-    def add(self, columns: EventColumns) -> None:
-        """Takes the next block's."""
-        *arrays, names, stated = columns
-        subject_n = columns.subject_n
-        if len(names):
-            known = _numbers_in(self._subjects, names)
-            named_n = known[np.maximum(subject_n, 0)]
+    def add(self, events: Events, subjects: Sequence[str]) -> None:
+        """Takes the next block's, as :func:`event_columns` made them."""
+        subject_n = events.subject_n
+        if len(subjects):
+            named_n = _numbers_in(self._subjects, subjects)[np.maximum(subject_n, 0)]
             subject_n = np.where(subject_n == NO_GROUP, NO_GROUP, named_n)
-        arrays[0] = subject_n
-        arrays[5] = _numbers_in(self._stated, stated)[columns.stated_n].astype(np.int32)
-        self._parts.append(tuple(arrays))
+        stated_n = _numbers_in(self._stated, events.stated)[events.stated_n]
+        self._parts.append(
+            events._replace(
+                subject_n=subject_n, stated_n=stated_n.astype(np.int32), stated=()
+            )
+        )
 
     def finish(self) -> Events:
         """All of them."""
-        joined = (np.concatenate(column) for column in zip(*self._parts, strict=True))
+        *columns, _ = zip(*self._parts, strict=True)
+        joined = [np.concatenate(column) for column in columns]
         return Events(*joined, stated=tuple(self._stated))
 
 

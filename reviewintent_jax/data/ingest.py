@@ -22,7 +22,7 @@ from reviewintent_jax.data.blocks import (
 from reviewintent_jax.data.checks import RejectionLog
 from reviewintent_jax.data.columns import ColumnFiles
 from reviewintent_jax.data.duplicates import DuplicateIndex
-from reviewintent_jax.data.events import EventColumns, EventJoin, Events
+from reviewintent_jax.data.events import EventJoin, Events
 from reviewintent_jax.data.progress import Progress
 from reviewintent_jax.data.sources import read_rows
 from reviewintent_jax.data.token_shards import Shard
@@ -234,5 +234,7 @@ class _Join:
             return
         if self._events is None:
             self._events = EventJoin()
-        names = {key: block.strings(f"event_{key}") for key in ("subjects", "stated")}
-        self._events.add(EventColumns(**{**arrays, **names}))
+        subjects = block.strings("event_subjects")
+        stated = tuple(block.strings("event_stated"))
+        del arrays["subjects"]
+        self._events.add(Events(**{**arrays, "stated": stated}), subjects)

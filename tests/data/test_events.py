@@ -82,10 +82,10 @@ def test_events_are_collected_as_arrays():
     join = EventJoin()
     first = [Event("b", 5, np.nan, "yes"), Event("a", 1, 2, "no")]
     texts = ["Great tea!", "It leaks from the very first day"]
-    join.add(event_columns(first, texts, [0.5, 0.2]))
+    join.add(*event_columns(first, texts, [0.5, 0.2]))
     rest = [Event("a", 3, 0, ""), Event("b", 3, 0, "yes"), Event("", 3, 0, "")]
-    join.add(event_columns(rest, ["Ok", "Ok", "Ok"], [1, 1, 1]))
-    join.add(event_columns([Event("", 3, 0, "no")], ["Ok"], [1]))
+    join.add(*event_columns(rest, ["Ok", "Ok", "Ok"], [1, 1, 1]))
+    join.add(*event_columns([Event("", 3, 0, "no")], ["Ok"], [1]))
     events = join.finish()
     assert events.subject_n.tolist() == [0, 1, 1, 0, NO_GROUP, NO_GROUP]
     assert events.words_n.tolist() == [2, 7, 1, 1, 1, 1]

@@ -131,16 +131,17 @@ class History(nn.Module):
                 f"the model reads {spec.covariates} covariates, the batch has "
                 f"{covariate_bkx.shape[-1]}"
             )
-        said_bkx = review_bkm if spec.step_features else review_bkm[..., :0]
+        parts = []
         if spec.step_features > 0:
             keep = nn.Dense(spec.step_features, dtype=self.dtype, name="step")
-            said_bkx = keep(review_bkm).astype(jnp.float32)
-        parts = [said_bkx, covariate_bkx]
+            parts.append(keep(review_bkm).astype(jnp.float32))
+        elif spec.step_features < 0:
+            parts.append(review_bkm)
         if sentiment_bky is not None:
             log_prob_bky = jax.nn.log_softmax(jax.lax.stop_gradient(sentiment_bky))
             mean_bk1 = log_prob_bky.mean(axis=-1, keepdims=True)
-            parts.insert(1, log_prob_bky - mean_bk1)
-        step_bkx = jnp.concatenate(parts, axis=-1)
+            parts.append(log_prob_bky - mean_bk1)
+        step_bkx = jnp.concatenate([*parts, covariate_bkx], axis=-1)
         if not step_bkx.shape[-1]:
             raise InputError(
                 "The history model has nothing to read: history.step_features is 0, "

@@ -1,0 +1,142 @@
+"""Operations counted from a spec, against a walk through the traced program."""
+
+import dataclasses
+import math
+
+import jax
+import pytest
+from jax.extend.core import jaxprs_in_params
+
+from reviewintent_jax.benchmark.flops import count_flops, page_work, review_work
+from reviewintent_jax.data.pages import PageSpec, empty_pages
+from reviewintent_jax.data.tokens import SpecialIds
+from reviewintent_jax.models.history import HistorySpec
+from reviewintent_jax.models.lstnet_spec import Fusion, LSTNetSpec, Padding
+from reviewintent_jax.models.recurrent import Candidate, GateFusion
+from reviewintent_jax.models.review_intent import (
+    ReviewIntent,
+    ReviewIntentSpec,
+    init_params,
+)
+from reviewintent_jax.schema import HistoryBatch
+from tests.conftest import tiny_encoder_spec
+
+PAGES = PageSpec(page_tokens=24, chunk_tokens=12, max_tokens=24, slots=3)
+LSTNET = LSTNetSpec(
+    kernel_sizes=(2, 5),
+    channels=6,
+    padding=Padding.CAUSAL,
+    recurrent_features=7,
+    recurrent_layers=2,
+    candidate=Candidate.RELU,
+    skip_period=4,
+    skip_features=3,
+    fusion=Fusion.SKIP,
+    highway_window=9,
+    summary_features=8,
+    dropout=0.0,
+    gate_fusion=GateFusion.SEPARATE,
+    unroll=1,
+)
+
+
+def products(jaxpr):
+    """Operations of all products in a traced program, scans as often as they run."""
+    total = 0
+    for equation in jaxpr.eqns:
+        params = equation.params
+        if equation.primitive.name == "dot_general":
+            left = equation.invars[0].aval.shape
+            contracted = math.prod(left[axis] for axis in params["dimension_numbers"][0][0])
+            total += 2 * math.prod(equation.outvars[0].aval.shape) * contracted
+            continue
+        assert equation.primitive.name not in ("while", "conv_general_dilated")
+        inner = sum(products(each) for each in jaxprs_in_params(params))
+        total += inner * params.get("length", 1)
+    return total
+
+
+def history_of(step_features):
+    lstnet = dataclasses.replace(LSTNET, kernel_sizes=(1, 3), skip_period=0)
+    return HistorySpec(lstnet, step_features, covariates=2, classes=4, head_dropout=0.0)
+
+
+def spec_of(lstnet=LSTNET, history=None, classes=3):
+    encoder = tiny_encoder_spec(97)
+    return ReviewIntentSpec(
+        encoder, lstnet, classes, 0.0, PAGES.chunk_tokens, history
+    )
+
+
+SPECS = {
+    "skip": spec_of(),
+    "no_skip": spec_of(dataclasses.replace(LSTNET, skip_period=0)),
+    "attention": spec_of(dataclasses.replace(LSTNET, fusion=Fusion.ATTENTION)),
+    "trend": spec_of(dataclasses.replace(LSTNET, fusion=Fusion.TREND)),
+    "no_highway": spec_of(dataclasses.replace(LSTNET, highway_window=0)),
+    "fused_gates": spec_of(dataclasses.replace(LSTNET, gate_fusion=GateFusion.FUSED)),
+    "history": spec_of(history=history_of(2)),
+    "whole_history": spec_of(history=history_of(-1)),
+    "history_without_text": spec_of(history=history_of(0)),
+    "intention_alone": spec_of(history=history_of(2), classes=0),
+}
+
+
+@pytest.fixture(params=SPECS)
+def traced(request):
+    """A spec, two pages, and the model's sums as a function of its parameters."""
+    spec = SPECS[request.param]
+    history = None
+    window = 0 if spec.history is None else 5
+    if window:
+        slots = 2, PAGES.slots
+        history = HistoryBatch(
+            jax.numpy.zeros((*slots, window), int),
+            jax.numpy.zeros((*slots, 2)),
+            jax.numpy.zeros(slots, int),
+            jax.numpy.zeros(slots),
+        )
+    page = empty_pages(2, SpecialIds(2, 3, 0), PAGES)._replace(history=history)
+    model = ReviewIntent(spec)
+    params = jax.eval_shape(lambda: init_params(model, page, seed=0, encoder=None))
+
+    def total(params):
+        output = model.apply({"params": params}, page, deterministic=True)
+        answers = output.logits_bky, output.intent_bky, output.text_intent_bky
+        return sum(answer.sum() for answer in answers if answer is not None)
+
+    work = page_work(2, PAGES.page_tokens, PAGES.slots, PAGES.chunk_tokens, window)
+    return count_flops(spec, work), total, params
+
+
+def test_an_answer_takes_the_products_of_the_traced_program(traced):
+    flops, total, params = traced
+    assert flops.answer == products(jax.make_jaxpr(total)(params).jaxpr)
+
+
+def test_an_update_takes_the_products_of_the_traced_gradient(traced):
+    flops, total, params = traced
+    walked = products(jax.make_jaxpr(jax.grad(total))(params).jaxpr)
+    assert flops.update == walked
+
+
+def test_a_page_executes_its_padding_and_a_review_uses_its_tokens():
+    """The examples of the docstrings."""
+    assert page_work(2, 12, 3, 6) == (24, 144, 6, 72, 72, 0)
+    assert review_work((6, 3), 8) == (9, 45, 1, 9, 8, 0)
+
+
+def test_bert_base_takes_what_its_sizes_say():
+    """170 million operations a token in dense layers (Devlin et al.: 85 M weights)."""
+    encoder = dataclasses.replace(
+        tiny_encoder_spec(30522),
+        hidden_size=768,
+        num_layers=12,
+        num_heads=12,
+        intermediate_size=3072,
+        type_vocab_size=0,
+    )
+    spec = dataclasses.replace(SPECS["skip"], encoder=encoder)
+    flops = count_flops(spec, review_work((128,), 9))
+    assert flops.forward["encoder"] == 128 * 2 * 84_934_656
+    assert flops.forward["attention"] == 12 * 4 * 128 * 128 * 768

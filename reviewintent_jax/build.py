@@ -110,7 +110,7 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
         tokenizer=tokenizer,
         pages=config.pages,
         augment=config.augment,
-        model=_model(config, encoder, len(prepared.labels.classes), history),
+        model=make_model(config, encoder, len(prepared.labels.classes), history),
         encoder_params=params,
         loss_spec=None if history is None else config.history.loss,
         optimizer=config.optimizer,
@@ -253,7 +253,7 @@ def load_trained(run: RunFolder) -> Trained:
         intention = TrainedIntention.from_dict(facts["intention"])
         sizes = len(intention.scale.names), len(intention.classes)
         history = config.history.spec(*sizes)
-    model = _model(config, encoder, len(labels.classes), history)
+    model = make_model(config, encoder, len(labels.classes), history)
     page = blank_page(
         tokenizer.special,
         config.pages,
@@ -323,9 +323,14 @@ def _check_vocabulary(tokenizer: ReviewTokenizer, encoder: EncoderSpec) -> None:
         )
 
 
-def _model(
+def make_model(
     config: Config, encoder: EncoderSpec, classes: int, history: HistorySpec | None
 ) -> ReviewIntent:
+    """The network of a config around an encoder of such sizes.
+
+    Raises:
+      InputError: the encoder cannot read chunks as long as the config wants them.
+    """
     choice = config.encoder
     changes: dict[str, Any] = {"dtype": choice.dtype, "has_pooler": False}
     for name in ("hidden_dropout", "attention_dropout"):

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from reviewintent_jax.models.products import project
 from reviewintent_jax.models.scans import (
     Candidate,
     GateFusion,
@@ -97,20 +98,17 @@ def _hoist(
         _per_gate(nn.initializers.orthogonal(), gates),
         (layer.features, width),
     )
-    # Laid out for the scan where it is narrower: before the products or after them. And
-    # in two dimensions, because XLA:CPU is slow at contracting over (batch, time).
+    # Laid out for the scan where it is narrower: before the products or after them.
     x_btd = x_btd.astype(layer.dtype)
     early = features_in <= width
     folded = fold_phases(x_btd, layer.period) if early else x_btd
-    flat = folded.reshape(-1, features_in)
     inputs = []
     for gate, shift in zip(
         jnp.split(kernel.astype(layer.dtype), gates, axis=1),
         jnp.split(bias, gates),
         strict=True,
     ):
-        projected = jnp.matmul(flat, gate, preferred_element_type=jnp.float32)
-        projected = (projected + shift[None]).reshape(*folded.shape[:-1], -1)
+        projected = project(folded, gate) + shift.reshape((1,) * (folded.ndim - 1) + (-1,))
         inputs.append(projected if early else fold_phases(projected, layer.period))
     valid = fold_phases(valid_bt[..., None], layer.period)
     keep = fold_phases((valid_bt & ~reset_bt)[..., None], layer.period)

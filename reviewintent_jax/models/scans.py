@@ -27,6 +27,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from reviewintent_jax.models.products import outer_product
+
 
 class Candidate(enum.StrEnum):
     """Activation of the GRU's candidate state."""
@@ -306,15 +308,6 @@ def _outer_products(
     before: Array, of_gates: Sequence[Array], choice: ScanChoice
 ) -> Array:
     """Gradient of the recurrent matrices, float32 ``[r, gates * r]``."""
-    features = before.shape[-1]
-    # Two dimensions, because XLA:CPU is slow at contracting over (batch, time).
-    flat = before.reshape(-1, features).astype(choice.dtype).T
-    found = [
-        jnp.matmul(
-            flat,
-            gate.reshape(-1, features).astype(choice.dtype),
-            preferred_element_type=jnp.float32,
-        )
-        for gate in of_gates
-    ]
+    before = before.astype(choice.dtype)
+    found = [outer_product(before, gate.astype(choice.dtype)) for gate in of_gates]
     return jnp.concatenate(found, axis=1)

@@ -9,9 +9,14 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from reviewintent_jax.training.losses import LossSums
-from reviewintent_jax.training.sharding import BATCH, batch_sharding, replicated
+from reviewintent_jax.training.sharding import (
+    BATCH,
+    batch_sharding,
+    gathered,
+    replicated,
+)
 from reviewintent_jax.training.state import TrainState
-from reviewintent_jax.training.task import Task
+from reviewintent_jax.training.task import Objective
 
 
 class StepMetrics(NamedTuple):
@@ -32,7 +37,7 @@ TrainStep = Callable[[TrainState, Any], tuple[TrainState, StepMetrics]]
 
 
 def make_train_step(
-    task: Task,
+    task: Objective,
     optimizer: optax.GradientTransformation,
     state: TrainState,
     *,
@@ -61,7 +66,10 @@ def make_train_step(
         sums = task.loss(params, batch, totals, key)
         return sums.loss, sums
 
+    whole = gathered(placed.params)
+
     def gradient_of(params: Any, *rest: Any) -> tuple[Any, LossSums]:
+        params = jax.lax.with_sharding_constraint(params, whole)
         gradient, sums = jax.grad(loss, has_aux=True)(params, *rest)
         # Cut as the parameters are, so that no device sums more than its part.
         return jax.lax.with_sharding_constraint(gradient, placed.params), sums

@@ -86,12 +86,29 @@ class Stream(Protocol):
         ...
 
 
-class Task(Protocol):
-    """Something to learn.
+class Objective(Protocol):
+    """What an update makes smaller.
 
     A batch is a pytree of arrays whose leading axis is cut into micro-batches; two
     batches of a task have equal shapes.
     """
+
+    @property
+    def seed(self) -> int:
+        """Decides order, augmentation, dropout and first random weights."""
+        ...
+
+    def totals(self, batch: Any) -> Any:
+        """Pure: what :meth:`loss` divides by, from the whole batch of an update."""
+        ...
+
+    def loss(self, params: Any, batch: Any, totals: Any, key: jax.Array) -> LossSums:
+        """Pure: loss of a batch, or of a piece of the one that ``totals`` are of."""
+        ...
+
+
+class Task(Objective, Protocol):
+    """Something to learn."""
 
     @property
     def train(self) -> LoopSpec:
@@ -101,11 +118,6 @@ class Task(Protocol):
     @property
     def mesh(self) -> Mesh:
         """The devices it runs on."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Decides order, augmentation, dropout and first random weights."""
         ...
 
     @property
@@ -127,14 +139,6 @@ class Task(Protocol):
 
     def init_state(self, optimizer: optax.GradientTransformation) -> TrainState:
         """State before the first update."""
-        ...
-
-    def totals(self, batch: Any) -> Any:
-        """Pure: what :meth:`loss` divides by, from the whole batch of an update."""
-        ...
-
-    def loss(self, params: Any, batch: Any, totals: Any, key: jax.Array) -> LossSums:
-        """Pure: loss of a batch, or of a piece of the one that ``totals`` are of."""
         ...
 
     def validation(self) -> Callable[[Any], Scores]:

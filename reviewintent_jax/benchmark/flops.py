@@ -109,7 +109,9 @@ def count_flops(spec: ReviewIntentSpec, work: Work) -> Flops:
     said = 2 * work.slots * lstnet.summary_features * spec.classes
     parts = {
         "encoder": _encoder(spec.encoder, work.tokens),
-        "attention": [_Products.of(4 * work.attended * width * spec.encoder.num_layers)],
+        "attention": [
+            _Products.of(4 * work.attended * width * spec.encoder.num_layers)
+        ],
         "lstnet": _lstnet(lstnet, width, work, learned=True),
         "sentiment": [_Products.of(said)],
     }
@@ -178,9 +180,7 @@ def _fusion(spec: LSTNetSpec, work: Work) -> list[_Products]:
     return found
 
 
-def _history(
-    spec: HistorySpec, model: ReviewIntentSpec, work: Work
-) -> list[_Products]:
+def _history(spec: HistorySpec, model: ReviewIntentSpec, work: Work) -> list[_Products]:
     """Of windows of ``work.window`` reviews, one for every slot."""
     summary, classes = model.lstnet.summary_features, 2 * work.slots * spec.classes
     kept = spec.step_features if spec.step_features >= 0 else summary

@@ -108,7 +108,9 @@ def _hoist(
         jnp.split(bias, gates),
         strict=True,
     ):
-        projected = project(folded, gate) + shift.reshape((1,) * (folded.ndim - 1) + (-1,))
+        projected = project(folded, gate) + shift.reshape(
+            (1,) * (folded.ndim - 1) + (-1,)
+        )
         inputs.append(projected if early else fold_phases(projected, layer.period))
     valid = fold_phases(valid_bt[..., None], layer.period)
     keep = fold_phases((valid_bt & ~reset_bt)[..., None], layer.period)

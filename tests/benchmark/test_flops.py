@@ -47,7 +47,9 @@ def products(jaxpr):
         params = equation.params
         if equation.primitive.name == "dot_general":
             left = equation.invars[0].aval.shape
-            contracted = math.prod(left[axis] for axis in params["dimension_numbers"][0][0])
+            contracted = math.prod(
+                left[axis] for axis in params["dimension_numbers"][0][0]
+            )
             total += 2 * math.prod(equation.outvars[0].aval.shape) * contracted
             continue
         assert equation.primitive.name not in ("while", "conv_general_dilated")
@@ -63,9 +65,7 @@ def history_of(step_features):
 
 def spec_of(lstnet=LSTNET, history=None, classes=3):
     encoder = tiny_encoder_spec(97)
-    return ReviewIntentSpec(
-        encoder, lstnet, classes, 0.0, PAGES.chunk_tokens, history
-    )
+    return ReviewIntentSpec(encoder, lstnet, classes, 0.0, PAGES.chunk_tokens, history)
 
 
 SPECS = {

@@ -1,0 +1,130 @@
+"""``docs/scaling.md`` from the records of :mod:`~reviewintent_jax.benchmark.scaling`."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from reviewintent_jax.benchmark.devices import DEVICES
+
+_GB = 1e9
+_HEAD = """# Planned past this machine
+
+What training needs on 1 to 256 devices, from programs that the compilers of those
+devices made without the devices. Written by `make scaling`; figures:
+[results/scaling.json](results/scaling.json).
+
+How to read the tables: *memory* is the most that one device holds at once, parameters
+and moments included. *Sent* is what one device sends in an update, to its neighbours and
+beyond them. An update takes *at least* the time between the two columns: the first where
+everything that is sent hides behind the work, the second where nothing does. MFU,
+reviews a second and price go with the second. All of them are bounds: real programs are
+slower, and [the last section](#the-device-at-hand) says by how much on one device.
+"""
+
+
+def scaling_page(results: dict[str, Any]) -> str:
+    """The page, from what ``launch.scaling`` writes as JSON."""
+    parts = [_HEAD]
+    for device in DEVICES:
+        plans = [each for each in results["plans"] if each["device"] == device.name]
+        if plans:
+            parts.append(_device(device.name, device.memory_bytes, plans))
+    parts += [_assumptions(results), _checked(results["checked"])]
+    if results["here"]:
+        parts.append(_here(results["here"]))
+    return "\n".join(parts)
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _device(name: str, memory: float, plans: list[dict[str, Any]]) -> str:
+    heads = (
+        "encoder, devices (data x fsdp)",
+        "pages each",
+        f"memory, of {memory / _GB:.1f} GB",
+        "sent: near + far, MB",
+        "an update at least, ms",
+        "MFU at most",
+        "reviews/s at most",
+        "$ per million at least",
+    )
+    rows = []
+    for each in plans:
+        data, fsdp, _ = each["mesh"]
+        near = sum(t["sent_bytes"] for t in each["traffic"] if _near(t)) / 1e6
+        far = sum(t["sent_bytes"] for t in each["traffic"] if not _near(t)) / 1e6
+        seconds, fits = each["seconds"], each["fits"]
+        held = f"{each['peak_bytes'] / _GB:.1f}"
+        rows.append(
+            (
+                f"{each['encoder']}, {each['devices']} ({data} x {fsdp})",
+                str(each["pages"]),
+                held if fits else f"{held}: does not fit",
+                f"{near:,.0f} + {far:,.0f}",
+                f"{seconds['hidden'] * 1e3:.0f} to {seconds['exposed'] * 1e3:.0f}",
+                f"{each['mfu']:.0%}",
+                f"{each['reviews_per_second']:,.0f}",
+                f"{each['million_reviews_price']:.2f}",
+            )
+        )
+    return f"## {name}\n\n{_table(heads, rows)}"
+
+
+def _near(traffic: dict[str, Any]) -> bool:
+    return traffic["members"] == traffic["inside"]
+
+
+def _assumptions(results: dict[str, Any]) -> str:
+    pages, lines = results["settings"]["pages"], []
+    for device in DEVICES:
+        lines.append(
+            f"- {device.name}: {device.sources}. ${device.hourly_price:.2f} an hour, "
+            "which is an assumption."
+        )
+    return f"""## What is assumed
+
+- Pages of {pages["page_tokens"]} tokens, chunks of {pages["chunk_tokens"]}, as in
+  `{results["config"]}`; {results["page_reviews"]:.2f} reviews on a page, which is
+  {results["page_reviews_of"]}. bfloat16 activations; parameters, moments and what is
+  gathered of them float32; dropout on; nothing is recomputed.
+- The batch grows with the devices, and parameters are cut into at most eight parts.
+- A ring sends (n - 1) / n of an array round n devices, twice for a sum. One message
+  waits for the other. Devices of one node share the ways out of it.
+- All that a device holds is read once and written once; the products are counted from the
+  model's sizes.
+- Reading and tokenising keep up ([preparing.md](preparing.md): it is done once).
+{chr(10).join(lines)}
+"""
+
+
+def _checked(checked: list[dict[str, Any]]) -> str:
+    if not checked:
+        return ""
+    lines = [
+        f"- {each['encoder']} on {each['devices']} x {each['device']}, all "
+        f"{each['layers']} layers compiled: memory {each['peak_bytes'] / _GB:.2f} GB, "
+        f"{each['planned_peak_bytes'] / _GB:.2f} planned; sent "
+        f"{each['sent_bytes'] / 1e6:,.0f} MB, {each['planned_sent_bytes'] / 1e6:,.0f} "
+        "planned."
+        for each in checked
+    ]
+    return f"""## From few layers to all
+
+Programs were compiled with one layer and with three, and counted on to all:
+
+{chr(10).join(lines)}
+"""
+
+
+def _here(here: dict[str, Any]) -> str:
+    return f"""## The device at hand
+
+{here["device"]} ({here["cores"]} cores), {here["dtype"]}, MiniLM with LSTNet,
+{here["pages"]} full pages an update: a product of square matrices runs at
+{here["peak_flops"] / 1e9:,.0f} GFLOP/s, memory at {here["peak_bandwidth"] / _GB:.1f} GB/s.
+The update computes {here["flops"] / 1e9:,.0f} GFLOP and moves {here["memory_bytes"] / _GB:.1f} GB: predicted at least {here["predicted_seconds"]:.2f} s
+(by {here["bound"]}), measured {here["measured_seconds"]:.2f} s, {here["ratio"]:.2f} times
+as long. No H200 and no TPU was at hand: their tables have not been compared with one.
+"""

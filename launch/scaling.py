@@ -69,7 +69,7 @@ def main(argv: list[str]) -> None:
         "config": "configs/yelp.py",
         "settings": kept.settings,
         "page_reviews": share,
-        "page_reviews_of": f"what its {measured:.0f} tokens leave room for: the mean of "
+        "page_reviews_of": f"what fits at {measured:.0f} tokens a review, the mean of "
         f"`{_MEASURED}`",
         "plans": plans,
         "checked": [_check(case, kept) for case in _CHECKED],
@@ -124,7 +124,8 @@ class Compiled:
             if tuple(record[name] for name in names) == wanted:
                 return record
         say(
-            f"Compiling {case.encoder} of {layers} for {case.devices} {case.device.name}"
+            f"Compiling {layers} layers of {case.encoder} for {case.devices} x "
+            f"{case.device.name}"
         )
         record = compiled(case, self.config, layers)
         self.records.append(record)

@@ -107,9 +107,9 @@ H200 = Device(
     fast_bandwidth=450e9,
     slow_bandwidth=50e9,
     hourly_price=4.0,
-    sources="NVIDIA's data sheet of the H200 SXM: 989 TFLOP/s without sparsity, 141 GB, "
-    "4.8 TB/s, NVLink 900 GB/s both ways together; nodes of 8 as in DGX H200, with a "
-    "400 Gb/s adapter for each GPU",
+    sources="NVIDIA's data sheet of the H200 SXM: 989 TFLOP/s without sparsity, "
+    "141 GB, 4.8 TB/s, NVLink 900 GB/s both ways together; nodes of 8 as in DGX H200, "
+    "with a 400 Gb/s adapter for each GPU",
 )
 V5E = Device(
     name="TPU v5e",
@@ -121,8 +121,8 @@ V5E = Device(
     fast_bandwidth=90e9,
     slow_bandwidth=3.125e9,
     hourly_price=1.2,
-    sources="Google's page of the TPU v5e: 197 TFLOP/s, 16 GB (15.75 GiB for programs), "
-    "819 GB/s, 1,600 Gb/s between chips in four links, of which a ring uses two; one "
-    "slice of up to 256 chips",
+    sources="Google's page of the TPU v5e: 197 TFLOP/s, 16 GB (15.75 GiB of it for "
+    "programs), 819 GB/s, 1,600 Gb/s between chips in four links, of which a ring "
+    "uses two; one slice of up to 256 chips",
 )
 DEVICES = (H200, V5E)

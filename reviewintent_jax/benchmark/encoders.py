@@ -14,7 +14,7 @@ from reviewintent_jax.models.encoder_spec import (
 def _encoder(
     family: EncoderFamily, vocabulary: int, layers: int, width: int, heads: int
 ) -> EncoderSpec:
-    """An encoder of BERT's proportions: 64 features a head, four times as many inside."""
+    """An encoder of BERT's proportions: feed-forward layers four times as wide."""
     roberta = family is EncoderFamily.XLM_ROBERTA
     return EncoderSpec(
         family=family,

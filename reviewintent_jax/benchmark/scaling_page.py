@@ -1,4 +1,4 @@
-"""``docs/scaling.md`` from the records of :mod:`~reviewintent_jax.benchmark.scaling`."""
+"""``docs/scaling.md`` from the records of ``scaling.py``."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,10 +13,10 @@ devices made without the devices. Written by `make scaling`; figures:
 [results/scaling.json](results/scaling.json).
 
 How to read the tables: *memory* is the most that one device holds at once, parameters
-and moments included. *Sent* is what one device sends in an update, to its neighbours and
-beyond them. An update takes *at least* the time between the two columns: the first where
-everything that is sent hides behind the work, the second where nothing does. MFU,
-reviews a second and price go with the second. All of them are bounds: real programs are
+and moments included. *Sent* is what one device sends in an update, to its neighbours
+and beyond them. An update takes *at least* a time between two bounds: the first where
+all that is sent hides behind the work, the second where nothing does. MFU, reviews a
+second and price go with the second. All of them are bounds: real programs are
 slower, and [the last section](#the-device-at-hand) says by how much on one device.
 """
 
@@ -92,8 +92,8 @@ def _assumptions(results: dict[str, Any]) -> str:
 - The batch grows with the devices, and parameters are cut into at most eight parts.
 - A ring sends (n - 1) / n of an array round n devices, twice for a sum. One message
   waits for the other. Devices of one node share the ways out of it.
-- All that a device holds is read once and written once; the products are counted from the
-  model's sizes.
+- All that a device holds is read once and written once; the products are counted from
+  the model's sizes.
 - Reading and tokenising keep up ([preparing.md](preparing.md): it is done once).
 {chr(10).join(lines)}
 """
@@ -119,12 +119,16 @@ Programs were compiled with one layer and with three, and counted on to all:
 
 
 def _here(here: dict[str, Any]) -> str:
-    return f"""## The device at hand
-
-{here["device"]} ({here["cores"]} cores), {here["dtype"]}, MiniLM with LSTNet,
-{here["pages"]} full pages an update: a product of square matrices runs at
-{here["peak_flops"] / 1e9:,.0f} GFLOP/s, memory at {here["peak_bandwidth"] / _GB:.1f} GB/s.
-The update computes {here["flops"] / 1e9:,.0f} GFLOP and moves {here["memory_bytes"] / _GB:.1f} GB: predicted at least {here["predicted_seconds"]:.2f} s
-(by {here["bound"]}), measured {here["measured_seconds"]:.2f} s, {here["ratio"]:.2f} times
-as long. No H200 and no TPU was at hand: their tables have not been compared with one.
-"""
+    sentences = (
+        f"{here['device']} ({here['cores']} cores), {here['dtype']}, MiniLM "
+        "with LSTNet, "
+        f"{here['pages']} full pages an update: a product of square matrices runs at "
+        f"{here['peak_flops'] / 1e9:,.0f} GFLOP/s, memory at "
+        f"{here['peak_bandwidth'] / _GB:.1f} GB/s.",
+        f"The update computes {here['flops'] / 1e9:,.0f} GFLOP and moves "
+        f"{here['memory_bytes'] / _GB:.1f} GB: predicted at least "
+        f"{here['predicted_seconds']:.2f} s (by {here['bound']}), measured "
+        f"{here['measured_seconds']:.2f} s, {here['ratio']:.2f} times as long.",
+        "No H200 and no TPU was at hand: their tables have not been compared with one.",
+    )
+    return f"## The device at hand\n\n{chr(10).join(sentences)}\n"

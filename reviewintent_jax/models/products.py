@@ -26,7 +26,7 @@ def project(x: Array, matrix: Array) -> Array:
 
 
 def outer_product(x: Array, y: Array) -> Array:
-    """Sum over all steps of ``x' y``: ``[..., d]``, ``[..., r]`` -> float32 ``[d, r]``."""
+    """Sum of ``x' y`` over steps: ``[..., d]``, ``[..., r]`` -> float32 ``[d, r]``."""
     return jax.lax.platform_dependent(x, y, cpu=_flat_outer, default=_outer)
 
 

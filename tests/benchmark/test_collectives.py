@@ -31,7 +31,8 @@ LINES = {
         Collective("reduce-scatter", 128, tuple(range(8)), "", False),
     ),
     "transposed ids": (
-        "%a = s32[8]{0} all-reduce(%p), channel_id=5, replica_groups=[8,2]<=[2,8]T(1,0)",
+        "%a = s32[8]{0} all-reduce(%p), channel_id=5, "
+        "replica_groups=[8,2]<=[2,8]T(1,0)",
         Collective("all-reduce", 32, (0, 8), "", False),
     ),
     "named axes of ids in another order": (

@@ -53,7 +53,10 @@ def products(jaxpr):
             total += 2 * math.prod(equation.outvars[0].aval.shape) * contracted
             continue
         assert equation.primitive.name not in ("while", "conv_general_dilated")
-        inner = sum(products(each) for each in jaxprs_in_params(params))
+        # The branches are the same product, laid out for one device or another.
+        within = [each.jaxpr for each in params.get("branches", ())[:1]]
+        within = within or jaxprs_in_params(params)
+        inner = sum(products(each) for each in within)
         total += inner * params.get("length", 1)
     return total
 

@@ -198,7 +198,9 @@ def products(jaxpr, inside=False):
             (left, _), _ = equation.params["dimension_numbers"]
             yield inside, equation.invars[0].aval.shape[left[0]]
         deeper = inside or equation.primitive.name == "scan"
-        for value in equation.params.values():
+        # The branches are the same product, laid out for one device or another.
+        branches = equation.params.get("branches", ())[:1]
+        for value in (*branches, *equation.params.values()):
             if hasattr(value, "eqns") or hasattr(value, "jaxpr"):
                 yield from products(getattr(value, "jaxpr", value), deeper)
 

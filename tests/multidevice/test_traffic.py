@@ -1,4 +1,4 @@
-"""What the devices say to each other in an update: parameters, and nothing of a batch."""
+"""What devices say to each other in an update: parameters, nothing of a batch."""
 
 import dataclasses
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-_KINDS = (
+_KINDS: tuple[str, ...] = (
     "all-gather",
     "all-reduce",
     "reduce-scatter",
@@ -80,7 +80,7 @@ def read_collectives(program: str) -> list[Collective]:
 
 def bytes_by_kind(collectives: Iterable[Collective]) -> dict[str, int]:
     """Bytes of all messages of a kind, by kind; kinds without any are left out."""
-    totals = dict.fromkeys(_KINDS, 0)
+    totals: dict[str, int] = dict.fromkeys(_KINDS, 0)
     for each in collectives:
         totals[each.kind] += each.whole_bytes
     return {kind: total for kind, total in totals.items() if total}

@@ -205,9 +205,8 @@ def compiled(case: Case, config: Config, layers: int) -> dict[str, Any]:
 
 def needs_from(record: dict[str, Any]) -> Needs:
     """The needs in what :func:`compiled` returned."""
-    names = "state_bytes", "peak_bytes"
     traffic = [Traffic(**each) for each in record["traffic"]]
-    return Needs(*(record[name] for name in names), traffic)
+    return Needs(record["state_bytes"], record["peak_bytes"], traffic)
 
 
 Compile = Callable[[Case, int], dict[str, Any]]

@@ -3,8 +3,7 @@
 Writes ``docs/results/scaling.json`` and ``docs/scaling.md``. Needs the compilers of GPU
 and TPU, not the devices: ``make scaling`` installs them in an environment of their own
 and runs this. Programs compiled before with the same settings are taken from the JSON
-file, so an interrupted run goes on; ``--again`` compiles all of them, which takes half
-an hour on two idle cores.
+file, so an interrupted run goes on; ``--again`` compiles all of them.
 """
 
 import dataclasses
@@ -17,7 +16,7 @@ from absl import flags
 
 from configs import demo, yelp
 from launch import runtime
-from reviewintent_jax.benchmark.devices import DEVICES, H200, V5E
+from reviewintent_jax.benchmark.devices import DEVICES, H200, SLICES, V5E
 from reviewintent_jax.benchmark.encoders import ENCODERS
 from reviewintent_jax.benchmark.here import measure_here
 from reviewintent_jax.benchmark.scaling import (
@@ -32,6 +31,7 @@ from reviewintent_jax.build import make_model, plain_values
 from reviewintent_jax.configuration import Config, read_config
 from reviewintent_jax.models.encoder_config import read_spec
 from reviewintent_jax.models.pretrained import resolve_folder
+from reviewintent_jax.schema import InputError
 from reviewintent_jax.training.files import write_json
 from reviewintent_jax.training.logs import say
 
@@ -59,6 +59,7 @@ def main(argv: list[str]) -> None:
     """Compiles what was not compiled before, and writes the page."""
     del argv
     folder = Path(_FOLDER.value)
+    (folder / "results").mkdir(parents=True, exist_ok=True)
     config = read_config(plain_values(yelp.get_config()))
     kept = Compiled(folder / "results" / "scaling.json", config)
     measured = json.loads(Path(_MEASURED).read_text("utf-8"))["data"]["tokens"]["mean"]
@@ -83,6 +84,17 @@ def main(argv: list[str]) -> None:
 
 
 def _cases() -> list[Case]:
+    """All that is planned.
+
+    Raises:
+      InputError: so many devices are no slice of a TPU.
+    """
+    for count in _COUNTS.value:
+        if count not in map(str, SLICES):
+            raise InputError(
+                f"--devices: no slice of a TPU has {count} chips.",
+                fix=f"Choose from {', '.join(map(str, SLICES))}.",
+            )
     return [
         Case(encoder, device, int(count), _PAGES[device.name, encoder])
         for device in DEVICES

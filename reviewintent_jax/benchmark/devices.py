@@ -70,7 +70,7 @@ class Device:
         if self.platform == "tpu":
             # A host has four chips, but for the smallest slice.
             alone = {"chips_per_host_bounds": [1, 1, 1]} if devices == 1 else {}
-            return {"topology_name": f"v5e:{_SLICES[devices]}", **alone}
+            return {"topology_name": f"v5e:{SLICES[devices]}", **alone}
         inside = min(devices, self.neighbours)
         target = _GPU_TARGET.format(
             name=self.name,
@@ -86,7 +86,7 @@ class Device:
 
 
 # Slices as they are sold; a chip each.
-_SLICES = {
+SLICES = {
     1: "1x1",
     4: "2x2",
     8: "2x4",

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from reviewintent_jax.benchmark.flops import count_flops, page_work
-from reviewintent_jax.benchmark.programs import Sentiment, compile_update
+from reviewintent_jax.benchmark.programs import compile_update, sentiment_of
 from reviewintent_jax.configuration import Config
 from reviewintent_jax.data.pages import empty_pages
 from reviewintent_jax.data.tokens import SpecialIds
@@ -98,7 +98,7 @@ def _update(model: ReviewIntent, config: Config, pages: int) -> Callable[[], Any
     batch = _full(model, config, pages)
     params = init_params(model, batch, seed=0, encoder=None)
     state = make_state(params, rule)
-    step = make_train_step(Sentiment(model), rule, state, accumulate=1)
+    step = make_train_step(sentiment_of(model), rule, state, accumulate=1)
 
     def run() -> None:
         nonlocal state

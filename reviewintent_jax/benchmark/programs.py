@@ -6,7 +6,6 @@ other. The compilers themselves come from the packages of JAX (``pip install
 '.[scaling]'``) and need no hardware: a *topology* describes it to them.
 """
 
-import dataclasses
 import math
 import os
 from typing import Any, NamedTuple
@@ -20,7 +19,7 @@ from reviewintent_jax.benchmark.collectives import Collective, read_collectives
 from reviewintent_jax.benchmark.devices import Device
 from reviewintent_jax.models.review_intent import ReviewIntent, init_params
 from reviewintent_jax.schema import InputError, PageBatch
-from reviewintent_jax.training.losses import LossSums, sentiment_loss, sentiment_weight
+from reviewintent_jax.training.objective import ReviewObjective
 from reviewintent_jax.training.optimizer import OptimizerSpec, make_optimizer
 from reviewintent_jax.training.sharding import (
     MeshSpec,
@@ -31,27 +30,6 @@ from reviewintent_jax.training.sharding import (
 )
 from reviewintent_jax.training.state import TrainState
 from reviewintent_jax.training.step import make_train_step
-
-
-@dataclasses.dataclass(frozen=True)
-class Sentiment:
-    """The sentiment of reviews as what an update makes smaller."""
-
-    model: ReviewIntent
-    seed: int = 0
-
-    def totals(self, batch: PageBatch) -> jax.Array:
-        """Summed weights of a batch."""
-        return sentiment_weight(batch)
-
-    def loss(
-        self, params: Any, batch: PageBatch, totals: Any, key: jax.Array
-    ) -> LossSums:
-        """Cross-entropy of every review, with dropout."""
-        output = self.model.apply(
-            {"params": params}, batch, deterministic=False, rngs={"dropout": key}
-        )
-        return sentiment_loss(output, batch, totals, label_smoothing=0.0)  # type: ignore[arg-type]
 
 
 class Program(NamedTuple):
@@ -66,6 +44,11 @@ class Program(NamedTuple):
     state_bytes: int
     peak_bytes: int
     collectives: list[Collective]
+
+
+def sentiment_of(model: ReviewIntent) -> ReviewObjective:
+    """The sentiment of reviews as what an update makes smaller."""
+    return ReviewObjective(model, loss_spec=None, label_smoothing=0.0, seed=0)
 
 
 def compile_update(
@@ -99,7 +82,7 @@ def compile_update(
         ),
         page,
     )
-    step: Any = make_train_step(Sentiment(model), rule, state, accumulate=1)
+    step: Any = make_train_step(sentiment_of(model), rule, state, accumulate=1)
     compiled = step.lower(state, batch).compile(options or None)
     memory = compiled.memory_analysis()
     held = memory.argument_size_in_bytes + memory.output_size_in_bytes

@@ -16,8 +16,7 @@ How to read the tables: *memory* is the most that one device holds at once, para
 and moments included. *Sent* is what one device sends in an update, to its neighbours
 and beyond them. An update takes *at least* a time between two bounds: the first where
 all that is sent hides behind the work, the second where nothing does. MFU, reviews a
-second and price go with the second. All of them are bounds: real programs are
-slower, and [the last section](#the-device-at-hand) says by how much on one device.
+second and price go with the second. All of them are bounds: real programs are slower.
 """
 
 

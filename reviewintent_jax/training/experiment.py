@@ -33,12 +33,9 @@ from reviewintent_jax.training.losses import (
     IntentionLossSpec,
     LossSums,
     LossTotals,
-    joint_loss,
-    loss_totals,
-    sentiment_loss,
-    sentiment_weight,
     task_parameters,
 )
+from reviewintent_jax.training.objective import ReviewObjective
 from reviewintent_jax.training.optimizer import OptimizerSpec, make_optimizer, rate_at
 from reviewintent_jax.training.scoring import SplitScorer
 from reviewintent_jax.training.sharding import describe_mesh
@@ -204,23 +201,21 @@ class Experiment:
         params |= task_parameters(self.loss_spec)
         return make_state(params, optimizer, self.mesh)
 
+    @property
+    def objective(self) -> ReviewObjective:
+        """What an update makes smaller."""
+        smoothing = self.train.label_smoothing
+        return ReviewObjective(self.model, self.loss_spec, smoothing, self.seed)
+
     def totals(self, batch: PageBatch) -> jax.Array | LossTotals:
         """Summed weights of what is labelled in a whole batch."""
-        if self.loss_spec is None:
-            return sentiment_weight(batch)
-        return loss_totals(batch)
+        return self.objective.totals(batch)
 
     def loss(
         self, params: Any, batch: PageBatch, totals: Any, key: jax.Array
     ) -> LossSums:
         """Cross-entropy of the sentiment of every review, and of intention."""
-        output = self.model.apply(
-            {"params": params}, batch, deterministic=False, rngs={"dropout": key}
-        )
-        smoothing: dict[str, Any] = {"label_smoothing": self.train.label_smoothing}
-        if self.loss_spec is None:
-            return sentiment_loss(output, batch, totals, **smoothing)  # type: ignore[arg-type]
-        return joint_loss(params, output, batch, totals, self.loss_spec, **smoothing)  # type: ignore[arg-type]
+        return self.objective.loss(params, batch, totals, key)
 
     def describe_batch(self, batch: PageBatch) -> str:
         """Rows of the source."""

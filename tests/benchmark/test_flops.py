@@ -11,8 +11,8 @@ from reviewintent_jax.benchmark.flops import count_flops, page_work, review_work
 from reviewintent_jax.data.pages import PageSpec, empty_pages
 from reviewintent_jax.data.tokens import SpecialIds
 from reviewintent_jax.models.history import HistorySpec
-from reviewintent_jax.models.lstnet_spec import Fusion, LSTNetSpec, Padding
-from reviewintent_jax.models.recurrent import Candidate, GateFusion
+from reviewintent_jax.models.lstnet_spec import Fusion
+from reviewintent_jax.models.recurrent import GateFusion
 from reviewintent_jax.models.review_intent import (
     ReviewIntent,
     ReviewIntentSpec,
@@ -20,24 +20,9 @@ from reviewintent_jax.models.review_intent import (
 )
 from reviewintent_jax.schema import HistoryBatch
 from tests.conftest import tiny_encoder_spec
+from tests.models.lstnet_cases import SPEC
 
 PAGES = PageSpec(page_tokens=24, chunk_tokens=12, max_tokens=24, slots=3)
-LSTNET = LSTNetSpec(
-    kernel_sizes=(2, 5),
-    channels=6,
-    padding=Padding.CAUSAL,
-    recurrent_features=7,
-    recurrent_layers=2,
-    candidate=Candidate.RELU,
-    skip_period=4,
-    skip_features=3,
-    fusion=Fusion.SKIP,
-    highway_window=9,
-    summary_features=8,
-    dropout=0.0,
-    gate_fusion=GateFusion.SEPARATE,
-    unroll=1,
-)
 
 
 def products(jaxpr):
@@ -62,22 +47,22 @@ def products(jaxpr):
 
 
 def history_of(step_features):
-    lstnet = dataclasses.replace(LSTNET, kernel_sizes=(1, 3), skip_period=0)
+    lstnet = dataclasses.replace(SPEC, kernel_sizes=(1, 3), skip_period=0)
     return HistorySpec(lstnet, step_features, covariates=2, classes=4, head_dropout=0.0)
 
 
-def spec_of(lstnet=LSTNET, history=None, classes=3):
+def spec_of(lstnet=SPEC, history=None, classes=3):
     encoder = tiny_encoder_spec(97)
     return ReviewIntentSpec(encoder, lstnet, classes, 0.0, PAGES.chunk_tokens, history)
 
 
 SPECS = {
     "skip": spec_of(),
-    "no_skip": spec_of(dataclasses.replace(LSTNET, skip_period=0)),
-    "attention": spec_of(dataclasses.replace(LSTNET, fusion=Fusion.ATTENTION)),
-    "trend": spec_of(dataclasses.replace(LSTNET, fusion=Fusion.TREND)),
-    "no_highway": spec_of(dataclasses.replace(LSTNET, highway_window=0)),
-    "fused_gates": spec_of(dataclasses.replace(LSTNET, gate_fusion=GateFusion.FUSED)),
+    "no_skip": spec_of(dataclasses.replace(SPEC, skip_period=0)),
+    "attention": spec_of(dataclasses.replace(SPEC, fusion=Fusion.ATTENTION)),
+    "trend": spec_of(dataclasses.replace(SPEC, fusion=Fusion.TREND)),
+    "no_highway": spec_of(dataclasses.replace(SPEC, highway_window=0)),
+    "fused_gates": spec_of(dataclasses.replace(SPEC, gate_fusion=GateFusion.FUSED)),
     "history": spec_of(history=history_of(2)),
     "whole_history": spec_of(history=history_of(-1)),
     "history_without_text": spec_of(history=history_of(0)),

@@ -36,7 +36,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     # Trying kernels needs the device; which are chosen moves neither memory nor
     # messages.
     "cuda": {"xla_gpu_autotune_level": "0", "xla_gpu_enable_triton_gemm": False},
-    "tpu": {},
+    # Else sums and products are interwoven in loops, which send the same bytes round
+    # the same ring, but whose repetitions the program's text does not tell.
+    "tpu": {"xla_jf_spmd_threshold_for_windowed_einsum_mib": "1000000"},
 }
 
 

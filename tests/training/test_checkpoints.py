@@ -131,9 +131,6 @@ def damage(run, step, what):
             path.unlink()
 
 
-# Of several tensors that cannot be read Orbax waits for the first alone; what comes
-# back of the others may find the event loop closed. Nothing is lost by it.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("what", ["cut", "gone", "meta"])
 def test_a_damaged_newest_checkpoint_gives_way_with_a_warning(tmp_path, caplog, what):
     run = RunFolder(tmp_path)

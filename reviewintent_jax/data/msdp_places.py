@@ -1,0 +1,165 @@
+"""Stage 5 for cases: who is asked about when, on which side of the split, and how long
+each is followed.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from reviewintent_jax.data.msdp_schema import (
+    DAY,
+    FROM_EVENTS,
+    MsdpSchema,
+    moment_text,
+)
+from reviewintent_jax.data.msdp_tables import CaseColumns, Events
+from reviewintent_jax.data.splits import TEST, TRAIN, VALIDATION
+from reviewintent_jax.schema import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Who is asked about when: one entry a case.
+
+    Attributes:
+      subjects: names; empty names where none is declared.
+      subject_n: int64 index into ``subjects``.
+      moment_n: int64 seconds.
+      split_n: int8.
+      row_n: int64, row of the table of cases; -1 = none.
+      until_n: int64 seconds, end of follow-up.
+    """
+
+    subjects: tuple[str, ...]
+    subject_n: np.ndarray
+    moment_n: np.ndarray
+    split_n: np.ndarray
+    row_n: np.ndarray
+    until_n: np.ndarray
+
+
+def _sides(subjects: int, schema: MsdpSchema) -> np.ndarray:
+    """int8 split of every subject."""
+    spec = schema.split
+    order = np.random.default_rng(spec.seed).permutation(subjects)
+    tested = round(spec.test_fraction * subjects)
+    validated = round(spec.validation_fraction * (subjects - tested))
+    split_u = np.full(subjects, TRAIN, np.int8)
+    split_u[order[:tested]] = TEST
+    split_u[order[tested : tested + validated]] = VALIDATION
+    return split_u
+
+
+def known_until(schema: MsdpSchema, events: Events) -> int:
+    """The end of what is known of the events."""
+    newest = int(events.time_e.max())
+    return newest if schema.cuts.until is None else min(schema.cuts.until, newest)
+
+
+def cut_places(
+    schema: MsdpSchema,
+    columns: CaseColumns | None,
+    events: Events,
+    *,
+    newest: int | None = None,
+) -> Places:
+    """Every subject at the cuts of its side of the split.
+
+    Args:
+      schema: the declaration.
+      columns: the table of cases, if there is one.
+      events: all events.
+      newest: in the place of the cuts: seconds since 1970 UTC; nothing after it need
+        be known.
+
+    Raises:
+      InputError: a cut lies outside the events, or the horizon after it does; a
+        subject has two rows.
+    """
+    until, cuts = known_until(schema, events), schema.cuts.seconds
+    if newest is None:
+        _check_cuts(schema, events, until)
+    else:
+        cuts = (newest,)
+    subjects = list(events.subjects)
+    row_of = np.full(len(subjects), -1, np.int64)
+    if columns is not None:
+        number = {name: u for u, name in enumerate(subjects)}
+        for row, name in enumerate(columns.subject_n):
+            u = number.setdefault(name, len(number))
+            if u == len(subjects):
+                subjects.append(name)
+                row_of = np.append(row_of, -1)
+            if row_of[u] >= 0:
+                raise InputError(
+                    f"Subject {name!r} has two rows among the cases, which have cut "
+                    "dates and no time of their own.",
+                    where=f"lines {columns.line_n[row_of[u]]} and "
+                    f"{columns.line_n[row]}",
+                    fix="Give one row a subject, or name data.time.",
+                )
+            row_of[u] = row
+    split_u = _sides(len(subjects), schema)
+    first_u = np.full(len(subjects), np.iinfo(np.int64).max)
+    np.minimum.at(first_u, events.subject_e, events.time_e)
+    parts = []
+    for c, cut in enumerate(cuts):
+        last = c == len(cuts) - 1
+        asked = (first_u < cut) | (row_of >= 0)
+        if len(cuts) > 1:
+            asked &= (split_u == TEST) == last
+        u = np.flatnonzero(asked)
+        follow = until if last else cuts[-1]
+        parts.append((u, np.full(len(u), cut), np.full(len(u), follow)))
+    subject_n, moment_n, until_n = map(np.concatenate, zip(*parts, strict=True))
+    return Places(
+        subjects=tuple(subjects),
+        subject_n=subject_n,
+        moment_n=moment_n,
+        split_n=split_u[subject_n],
+        row_n=row_of[subject_n],
+        until_n=until_n,
+    )
+
+
+def _check_cuts(schema: MsdpSchema, events: Events, until: int) -> None:
+    """Refuses cuts with nothing before them, or too little after them."""
+    cuts, horizon = schema.cuts.seconds, schema.targets.horizon_days
+    oldest = int(events.time_e.min())
+    for cut, date in zip(cuts, schema.cuts.dates, strict=True):
+        if cut <= oldest or cut > until:
+            raise InputError(
+                f"The cut {date} does not lie within the events, which run from "
+                f"{moment_text(oldest)} to {moment_text(until)}.",
+                where="field cuts.dates",
+            )
+    asked = FROM_EVENTS in (schema.targets.intent, schema.targets.value)
+    if asked and cuts[-1] + horizon * DAY > until + DAY:
+        raise InputError(
+            f"The {horizon} days after the cut {schema.cuts.dates[-1]} end after the "
+            f"last event, {moment_text(until)}: who has not come yet may still come, "
+            "so not one answer is known.",
+            where="fields cuts.dates, targets.horizon_days",
+            fix="Give an earlier cut or a shorter horizon.",
+        )
+
+
+def row_places(schema: MsdpSchema, columns: CaseColumns) -> Places:
+    """Every row of the cases, at its own time; without a subject each row is one."""
+    rows = len(columns.line_n)
+    if columns.subject_n:
+        names, subject_n = np.unique(columns.subject_n, return_inverse=True)
+        subjects = tuple(map(str, names))
+    else:
+        subject_n = np.arange(rows)
+        subjects = tuple(f"line {line}" for line in columns.line_n)
+    timed = len(columns.time_n) > 0
+    moment_n = columns.time_n if timed else np.zeros(rows, np.int64)
+    return Places(
+        subjects=subjects,
+        subject_n=subject_n,
+        moment_n=moment_n,
+        split_n=_sides(len(subjects), schema)[subject_n],
+        row_n=np.arange(rows),
+        until_n=moment_n,
+    )

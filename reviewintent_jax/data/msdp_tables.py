@@ -1,0 +1,375 @@
+"""Stages 1 and 2 for cases and events: declared columns of files -> arrays.
+
+Rows without subject or time go to the log of rejected rows with their reason. A column
+that is not what it is declared to be (text among numbers, free text among categories)
+is refused by name.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from reviewintent_jax.data.bazaar_members import (
+    MEMBER_COLUMNS,
+    MEMBER_EVENT_COLUMNS,
+    simulate_members,
+)
+from reviewintent_jax.data.checks import RejectionLog, join_title, plain_value
+from reviewintent_jax.data.headerless_rows import read_headerless
+from reviewintent_jax.data.msdp_schema import (
+    DAY,
+    CaseKind,
+    CaseSpec,
+    EventSpec,
+    MsdpSchema,
+)
+from reviewintent_jax.data.progress import Progress
+from reviewintent_jax.data.sources import check_columns
+from reviewintent_jax.data.tables import expand_paths, read_tables, table_layout
+from reviewintent_jax.data.times import (
+    ORDER_UNKNOWN,
+    DateOrder,
+    UnclearOrderError,
+    utc_seconds,
+)
+from reviewintent_jax.schema import InputError, RawRow, Rejected
+
+_UNREADABLE = 0.1  # share of the filled cells of a column that may be no number
+_MOST_CATEGORIES = 2_000
+PURCHASE, RETURN = "purchase", "return"
+
+
+class Events(NamedTuple):
+    """Events of all subjects, by subject and time.
+
+    Attributes:
+      subjects: [u], names; ``subject_e`` indexes them.
+      kinds, items: distinct names; ``kind_e`` and ``item_e`` index them.
+      subject_e, time_e: int64; seconds since 1970 UTC.
+      kind_e, item_e: int32; -1 where there is no item.
+      value_e: float64, NaN where there is none.
+      text_e: int64, index into ``texts``; -1 where there is none.
+      texts: distinct texts.
+    """
+
+    subjects: tuple[str, ...]
+    kinds: tuple[str, ...]
+    items: tuple[str, ...]
+    subject_e: np.ndarray
+    time_e: np.ndarray
+    kind_e: np.ndarray
+    item_e: np.ndarray
+    value_e: np.ndarray
+    text_e: np.ndarray
+    texts: tuple[str, ...]
+
+
+class CaseColumns(NamedTuple):
+    """The declared columns of the table of cases, a list or array a column.
+
+    Attributes:
+      line_n: int64, line of the file.
+      subject_n: names; empty where no subject is declared.
+      time_n: int64 seconds, empty where no time is declared.
+      text_n: joined texts; '' where there is none.
+      categories, numbers, dates: column -> names, float64 (NaN = missing), float64
+        seconds (NaN = missing).
+      raw: column -> values as plain strings, of the targets.
+      moments: column -> float64 seconds, of the targets that are dates.
+    """
+
+    line_n: np.ndarray
+    subject_n: list[str]
+    time_n: np.ndarray
+    text_n: list[str]
+    categories: dict[str, list[str]]
+    numbers: dict[str, np.ndarray]
+    dates: dict[str, np.ndarray]
+    raw: dict[str, list[str]]
+    moments: dict[str, np.ndarray]
+
+
+def read_events(schema: MsdpSchema, log: RejectionLog) -> Events:
+    """All events, in order of subject and time; lines of one order are one event.
+
+    Raises:
+      InputError: a column is missing or not of its type, or no row can be used.
+    """
+    spec, order = schema.events, schema.data.date_order
+    rows = _open(schema, spec, spec.named_columns, MEMBER_EVENT_COLUMNS, "events")
+    held: dict[str, list] = {name: [] for name in _EVENT_COLUMNS}
+    files: dict[str, int] = {}
+    for row, raw in enumerate(rows):
+        place = _place(raw, row, spec.subject, spec.time, order)
+        if isinstance(place, Rejected):
+            log.add(place)
+            continue
+        subject, moment = place
+        fields = raw.fields
+        for name in ("order", "kind", "item"):
+            held[name].append(plain_value(fields.get(getattr(spec, name))))
+        for name in ("value", "quantity"):
+            held[name].append(plain_value(fields.get(getattr(spec, name))))
+        held["text"].append(_joined(fields, spec.texts))
+        held["subject"].append(subject)
+        held["time"].append(moment)
+        files.setdefault(raw.file, 0)
+    where = ", ".join(files) or spec.path
+    if not held["subject"]:
+        raise InputError(
+            f"Not one event could be used: {dict(log.counts)}.",
+            where=spec.path,
+            fix="Check events.subject and events.time.",
+        )
+    for name in ("value", "quantity"):
+        column = getattr(spec, name)
+        held[name] = _numbers(held[name], column, f"events.{name}", where).tolist()
+    return _events(pd.DataFrame(held), spec)
+
+
+_EVENT_COLUMNS = (
+    *("subject", "time", "order", "kind", "item", "value", "quantity", "text"),
+)
+
+
+def _events(table: pd.DataFrame, spec: EventSpec) -> Events:
+    """Lines -> events: values times quantities, summed over the lines of an order."""
+    if spec.quantity:
+        table["value"] = table["value"] * table["quantity"]
+    table["subject"], subjects = pd.factorize(table["subject"])
+    if spec.order:
+        table = _one_an_order(table)
+    if not spec.kind:
+        negative = table["value"].to_numpy(np.float64) < 0
+        table["kind"] = np.where(negative, RETURN, PURCHASE)
+    table = table.sort_values(["subject", "time"], kind="stable")
+    kind_e, kinds = pd.factorize(table["kind"], sort=True)
+    item_e, items = pd.factorize(table["item"].replace("", None))
+    text_e, texts = pd.factorize(table["text"].replace("", None))
+    return Events(
+        subjects=tuple(map(str, subjects)),
+        kinds=tuple(map(str, kinds)),
+        items=tuple(map(str, items)),
+        subject_e=table["subject"].to_numpy(np.int64),
+        time_e=table["time"].to_numpy(np.int64),
+        kind_e=kind_e.astype(np.int32),
+        item_e=item_e.astype(np.int32),
+        value_e=table["value"].to_numpy(np.float64),
+        text_e=text_e.astype(np.int64),
+        texts=tuple(map(str, texts)),
+    )
+
+
+def _one_an_order(table: pd.DataFrame) -> pd.DataFrame:
+    """One row for each order of a subject: its earliest time, its largest item."""
+    largest = table.sort_values("value", ascending=False, kind="stable")
+    keys = ["subject", "order"]
+    first = largest.groupby(keys, sort=False)[["item", "kind", "text"]].first()
+    sums = table.groupby(keys, sort=False).agg({"value": "sum", "time": "min"})
+    return first.join(sums).reset_index()
+
+
+def read_cases(schema: MsdpSchema, log: RejectionLog) -> CaseColumns:
+    """The declared columns of the table of cases, in the order of the source.
+
+    Raises:
+      InputError: a column is missing or not of its type, or no row can be used.
+    """
+    spec, targets = schema.data, schema.targets
+    named = [*spec.named_columns, *targets.named_columns]
+    rows = _open(schema, spec, named, MEMBER_COLUMNS, "data")
+    names = dict.fromkeys(column for _, column in named)
+    held: dict[str, list] = {name: [] for name in names}
+    texts: list[str] = []
+    lines: list[int] = []
+    place_n: list[tuple[str, int]] = []
+    where = spec.path or spec.kind.value
+    for row, raw in enumerate(rows):
+        place = _place(raw, row, spec.subject, spec.time, spec.date_order)
+        if isinstance(place, Rejected):
+            log.add(place)
+            continue
+        place_n.append(place)
+        lines.append(raw.line)
+        texts.append(_joined(raw.fields, spec.texts))
+        for name, column in held.items():
+            column.append(plain_value(raw.fields.get(name)))
+    if not lines:
+        raise InputError(
+            f"Not one case could be used: {dict(log.counts)}.",
+            where=where,
+            fix="Check data.subject and data.time.",
+        )
+    for column in spec.categories:
+        _refuse_free_text(column, held[column], where)
+    date_of = _dates_reader(spec.date_order, where)
+    timed = [c for c in (targets.time, targets.followed_until) if c in held]
+    return CaseColumns(
+        line_n=np.array(lines, np.int64),
+        subject_n=[subject for subject, _ in place_n] if spec.subject else [],
+        time_n=np.array([t for _, t in place_n] if spec.time else [], np.int64),
+        text_n=texts if spec.texts else [],
+        categories={column: held[column] for column in spec.categories},
+        numbers={
+            column: _numbers(held[column], column, "data.numbers", where)
+            for column in spec.numbers
+        },
+        dates={c: date_of(held[c], c, "data.dates") for c in spec.dates},
+        raw={c: held[c] for _, c in targets.named_columns},
+        moments={c: date_of(held[c], c, "targets.time") for c in timed},
+    )
+
+
+def column_numbers(values: Sequence[str], column: str, field: str) -> np.ndarray:
+    """A column of numbers, float64, NaN where a cell is empty.
+
+    Raises:
+      InputError: more than a tenth of the filled cells are no numbers.
+    """
+    return _numbers(values, column, field, "")
+
+
+def _open(
+    schema: MsdpSchema,
+    spec: CaseSpec | EventSpec,
+    named: list[tuple[str, str]],
+    member_columns: tuple[str, ...],
+    group: str,
+) -> Iterator[RawRow]:
+    """Rows of a table whose named columns are there."""
+    if schema.data.kind is CaseKind.MEMBERS:
+        for field, column in named:
+            check_columns({field: column}, member_columns, "the built-in members")
+        size, seed = schema.data.shop_rows, schema.data.shop_seed
+        members = simulate_members(size, seed)
+        rows = members.events if group == "events" else members.cases
+        file = f"members:{seed}"
+        return (RawRow(file, line, fields) for line, fields in enumerate(rows, 1))
+    try:
+        paths = expand_paths(spec.path)
+    except InputError as error:
+        fix = error.fix.replace("data.path", f"{group}.path")
+        raise InputError(error.what, where=error.where, fix=fix) from None
+    for path in paths:
+        columns = spec.header or table_layout(path).columns
+        for field, column in named:
+            check_columns({field: column}, columns, str(path))
+    what = "Reading events" if group == "events" else "Reading cases"
+    return _counted(_rows(paths, spec.header), what)
+
+
+def _rows(paths: list[Path], header: tuple[str, ...]) -> Iterator[RawRow]:
+    if header:
+        return itertools.chain.from_iterable(read_headerless(p, header) for p in paths)
+    return read_tables(paths)
+
+
+def _counted(rows: Iterator[RawRow], what: str) -> Iterator[RawRow]:
+    with Progress(what) as bar:
+        for row in rows:
+            bar.update(1)
+            yield row
+
+
+def _place(
+    raw: RawRow, row: int, subject: str, time: str, order: DateOrder
+) -> tuple[str, int] | Rejected:
+    """Subject and time of a row, or why it has none; unnamed ones are '' and 0."""
+
+    def rejected(column: str, reason: str, value: Any) -> Rejected:
+        shown = "" if value is None else str(value)
+        return Rejected(row, raw.file, raw.line, column, reason, shown)
+
+    if raw.problem:
+        return rejected("", raw.problem, raw.raw or dict(raw.fields))
+    name = plain_value(raw.fields.get(subject)) if subject else ""
+    if subject and not name:
+        return rejected(subject, "no subject", raw.fields.get(subject))
+    if not time:
+        return name, 0
+    written = raw.fields.get(time)
+    if not plain_value(written):
+        return rejected(time, "no time", written)
+    try:
+        return name, utc_seconds(written, order)
+    except UnclearOrderError:
+        return rejected(time, ORDER_UNKNOWN, written)
+    except ValueError:
+        return rejected(time, "time not understood", written)
+
+
+def _joined(fields: Any, columns: tuple[str, ...]) -> str:
+    """The texts of some columns as one; those of the front are titles."""
+    text = ""
+    for column in reversed(columns):
+        part = plain_value(fields.get(column))
+        text = join_title(part, text) if text else part
+    return text
+
+
+def _numbers(
+    values: Sequence[str], column: str, field: str, where: str
+) -> np.ndarray:
+    return _read_all(values, float, column, field, where, "number")
+
+
+def _dates_reader(
+    order: DateOrder, where: str
+) -> Callable[[Sequence[str], str, str], np.ndarray]:
+    def read(values: Sequence[str], column: str, field: str) -> np.ndarray:
+        def moment(value: str) -> float:
+            return float(utc_seconds(value, order))
+
+        return _read_all(values, moment, column, field, where, "date")
+
+    return read
+
+
+def _read_all(
+    values: Sequence[str],
+    read: Callable[[str], float],
+    column: str,
+    field: str,
+    where: str,
+    what: str,
+) -> np.ndarray:
+    """float64 of every cell, NaN where it is empty or (a few may be) unreadable."""
+    found = np.full(len(values), np.nan)
+    bad: list[int] = []
+    for n, value in enumerate(values):
+        if value == "":
+            continue
+        try:
+            found[n] = read(value)
+        except (ValueError, OverflowError):
+            bad.append(n)
+    found[~np.isfinite(found)] = np.nan
+    filled = sum(value != "" for value in values)
+    if bad and len(bad) > _UNREADABLE * filled:
+        raise InputError(
+            f"Column {column!r} (named in {field}) holds {values[bad[0]]!r}, which is "
+            f"no {what}; so do {len(bad):,} of {filled:,} filled cells.",
+            where=where,
+            fix=f"Name a column of {what}s, or list this one in another setting.",
+        )
+    return found
+
+
+def _refuse_free_text(column: str, values: Sequence[str], where: str) -> None:
+    distinct = len(set(values))
+    if distinct > _MOST_CATEGORIES or (distinct > 50 and distinct > 0.5 * len(values)):
+        raise InputError(
+            f"Column {column!r} (named in data.categories) holds {distinct:,} "
+            f"different values in {len(values):,} rows: free text, or an id.",
+            where=where,
+            fix="List it in data.texts, or leave it out.",
+        )
+
+
+def days_between(start: Any, end: Any) -> Any:
+    """Days from one moment in seconds to another."""
+    return (end - start) / DAY

@@ -19,7 +19,9 @@ from pathlib import Path
 
 from absl import flags
 
-from launch import forecasts, headings, runtime
+from launch import runtime
+from launch.kits import KITS
+from launch.own_data import evaluate_with
 from reviewintent_jax.build import load_trained, stored_task, whole_run
 from reviewintent_jax.configuration import TaskKind
 from reviewintent_jax.data.intention import IntentionKind
@@ -48,11 +50,7 @@ def main(argv: list[str]) -> None:
     task = stored_task(run)
     if task is not TaskKind.REVIEW:
         _refuse_review_flags()
-        own = {
-            TaskKind.FORECAST: forecasts.evaluate_forecast,
-            TaskKind.HEADING: headings.evaluate_headings,
-        }
-        return own[task](run)
+        return evaluate_with(KITS[task], run)
     trained = load_trained(run)
     run = folder = whole_run(run)
     prepared = open_prepared(run.prepared)

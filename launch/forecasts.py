@@ -1,12 +1,8 @@
 """What train, evaluate and predict do where the task is a forecast."""
 
 import dataclasses
-import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
-from launch import runtime
+from launch.own_data import Kit
 from reviewintent_jax.build_forecast import (
     begin_forecast,
     build_forecast,
@@ -21,43 +17,32 @@ from reviewintent_jax.data.tables import TableFormat, TableLayout, expand_paths
 from reviewintent_jax.evaluation.forecast_report import write_forecast_report
 from reviewintent_jax.evaluation.forecast_summary import summarise_forecast
 from reviewintent_jax.schema import InputError, RawRow, RunFolder
-from reviewintent_jax.training import hosts
+from reviewintent_jax.training.files import Facts
 from reviewintent_jax.training.forecast_outcome import (
     Forecast,
     evaluate_forecaster,
     forecast_latest,
     write_forecast_outcome,
 )
-from reviewintent_jax.training.logs import say
-from reviewintent_jax.training.loop import train
 
 
-def train_forecast(values: Mapping[str, Any], workdir: str) -> None:
-    """Config in, trained and evaluated run folder out."""
-    config = read_forecast_config(values)
-    folder = workdir or Path("runs") / config.name
-    run = runtime.run_folder(folder, config.checkpoints.folder)
-    experiment = hosts.in_turn("build", lambda: build_forecast(values, run))
-    begin_forecast(experiment, run)
-    say(experiment.describe())
-    result = train(experiment, run)
-    say("Scoring the best model and its baselines ...")
-    environment = runtime.environment()
-    metrics = write_forecast_outcome(experiment, result, run, environment)
-    if hosts.is_first():
-        say(summarise_forecast(metrics))
-        say(f"Report: {write_forecast_report(run)}")
-
-
-def evaluate_forecast(run: RunFolder) -> None:
+def _again(run: RunFolder, context: Facts) -> Facts:
     """Scores a run again on its own table."""
     trained = load_forecaster(run)
-    context = json.loads(run.metrics.read_text("utf-8"))
-    context["environment"] = runtime.environment()
     windows = Windows(open_table(run), trained.windows)
-    metrics = evaluate_forecaster(trained, windows, run, context)
-    say(summarise_forecast(metrics))
-    say(f"Report: {write_forecast_report(run)}")
+    return evaluate_forecaster(trained, windows, run, context)
+
+
+KIT = Kit(
+    read=read_forecast_config,
+    build=build_forecast,
+    begin=begin_forecast,
+    finish=write_forecast_outcome,
+    again=_again,
+    summarise=summarise_forecast,
+    report=write_forecast_report,
+)
+"""How a forecast is trained and scored again."""
 
 
 def predict_forecast(

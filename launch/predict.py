@@ -15,7 +15,9 @@ out.
 
 A run that forecasts a numeric table writes one row for each series: its next value,
 from the newest window of ``--input``, or of the table it was trained on. A run on
-reviews over time writes where each group is heading, a row for each measure.
+reviews over time writes where each group is heading, a row for each measure. A run on
+declared sources writes one row for each case: ``--input`` is a newer table of events (or
+of cases, where there are no events), by default those it was trained on.
 """
 
 from reviewintent_jax.allocator import keep_freed_memory
@@ -29,7 +31,7 @@ from pathlib import Path
 
 from absl import flags
 
-from launch import forecasts, headings, runtime
+from launch import cases, forecasts, headings, runtime
 from launch.subjects import predict_subjects
 from reviewintent_jax.build import load_trained, stored_task
 from reviewintent_jax.configuration import TaskKind
@@ -148,6 +150,7 @@ def _forecast(run: RunFolder, task: TaskKind) -> str:
     predict = {
         TaskKind.FORECAST: forecasts.predict_forecast,
         TaskKind.HEADING: headings.predict_headings,
+        TaskKind.MSDP: cases.predict_cases,
     }
     output = _OUTPUT.value, TableFormat(_FORMAT.value)
     return predict[task](run, _INPUT.value, *output)

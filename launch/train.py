@@ -1,7 +1,8 @@
 """Trains and evaluates: ``python -m launch.train --config=configs/yelp.py``.
 
-The config says what: the sentiment of reviews, the next values of a numeric table, or
-where the reviews of products are heading.
+The config says what: the sentiment of reviews, the next values of a numeric table,
+where the reviews of products are heading, or whether, for how much and when somebody buys,
+from texts, events and fields that the config declares.
 
 Started again with the same command, a stopped run goes on where it was.
 """
@@ -18,9 +19,11 @@ from typing import Any
 from absl import flags
 from ml_collections import config_flags
 
-from launch import distributed, forecasts, headings, runtime
+from launch import distributed, runtime
+from launch.kits import KITS
+from launch.own_data import train_with
 from reviewintent_jax.build import begin_run, build_experiment, plain_values
-from reviewintent_jax.configuration import TaskKind, read_config, task_of
+from reviewintent_jax.configuration import read_config, task_of
 from reviewintent_jax.evaluation.reports import write_report
 from reviewintent_jax.evaluation.summary import summarise
 from reviewintent_jax.schema import InputError
@@ -59,13 +62,11 @@ def main(argv: list[str]) -> None:
     if seat is not None:
         runtime.speak_as(seat.process, seat.processes)
     with distributed.leaving_when_told():
-        task = task_of(values)
-        if task is TaskKind.FORECAST:
-            forecasts.train_forecast(values, _WORKDIR.value)
-        elif task is TaskKind.HEADING:
-            headings.train_heading(values, _WORKDIR.value)
-        else:
+        kit = KITS.get(task_of(values))
+        if kit is None:
             train_reviews(values, _WORKDIR.value)
+        else:
+            train_with(kit, values, _WORKDIR.value)
         hosts.wait("end")
 
 

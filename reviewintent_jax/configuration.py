@@ -60,6 +60,7 @@ class TaskKind(enum.StrEnum):
     REVIEW = "review"  # the sentiment of reviews
     FORECAST = "forecast"  # the next values of a numeric table
     HEADING = "heading"  # where the reviews of groups are heading, period by period
+    MSDP = "msdp"  # whether, for how much and when, from declared sources
 
 
 class Weights(enum.StrEnum):

@@ -15,7 +15,8 @@ Axis alphabet (one letter, one meaning; a suffix on a local names its axes, so
 ``d`` encoder feature             ``r`` recurrent feature
 ``s`` series                      ``m`` summary feature
 ``y`` class                       ``x`` covariate of a review
-``g`` group of reviews
+``g`` group of reviews          ``e`` event of a case
+``i`` source, of MSDP-Net       ``j`` interval of a hazard
 ===== =========================== ===== ===========================
 """
 
@@ -208,6 +209,48 @@ class PageBatch(NamedTuple):
     weight_bk: ArrayLike
     review_bk: ArrayLike
     history: HistoryBatch | None = None
+
+
+class CaseBatch(NamedTuple):
+    """Cases and their sources, as MSDP-Net reads them; empty places have no source.
+
+    The axis ``i`` is that of the sources: text, behaviour, structured. ``k`` counts the
+    texts of a case, ``c`` its categories, ``f`` its numbers, ``x`` what is known of an
+    event beside kind and item.
+
+    Attributes:
+      event_number_bex: float32, standardised, the newest event last; 0 where none.
+      event_kind_be, event_item_be: int32; 0 missing, 1 unknown to training.
+      event_length_b: int32 events that are there, at the end of the axis.
+      text_bkd: float32, the encoder's vector of each text; 0 where there is none.
+      text_there_bk: bool, there is a text.
+      category_bc: int32; 0 missing, 1 unknown to training.
+      number_bf: float32, standardised numbers, then a flag for each that is missing.
+      there_bi: bool, the case has the source.
+      intent_b: int32 1 yes, 0 no, ``NO_LABEL`` unknown.
+      value_b: float32, log(1 + value), standardised; 0 where unknown.
+      value_known_b: float32 1 where the value is known, else 0.
+      interval_b: int32, the interval of the event, or how many the case survived; -1
+        where nothing is known.
+      came_b: float32 1 where the event came in that interval, 0 where it is censored.
+      row_b: int32, which case it is; -1 where the place is empty.
+    """
+
+    event_number_bex: ArrayLike
+    event_kind_be: ArrayLike
+    event_item_be: ArrayLike
+    event_length_b: ArrayLike
+    text_bkd: ArrayLike
+    text_there_bk: ArrayLike
+    category_bc: ArrayLike
+    number_bf: ArrayLike
+    there_bi: ArrayLike
+    intent_b: ArrayLike
+    value_b: ArrayLike
+    value_known_b: ArrayLike
+    interval_b: ArrayLike
+    came_b: ArrayLike
+    row_b: ArrayLike
 
 
 class ModelOutput(NamedTuple):

@@ -16,7 +16,7 @@ import numpy as np
 
 from reviewintent_jax.data.bazaar_members import simulate_members
 from reviewintent_jax.data.checks import RejectionLog
-from reviewintent_jax.data.msdp_cases import Cases
+from reviewintent_jax.data.msdp_cases import Cases, Targets, unknown_targets
 from reviewintent_jax.data.msdp_places import (
     Places,
     cut_places,
@@ -63,7 +63,7 @@ def newest_cases(schema: MsdpSchema, log: RejectionLog) -> Cases:
     Raises:
       InputError: see :func:`build_cases`.
     """
-    columns, events = read_all(schema, log)
+    columns, events = read_all(schema, log, targets=False)
     if schema.cuts.dates:
         assert events is not None
         until = known_until(schema, events) + 1
@@ -76,14 +76,17 @@ def newest_cases(schema: MsdpSchema, log: RejectionLog) -> Cases:
     places = dataclasses.replace(
         places, split_n=np.full(len(places.subject_n), TEST, np.int8)
     )
-    return finish_cases(schema, columns, events, places, log)
+    unknown = unknown_targets(len(places.subject_n))
+    return finish_cases(schema, columns, events, places, log, unknown)
 
 
 def read_all(
-    schema: MsdpSchema, log: RejectionLog
+    schema: MsdpSchema, log: RejectionLog, *, targets: bool = True
 ) -> tuple[CaseColumns | None, Events | None]:
-    """Both tables, where they are declared."""
-    columns = read_cases(schema, log) if schema.data.there else None
+    """Both tables, where they are declared, with or without the columns of targets."""
+    columns = None
+    if schema.data.there:
+        columns = read_cases(schema, log, targets=targets)
     events = read_events(schema, log) if schema.has_events else None
     if events is not None and schema.cuts.until is not None:
         known_e = events.time_e <= schema.cuts.until
@@ -112,8 +115,11 @@ def finish_cases(
     events: Events | None,
     places: Places,
     log: RejectionLog,
+    targets: Targets | None = None,
 ) -> Cases:
-    """Sources and answers of some places."""
+    """Sources and answers of some places; ``targets`` in the place of the latter."""
+    if targets is None:
+        targets = targets_of(schema, columns, events, places)
     truth_n = np.full(len(places.subject_n), np.nan)
     if schema.data.kind is CaseKind.MEMBERS and columns is not None:
         truth_n = _truth(schema, columns)[places.row_n]
@@ -122,7 +128,7 @@ def finish_cases(
         subject_n=places.subject_n.astype(np.int64),
         moment_n=places.moment_n.astype(np.int64),
         split_n=places.split_n.astype(np.int8),
-        targets=targets_of(schema, columns, events, places),
+        targets=targets,
         truth_n=truth_n,
         facts={},
         **sources_of(schema, columns, events, places),

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from reviewintent_jax.data.msdp_tables import Events
-from reviewintent_jax.schema import InputError
+from reviewintent_jax.schema import NO_LABEL, InputError
 
 NO_TEXT = -1
 
@@ -31,6 +31,16 @@ class Targets(NamedTuple):
     value_n: np.ndarray
     days_n: np.ndarray
     came_n: np.ndarray
+
+
+def unknown_targets(count: int) -> Targets:
+    """Nobody knows."""
+    return Targets(
+        np.full(count, NO_LABEL, np.int32),
+        np.full(count, np.nan),
+        np.full(count, np.nan),
+        np.zeros(count, bool),
+    )
 
 
 class Cases(NamedTuple):

@@ -127,6 +127,8 @@ class EventSpec:
       recent: newest events that are read, 1 or more.
       recent_texts: newest texts of events that are read, 1 or more.
       max_items: commonest items of training that are told apart, 0 or more.
+      summaries: whether what the events add up to (recency, frequency, span, mean
+        value) stands among the structured numbers.
     """
 
     path: str
@@ -143,6 +145,7 @@ class EventSpec:
     recent: int
     recent_texts: int
     max_items: int
+    summaries: bool
 
     def __post_init__(self) -> None:
         for name in ("recent", "recent_texts"):
@@ -333,7 +336,8 @@ class MsdpSchema:
         """Which of text, behaviour and structured there are."""
         seasons = self.data.seasons and bool(self.data.time or self.cuts.dates)
         structured = self.data.categories or self.data.numbers or self.data.dates
-        return self.has_text, self.has_events, bool(structured) or seasons
+        added = seasons or (self.has_events and self.events.summaries)
+        return self.has_text, self.has_events, bool(structured) or added
 
     def _check_parts(self) -> None:
         if not self.data.there and not self.has_events:

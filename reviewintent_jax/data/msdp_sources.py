@@ -8,6 +8,7 @@ import pandas as pd
 from reviewintent_jax.data.msdp_cases import NO_TEXT
 from reviewintent_jax.data.msdp_places import Places
 from reviewintent_jax.data.msdp_schema import DAY, MsdpSchema, moment_text
+from reviewintent_jax.data.msdp_summaries import SUMMARIES, event_summaries
 from reviewintent_jax.data.msdp_tables import CaseColumns, Events
 from reviewintent_jax.schema import InputError
 
@@ -27,6 +28,11 @@ def sources_of(
     text_nk, texts = _texts(schema, columns, events, places, (first_n, end_n))
     category_nc, categories = _categories(columns, places)
     number_nf, numbers = _numbers(schema, columns, places)
+    if events is not None and schema.events.summaries:
+        ranges = first_n, end_n, places.moment_n
+        sums_nf = event_summaries(events, *ranges, schema.events)
+        number_nf = np.concatenate([number_nf, sums_nf], axis=1)
+        numbers = (*numbers, *SUMMARIES)
     return {
         "events": events,
         "first_n": first_n,

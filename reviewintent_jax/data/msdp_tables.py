@@ -173,14 +173,21 @@ def _one_an_order(table: pd.DataFrame) -> pd.DataFrame:
     return first.join(sums).reset_index()
 
 
-def read_cases(schema: MsdpSchema, log: RejectionLog) -> CaseColumns:
+def read_cases(
+    schema: MsdpSchema, log: RejectionLog, *, targets: bool = True
+) -> CaseColumns:
     """The declared columns of the table of cases, in the order of the source.
+
+    Args:
+      schema: the declaration.
+      log: takes rows without subject or time.
+      targets: whether the columns of the targets are read, and must be there.
 
     Raises:
       InputError: a column is missing or not of its type, or no row can be used.
     """
-    spec, targets = schema.data, schema.targets
-    named = [*spec.named_columns, *targets.named_columns]
+    spec, answers = schema.data, schema.targets.named_columns if targets else []
+    named = [*spec.named_columns, *answers]
     rows = _open(schema, spec, named, MEMBER_COLUMNS, "data")
     names = dict.fromkeys(column for _, column in named)
     held: dict[str, list] = {name: [] for name in names}
@@ -207,7 +214,8 @@ def read_cases(schema: MsdpSchema, log: RejectionLog) -> CaseColumns:
     for column in spec.categories:
         _refuse_free_text(column, held[column], where)
     date_of = _dates_reader(spec.date_order, where)
-    timed = [c for c in (targets.time, targets.followed_until) if c in held]
+    times = schema.targets.time, schema.targets.followed_until
+    timed = [column for _, column in answers if column in times]
     return CaseColumns(
         line_n=np.array(lines, np.int64),
         subject_n=[subject for subject, _ in place_n] if spec.subject else [],
@@ -219,7 +227,7 @@ def read_cases(schema: MsdpSchema, log: RejectionLog) -> CaseColumns:
             for column in spec.numbers
         },
         dates={c: date_of(held[c], c, "data.dates") for c in spec.dates},
-        raw={c: held[c] for _, c in targets.named_columns},
+        raw={column: held[column] for _, column in answers},
         moments={c: date_of(held[c], c, "targets.time") for c in timed},
     )
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reviewintent_jax.data.msdp_cases import Targets
+from reviewintent_jax.data.msdp_cases import Targets, unknown_targets
 from reviewintent_jax.data.msdp_places import Places
 from reviewintent_jax.data.msdp_schema import DAY, FROM_EVENTS, MsdpSchema
 from reviewintent_jax.data.msdp_sources import event_ranges
@@ -22,12 +22,7 @@ def targets_of(
       InputError: a column of a target holds no usable answer.
     """
     spec, count = schema.targets, len(places.subject_n)
-    found = Targets(
-        np.full(count, NO_LABEL, np.int32),
-        np.full(count, np.nan),
-        np.full(count, np.nan),
-        np.zeros(count, bool),
-    )
+    found = unknown_targets(count)
     if spec.of_events and events is not None:
         found = _of_events(schema, events, places)
     if columns is None:

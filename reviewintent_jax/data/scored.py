@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pandas as pd
 import pyarrow as pa
 import zstandard
 
@@ -150,6 +151,29 @@ def open_writer(
         reason = error.strerror or str(error)
         raise InputError(f"Cannot write the output: {reason}.", where=path) from error
     return ScoredWriter(sink, names, target)
+
+
+def write_frame(
+    rows: pd.DataFrame,
+    path: str,
+    inputs: Sequence[Path] = (),
+    stdout_format: TableFormat = TableFormat.JSONL,
+) -> None:
+    """Writes a table of answers that stands beside no input rows.
+
+    Args:
+      rows: columns of text, whole numbers or numbers.
+      path, inputs, stdout_format: see :func:`open_writer`.
+    """
+    kinds = {"i": int, "f": float}
+    types = {str(n): kinds.get(column.dtype.kind, str) for n, column in rows.items()}
+    columns = {str(name): column.tolist() for name, column in rows.items()}
+    layout = TableLayout(TableFormat.CSV, (), None)
+    with open_writer(
+        path, layout, types, inputs=inputs, stdout_format=stdout_format
+    ) as writer:
+        blank = [RawRow("", line, {}) for line in range(1, len(rows) + 1)]
+        writer.write(blank, columns)
 
 
 def _free_name(name: str, taken: set[str]) -> str:

@@ -81,10 +81,11 @@ def without_paths(metrics: dict[str, Any]) -> dict[str, Any]:
     config = metrics["config"]
     for group, key in (
         ("data", "path"),
+        ("events", "path"),
         ("data", "tfds_folder"),
         ("encoder", "source"),
     ):
-        # A forecast has neither encoder nor TFDS.
+        # Not every task has events, an encoder or TFDS.
         value = config.get(group, {}).get(key, "")
         if "/" in value:
             config[group][key] = Path(value).name

@@ -1,4 +1,4 @@
-"""Answers from summaries: ``summary_bkm`` -> ``logits_bky``."""
+"""Answers from summaries: classes, numbers, and the hazards of intervals of time."""
 
 from typing import Any
 
@@ -33,3 +33,52 @@ class SoftmaxHead(nn.Module):
             name="classify",
         )(dropped)
         return logits.astype(jnp.float32)
+
+
+class RegressionHead(nn.Module):
+    """Dropout, then one dense layer: one number for each summary.
+
+    Attributes:
+      dropout: probability of dropping a summary feature in training, in [0, 1).
+    """
+
+    dropout: float
+
+    @nn.compact
+    def __call__(
+        self, summary_bm: Float[Array, "*b m"], *, deterministic: bool
+    ) -> Float[Array, "*b"]:
+        """Return float32 numbers; ``deterministic`` turns dropout off."""
+        dropped = nn.Dropout(self.dropout)(summary_bm, deterministic=deterministic)
+        return nn.Dense(1, name="regress")(dropped).astype(jnp.float32)[..., 0]
+
+
+class HazardHead(nn.Module):
+    """Dropout, then one dense layer: the logit of the hazard of each interval.
+
+    The discrete hazard ``h[j] = sigmoid(logit[j])`` is the probability that what has
+    not come before interval j comes in it (Gensheimer and Narasimhan 2019). The bias
+    begins at ``bias``, so that the first hazards are small.
+
+    Attributes:
+      intervals: number of intervals j, 1 or more.
+      dropout: probability of dropping a summary feature in training, in [0, 1).
+      bias: first logit of every interval.
+    """
+
+    intervals: int
+    dropout: float
+    bias: float = -2.0
+
+    @nn.compact
+    def __call__(
+        self, summary_bm: Float[Array, "*b m"], *, deterministic: bool
+    ) -> Float[Array, "*b j"]:
+        """Return float32 logits; ``deterministic`` turns dropout off."""
+        dropped = nn.Dropout(self.dropout)(summary_bm, deterministic=deterministic)
+        dense = nn.Dense(
+            self.intervals,
+            bias_init=nn.initializers.constant(self.bias),
+            name="hazard",
+        )
+        return dense(dropped).astype(jnp.float32)

@@ -116,7 +116,7 @@ def task_parameters(spec: IntentionLossSpec | None) -> dict[str, jax.Array]:
     if spec is None or spec.weighting is not TaskWeighting.LEARNED:
         return {}
     weights = jnp.asarray([spec.sentiment_weight, spec.intention_weight], jnp.float32)
-    return {"task_log_variance": -jnp.log(weights)}
+    return {"task_log_variance": log_variances(weights)}
 
 
 def sentiment_loss(
@@ -197,14 +197,36 @@ def joint_loss(
     if spec.weighting is TaskWeighting.FIXED:
         joint = spec.sentiment_weight * sentiment + spec.intention_weight * intention
         return LossSums(joint + text, tallies)
-    of_s, of_i = params["task_log_variance"]
-    weight_s, weight_i = jnp.exp(-of_s), jnp.exp(-of_i)
-    # A log variance weighs as its labels do: once in a batch, however it is cut, and
-    # not at all where a task has no label, so that nothing drives it down for ever.
-    joint = weight_s * sentiment + of_s * share_s + weight_i * intention
-    tallies["sentiment_weight"] = Tally(weight_s * share_s, share_s)
-    tallies["intention_weight"] = Tally(weight_i * share_i, share_i)
-    return LossSums(joint + of_i * share_i + text, tallies)
+    losses, shares = jnp.stack([sentiment, intention]), jnp.stack([share_s, share_i])
+    joint, weights = weigh_tasks(params["task_log_variance"], losses, shares)
+    tallies["sentiment_weight"] = Tally(weights[0] * share_s, share_s)
+    tallies["intention_weight"] = Tally(weights[1] * share_i, share_i)
+    return LossSums(joint + text, tallies)
+
+
+def log_variances(weights: jax.Array) -> jax.Array:
+    """Log variances at which tasks weigh as ``weights`` say, float32."""
+    return -jnp.log(weights)
+
+
+def weigh_tasks(
+    log_variances: jax.Array, losses: jax.Array, shares: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Losses balanced by learned uncertainty: ``sum_k exp(-v_k) L_k + v_k share_k``.
+
+    Args:
+      log_variances: v, a parameter for each task.
+      losses: L, of a batch or a piece of it.
+      shares: the part of the batch's weights that this piece has, 0 where a task has no
+        label. A log variance weighs as its labels do: once in a batch, however it is
+        cut, and not at all where a task has no label, so that nothing drives it down
+        for ever.
+
+    Returns:
+      The joint loss and the weights in force.
+    """
+    weights = jnp.exp(-log_variances)
+    return (weights * losses + log_variances * shares).sum(), weights
 
 
 def _intention_alone(output: ModelOutput, window: tuple) -> LossSums:

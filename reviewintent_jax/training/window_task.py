@@ -32,22 +32,31 @@ class ForecastLoss(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True)
-class WindowTrainSpec(LoopSpec):
-    """How long and how to train on windows; see also :class:`~reviewintent_jax.
+class BatchTrainSpec(LoopSpec):
+    """How long to train, and on how much at once; see also :class:`~reviewintent_jax.
     training.task.LoopSpec`.
 
     Attributes:
-      batch_windows: windows in an update, 1 or more.
-      loss: what an error costs.
+      batch_windows: windows (or cases) in an update, 1 or more.
     """
 
     batch_windows: int
-    loss: ForecastLoss
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.batch_windows < 1:
             raise InputError("train.batch_windows must be 1 or more.")
+
+
+@dataclasses.dataclass(frozen=True)
+class WindowTrainSpec(BatchTrainSpec):
+    """How long and how to train on windows of numbers.
+
+    Attributes:
+      loss: what an error costs.
+    """
+
+    loss: ForecastLoss
 
 
 class WindowTask:
@@ -63,7 +72,7 @@ class WindowTask:
     seed: int
     windows: CutWindows
     optimizer: OptimizerSpec
-    train: WindowTrainSpec
+    train: BatchTrainSpec
 
     @property
     def units(self) -> str:

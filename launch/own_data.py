@@ -1,0 +1,62 @@
+"""What train and evaluate do for every task that keeps a copy of its own data: forecasts,
+headings, cases. What tells these tasks apart is a :class:`Kit`.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from launch import runtime
+from reviewintent_jax.schema import RunFolder
+from reviewintent_jax.training import hosts
+from reviewintent_jax.training.files import Facts
+from reviewintent_jax.training.logs import say
+from reviewintent_jax.training.loop import train
+
+
+class Kit(NamedTuple):
+    """The functions of one task.
+
+    Attributes:
+      read: plain values -> config.
+      build: (plain values, run) -> experiment; reads the data.
+      begin: (experiment, run); writes config and data.
+      finish: (experiment, result, run, environment) -> metrics; scores and writes.
+      again: (run, context) -> metrics; scores a finished run on its own data.
+      summarise: metrics -> lines for people.
+      report: run -> the report's path.
+    """
+
+    read: Callable[[Mapping[str, Any]], Any]
+    build: Callable[[Mapping[str, Any], RunFolder], Any]
+    begin: Callable[[Any, RunFolder], None]
+    finish: Callable[..., Facts]
+    again: Callable[[RunFolder, Facts], Facts]
+    summarise: Callable[[Facts], str]
+    report: Callable[[RunFolder], Path]
+
+
+def train_with(kit: Kit, values: Mapping[str, Any], workdir: str) -> None:
+    """Config in, trained and evaluated run folder out."""
+    config = kit.read(values)
+    folder = workdir or Path("runs") / config.name
+    run = runtime.run_folder(folder, config.checkpoints.folder)
+    experiment = hosts.in_turn("build", lambda: kit.build(values, run))
+    kit.begin(experiment, run)
+    say(experiment.describe())
+    result = train(experiment, run)
+    say("Scoring the best model and its baselines ...")
+    metrics = kit.finish(experiment, result, run, runtime.environment())
+    if hosts.is_first():
+        say(kit.summarise(metrics))
+        say(f"Report: {kit.report(run)}")
+
+
+def evaluate_with(kit: Kit, run: RunFolder) -> None:
+    """Scores a run again on its own data."""
+    context = json.loads(run.metrics.read_text("utf-8"))
+    context["environment"] = runtime.environment()
+    metrics = kit.again(run, context)
+    say(kit.summarise(metrics))
+    say(f"Report: {kit.report(run)}")

@@ -1,0 +1,386 @@
+"""Cases from declared tables, against plain loops; nothing of after the cut is read."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from configs import msdp
+from reviewintent_jax.build import plain_values
+from reviewintent_jax.build_msdp import read_msdp_config
+from reviewintent_jax.data.checks import RejectionLog
+from reviewintent_jax.data.msdp_build import build_cases, newest_cases
+from reviewintent_jax.data.msdp_cases import load_cases
+from reviewintent_jax.data.msdp_features import (
+    MsdpData,
+    event_numbers,
+    fit_features,
+    intervals_of,
+)
+from reviewintent_jax.data.splits import TEST, TRAIN, VALIDATION
+from reviewintent_jax.schema import InputError
+
+DAY = 86_400
+CUTS = ("2020-04-01", "2020-08-01")
+
+
+def write_purchases(path, *, customers=60, seed=0):
+    """Purchases of a year; every fourth is a return of what was bought before."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for customer in range(customers):
+        moment = np.datetime64("2020-01-01") + int(rng.integers(0, 60))
+        for order in range(int(rng.integers(1, 9))):
+            name = f"C{customer}-{order}"
+            for line in range(int(rng.integers(1, 3))):
+                amount = -1 if order % 4 == 3 else int(rng.integers(1, 5))
+                price = round(float(rng.uniform(1, 20)), 2)
+                rows.append((f"C{customer}", str(moment), name, f"I{line}", price,
+                             amount, f"note {name}" if line == 0 else ""))  # fmt: skip
+            moment = moment + int(rng.integers(1, 70))
+    columns = ["who", "when", "order", "item", "price", "count", "note"]
+    table = pd.DataFrame(rows, columns=columns)
+    table[table["when"] < "2020-12-31"].to_csv(path, index=False)
+    return path
+
+
+def write_customers(path, *, customers=60, seed=1):
+    """A row for each customer, and for one who never bought."""
+    rng = np.random.default_rng(seed)
+    names = [f"C{n}" for n in range(customers)] + ["new"]
+    table = pd.DataFrame(
+        {
+            "who": names,
+            "land": rng.choice(["de", "fr", ""], len(names)),
+            "age": rng.integers(18, 80, len(names)),
+            "since": "2019-05-01",
+        }
+    )
+    table.loc[3, "age"] = None
+    table.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def config(tmp_path):
+    config = msdp.get_config()
+    config.data.update(
+        path=str(write_customers(tmp_path / "customers.csv")),
+        subject="who",
+        categories=("land",),
+        numbers=("age",),
+        dates=("since",),
+    )
+    config.events.update(
+        path=str(write_purchases(tmp_path / "purchases.csv")),
+        subject="who",
+        time="when",
+        order="order",
+        item="item",
+        value="price",
+        quantity="count",
+        texts=("note",),
+        targets=("purchase",),
+        recent=4,
+        recent_texts=2,
+        summaries=True,
+    )
+    config.cuts.dates = CUTS
+    config.targets.update(
+        horizon_days=60,
+        intent="events",
+        value="events",
+        time="events",
+        interval_days=(10.0, 30.0, 60.0),
+    )
+    return config
+
+
+def schema_of(config):
+    return read_msdp_config(plain_values(config)).schema()
+
+
+def cases_of(config, tmp_path, build=build_cases):
+    with RejectionLog(tmp_path / "rejected.jsonl") as log:
+        return build(schema_of(config), log)
+
+
+def orders_of(path):
+    """Plain orders: who -> [(second, value, kind)], oldest first."""
+    table = pd.read_csv(path)
+    table["worth"] = table["price"] * table["count"]
+    found = {}
+    for (who, _), lines in table.groupby(["who", "order"]):
+        moment = int(np.datetime64(lines["when"].iloc[0], "s").astype(np.int64))
+        worth = lines["worth"].sum()
+        kind = "return" if worth < 0 else "purchase"
+        found.setdefault(who, []).append((moment, worth, kind))
+    return {who: sorted(orders) for who, orders in found.items()}
+
+
+def test_answers_and_events_are_those_of_a_plain_loop(config, tmp_path):
+    cases = cases_of(config, tmp_path)
+    orders = orders_of(config.events.path)
+    last = max(moment for rows in orders.values() for moment, _, _ in rows)
+    cuts = [int(np.datetime64(cut, "s").astype(np.int64)) for cut in CUTS]
+    seen = set()
+    for n, who in enumerate(cases.names):
+        cut, rows = cases.moment_n[n], orders.get(who, [])
+        seen.add((who, cut))
+        before = [row for row in rows if row[0] < cut]
+        assert cases.end_n[n] - cases.first_n[n] == len(before)
+        until = cuts[1] if cut == cuts[0] else last
+        buys = [r for r in rows if r[0] >= cut and r[2] == "purchase" and r[0] <= until]
+        days = (buys[0][0] - cut) / DAY if buys else (until - cut) / DAY
+        assert cases.targets.came_n[n] == bool(buys)
+        assert cases.targets.days_n[n] == pytest.approx(days)
+        soon = bool(buys) and days <= 60
+        assert cases.targets.intent_n[n] == soon
+        worth = buys[0][1] if soon else np.nan
+        assert cases.targets.value_n[n] == pytest.approx(worth, nan_ok=True)
+        test = cases.split_n[n] == TEST
+        assert test == (cut == cuts[1])
+    assert len(seen) == len(cases.names)
+    assert ("new", cuts[1]) in seen or ("new", cuts[0]) in seen
+
+
+def test_no_subject_is_on_two_sides(config, tmp_path):
+    cases = cases_of(config, tmp_path)
+    sides = [set(cases.subject_n[cases.rows(s)]) for s in (TRAIN, VALIDATION, TEST)]
+    assert all(sides)
+    assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+
+
+def test_what_comes_after_the_test_cut_changes_no_source_and_no_training(
+    config, tmp_path
+):
+    data = []
+    for changed in (False, True):
+        if changed:
+            table = pd.read_csv(config.events.path)
+            late = table["when"] >= CUTS[1]
+            table.loc[late, "price"] *= 7
+            table.loc[late, "item"] = "other"
+            table.loc[late, "note"] = "changed"
+            table = pd.concat([table[~late], table[late].iloc[:-5]])
+            table.to_csv(config.events.path, index=False)
+        cases = cases_of(config, tmp_path)
+        schema = schema_of(config)
+        fit = fit_features(cases, schema)
+        vectors = np.zeros((len(cases.texts), 0), np.float32)
+        rows = np.arange(len(cases.names))
+        batch = MsdpData(cases, fit, schema, vectors).batch(rows, len(rows))
+        data.append((cases, fit, batch))
+    (old, old_fit, old_batch), (new, new_fit, new_batch) = data
+    assert old.names == new.names
+    assert str(old_fit.to_dict()) == str(new_fit.to_dict())
+    for field in ("event_number_bex", "event_item_be", "number_bf", "category_bc"):
+        np.testing.assert_array_equal(
+            getattr(old_batch, field), getattr(new_batch, field)
+        )
+    assert old.texts == new.texts
+    train = old.rows(TRAIN)
+    for before, after in zip(old.targets, new.targets, strict=True):
+        np.testing.assert_array_equal(before[train], after[train])
+
+
+def test_a_purchase_on_the_day_of_the_cut_is_an_answer_and_no_feature(config, tmp_path):
+    table = pd.read_csv(config.events.path)
+    on_cut = pd.DataFrame(
+        {"who": [f"C{n}" for n in range(60)], "when": CUTS[1], "item": "I0"}
+    )
+    on_cut["order"] = [f"cut-{n}" for n in range(60)]
+    on_cut["price"], on_cut["count"], on_cut["note"] = 5.0, 2, ""
+    pd.concat([table, on_cut]).to_csv(config.events.path, index=False)
+    cases = cases_of(config, tmp_path)
+    rows = cases.rows(TEST)
+    bought = np.array([cases.names[n] != "new" for n in rows])
+    assert (cases.targets.days_n[rows[bought]] == 0).all()
+    assert (cases.targets.value_n[rows[bought]] == 10).all()
+    events = cases.events
+    read = [events.time_e[cases.first_n[n] : cases.end_n[n]] for n in rows]
+    assert all((t < cases.moment_n[n]).all() for t, n in zip(read, rows, strict=True))
+
+
+def test_event_numbers_are_those_of_a_plain_loop(config, tmp_path):
+    cases = cases_of(config, tmp_path)
+    rows = np.arange(len(cases.names))
+    numbers = event_numbers(cases, rows, 4)
+    for n in rows:
+        events = range(cases.first_n[n], cases.end_n[n])
+        for place, e in zip((3, 2, 1, 0), reversed(events), strict=False):
+            value = cases.events.value_e[e]
+            wanted = np.sign(value) * np.log1p(abs(value))
+            assert numbers[n, place, 0] == pytest.approx(wanted)
+            first = e == cases.first_n[n]
+            assert numbers[n, place, 3] == first
+            if not first:
+                gap = (cases.events.time_e[e] - cases.events.time_e[e - 1]) / DAY
+                assert numbers[n, place, 2] == pytest.approx(np.log1p(gap))
+            age = (cases.moment_n[n] - cases.events.time_e[e]) / DAY
+            assert numbers[n, place, 4] == pytest.approx(np.log1p(age))
+
+
+def test_texts_of_a_case_are_the_newest_of_its_events(config, tmp_path):
+    cases = cases_of(config, tmp_path)
+    n = int(np.argmax(cases.end_n - cases.first_n))
+    read = cases.events.text_e[cases.first_n[n] : cases.end_n[n]]
+    wanted = [cases.events.texts[code] for code in read if code >= 0][::-1][:2]
+    assert [cases.texts[k] for k in cases.text_nk[n] if k >= 0] == wanted
+
+
+def test_scales_and_vocabularies_come_from_training_alone(config, tmp_path):
+    cases, schema = cases_of(config, tmp_path), schema_of(config)
+    rows = cases.rows(TRAIN)
+    fit = fit_features(cases, schema)
+    age = cases.number_nf[rows, 0]
+    assert fit.number.mean_f[0] == pytest.approx(np.nanmean(age))
+    assert fit.number.spread_f[0] == pytest.approx(np.nanstd(age))
+    other = cases.number_nf.copy()
+    other[cases.rows(TEST)] += 1000
+    assert fit_features(cases._replace(number_nf=other), schema).number == fit.number
+    log_value = np.log1p(cases.targets.value_n[rows])
+    assert fit.value.mean_f[0] == pytest.approx(np.nanmean(log_value))
+
+
+def test_saved_cases_come_back_the_same(config, tmp_path):
+    cases = cases_of(config, tmp_path)
+    cases.save(tmp_path)
+    again = load_cases(tmp_path)
+    assert again.fingerprint() == cases.fingerprint()
+    assert again.facts == cases.facts
+    assert again.events.kinds == ("purchase", "return")
+
+
+def test_the_newest_cases_read_everything_and_know_no_answer(config, tmp_path):
+    cases = cases_of(config, tmp_path, newest_cases)
+    orders = orders_of(config.events.path)
+    for n, who in enumerate(cases.names):
+        assert cases.end_n[n] - cases.first_n[n] == len(orders.get(who, []))
+    assert (cases.targets.intent_n == -1).all()
+    assert np.isnan(cases.targets.days_n).all()
+
+
+def test_intervals_hold_their_ends_and_censoring_survives_whole_ones_alone():
+    days = np.array([7.0, 8.0, 40.0, 20.0, 14.0, np.nan, 0.0])
+    came = np.array([True, True, True, False, False, False, True])
+    interval, inside = intervals_of(days, came, np.array([7.0, 14.0, 30.0]))
+    assert interval.tolist() == [0, 1, 3, 2, 2, -1, 0]
+    assert inside.tolist() == [True, True, False, False, False, False, True]
+
+
+MISTAKES = [
+    ({"data.numbers": ("agee",)}, r"no column 'agee'(?s:.*)Did you mean 'age'"),
+    ({"events.item": "itm"}, r"no column 'itm' \(named as the events.item\)"),
+    ({"data.numbers": ("land",)}, r"'land' \(named in data.numbers\) holds '(de|fr)'"),
+    ({"data.dates": ("land",)}, r"'land' \(named in data.dates\) holds .* no date"),
+    ({"events.value": "note"}, r"'note' \(named in events.value\) holds 'note C"),
+    ({"data.categories": ("who",)}, r"'who' .* different values .* an id"),
+    ({"data.numbers": ("age", "age")}, "'age' is listed twice"),
+    ({"targets.value": "age"}, r"'age' is the target targets.value and is listed in "),
+    ({"cuts.dates": ("2020-08-01", "2020-04-01")}, "do not ascend"),
+    ({"cuts.dates": ("2031-04-01",)}, "does not lie within the events"),
+    ({"cuts.dates": ("2020-12-20",)}, "end after the last event"),
+    ({"cuts.dates": ("2020-07-01", "2020-08-01")}, "end after the test cut"),
+    ({"cuts.dates": ("soon",)}, "'soon' is no date"),
+    ({"cuts.dates": ()}, "need events and a cut date"),
+    ({"events.targets": ("refund",)}, "no event of kind 'refund'"),
+    ({"events.time": ""}, "column of the events' time is not named"),
+    ({"data.subject": ""}, "cannot be joined"),
+    ({"network.sources": ("smell",)}, "names 'smell', which the data do not have"),
+    ({"targets.interval_days": (30.0, 10.0)}, "must ascend"),
+    ({"targets.intent": "land"}, "count as yes is not said"),
+]
+
+
+@pytest.mark.parametrize(("changes", "said"), MISTAKES)
+def test_a_bad_declaration_is_refused_with_a_sentence(config, tmp_path, changes, said):
+    config.update_from_flattened_dict(changes)
+    with pytest.raises(InputError, match=said):
+        cases_of(config, tmp_path)
+
+
+def test_a_date_after_the_cut_is_refused_by_column_and_line(config, tmp_path):
+    table = pd.read_csv(config.data.path)
+    table["since"] = "2020-09-15"
+    table.to_csv(config.data.path, index=False)
+    with pytest.raises(InputError, match=r"'since' .* holds 2020-09-15, which is aft"):
+        cases_of(config, tmp_path)
+
+
+def test_two_rows_of_one_subject_are_refused_at_a_cut(config, tmp_path):
+    table = pd.read_csv(config.data.path)
+    pd.concat([table, table.iloc[:1]]).to_csv(config.data.path, index=False)
+    with pytest.raises(InputError, match=r"Subject 'C0' has two rows"):
+        cases_of(config, tmp_path)
+
+
+def test_rows_without_subject_or_time_are_set_aside_and_counted(config, tmp_path):
+    with open(config.events.path, "a") as file:
+        file.write(",2020-02-02,x,I0,1,1,\nC1,never,y,I0,1,1,\n")
+    facts = cases_of(config, tmp_path).facts
+    assert facts["set_aside"] == {"no subject": 1, "time not understood": 1}
+
+
+def test_rows_with_times_of_their_own_are_cases_with_targets_from_columns(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = 40
+    bought = np.datetime64("2020-01-01") + rng.integers(0, 90, rows)
+    wait = rng.integers(1, 20, rows)
+    came = [str(b + w) if w < 15 else "" for b, w in zip(bought, wait, strict=True)]
+    table = pd.DataFrame(
+        {
+            "bought": bought.astype(str),
+            "came": came,
+            "written": (bought + 16).astype(str),
+            "stars": rng.integers(1, 6, rows),
+            "worth": rng.uniform(1, 9, rows),
+            "words": "good tea",
+        }
+    )
+    table.to_csv(tmp_path / "rows.csv", index=False)
+    config = msdp.get_config()
+    config.data.update(
+        path=str(tmp_path / "rows.csv"), time="bought", texts=("words",), seasons=True
+    )
+    config.targets.update(
+        intent="stars",
+        positive=("4", "5"),
+        value="worth",
+        time="came",
+        followed_until="written",
+        interval_days=(5.0, 10.0, 18.0),
+    )
+    cases = cases_of(config, tmp_path)
+    targets = cases.targets
+    assert (targets.intent_n == (table["stars"] > 3)).all()
+    np.testing.assert_allclose(targets.value_n, table["worth"])
+    np.testing.assert_allclose(targets.days_n, np.where(wait < 15, wait, 16))
+    np.testing.assert_array_equal(targets.came_n, wait < 15)
+    schema = schema_of(config)
+    assert schema.sources == (True, False, True)
+    fit = fit_features(cases, schema)
+    batch = MsdpData(cases, fit, schema, np.ones((1, 3), np.float32)).batch(
+        np.array([4, -1]), 3
+    )
+    assert batch.there_bi.tolist() == [[True, False, True], [False] * 3, [False] * 3]
+    assert batch.row_b.tolist() == [4, -1, -1]
+    assert batch.text_bkd[0].tolist() == [[1, 1, 1]]
+    assert not batch.text_bkd[1:].any()
+
+
+def test_a_followed_until_of_before_the_horizon_is_unknown_not_no(config, tmp_path):
+    config.cuts.known_until = "2020-10-15"
+    cases = cases_of(config, tmp_path)
+    censored = ~cases.targets.came_n & (cases.split_n == TEST)
+    until = np.datetime64("2020-10-15", "s").astype(np.int64)
+    limit = (until - cases.moment_n[censored]) / DAY
+    assert (cases.targets.days_n[censored] <= limit).all()
+    schema = schema_of(config)
+    late = dataclasses.replace(schema.cuts, known_until="2020-09-01")
+    with (
+        RejectionLog(tmp_path / "rejected.jsonl") as log,
+        pytest.raises(InputError, match="not one answer is known"),
+    ):
+        build_cases(dataclasses.replace(schema, cuts=late), log)

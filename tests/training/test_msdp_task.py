@@ -1,0 +1,146 @@
+"""MSDP-Net as a task: pieces, going on exactly, chance from shuffled answers, sizes."""
+
+import chex
+import jax
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from configs import msdp
+from reviewintent_jax.build import plain_values
+from reviewintent_jax.build_msdp import (
+    begin_msdp,
+    build_msdp,
+    load_msdp,
+    open_msdp_data,
+)
+from reviewintent_jax.data.batches import Position
+from reviewintent_jax.data.splits import TEST, TRAIN
+from reviewintent_jax.schema import RunFolder
+from reviewintent_jax.training.loop import train
+from reviewintent_jax.training.msdp_answers import answer_cases, make_msdp_step
+from reviewintent_jax.training.msdp_outcome import (
+    evaluate_msdp,
+    read_alone,
+    write_msdp_outcome,
+)
+from reviewintent_jax.training.step import make_train_step
+from tests.data.test_msdp_build import CUTS, write_customers, write_purchases
+
+
+def tiny(config):
+    """Sizes of a run that takes seconds; pairwise different."""
+    config.lstnet.update(
+        kernel_sizes=(1, 2), channels=3, recurrent_features=5, highway_window=2
+    )
+    config.network.update(features=7, item_features=4, category_features=2, dropout=0.0)
+    config.lstnet.dropout = 0.0
+    config.train.update(epochs=2, batch_windows=16, log_every_steps=1)
+    config.evaluation.update(batch_cases=13, bootstrap_samples=10)
+    config.mesh.data = 1
+    return config
+
+
+@pytest.fixture
+def config(tmp_path):
+    config = tiny(msdp.get_config())
+    config.data.update(
+        path=str(write_customers(tmp_path / "customers.csv", customers=120)),
+        subject="who",
+        categories=("land",),
+        numbers=("age",),
+    )
+    config.events.update(
+        path=str(write_purchases(tmp_path / "purchases.csv", customers=120)),
+        subject="who",
+        time="when",
+        order="order",
+        item="item",
+        value="price",
+        quantity="count",
+        targets=("purchase",),
+        recent=4,
+    )
+    config.cuts.dates = CUTS
+    config.targets.update(
+        horizon_days=60,
+        intent="events",
+        value="events",
+        time="events",
+        interval_days=(10.0, 30.0, 60.0),
+    )
+    return config
+
+
+def built(config, folder):
+    return build_msdp(plain_values(config), RunFolder(folder))
+
+
+def first_batch(experiment):
+    return next(experiment.train_batches().batches(Position(0, 0)))[0]
+
+
+def test_pieces_make_the_same_update(config, tmp_path):
+    config.train.batch_windows = 12
+    experiment = built(config, tmp_path / "run")
+    states = []
+    for pieces in (1, 3):
+        optimizer = experiment.make_optimizer()
+        state = experiment.init_state(optimizer)
+        step = make_train_step(experiment, optimizer, state, accumulate=pieces)
+        state, _ = step(state, first_batch(experiment))
+        states.append(jax.device_get(state.params))
+    chex.assert_trees_all_close(*states, atol=2e-6)
+
+
+def test_answers_do_not_depend_on_how_many_are_asked_at_once(config, tmp_path):
+    experiment = built(config, tmp_path / "run")
+    params = experiment.init_state(experiment.make_optimizer()).params
+    step, rows = make_msdp_step(experiment.model), experiment.windows.targets(TEST)
+    few, many = (
+        answer_cases(step, params, experiment.windows, rows, size) for size in (5, 64)
+    )
+    for one, other in zip(few, many, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_a_finished_run_goes_on_no_further_and_scores_the_same_again(config, tmp_path):
+    run = RunFolder(tmp_path / "run")
+    experiment = build_msdp(plain_values(config), run)
+    begin_msdp(experiment, run)
+    result = train(experiment, run)
+    metrics = write_msdp_outcome(experiment, result, run, {})
+    assert metrics["systems"].keys() >= {
+        *("model", "behaviour_alone", "structured_alone", "recency_frequency"),
+        *("user_mean", "category_median", "kaplan_meier", "gradient_boosting"),
+    }
+    assert metrics["fusion"]["complete"]["text"] == 0
+    trained, _ = load_msdp(run)
+    data = open_msdp_data(run, trained)
+    again = evaluate_msdp(trained, data, run, metrics, read_alone(run))
+    assert again["systems"] == metrics["systems"]
+    for task in ("intent", "value", "time"):
+        assert metrics["systems"]["model"][task]
+    unbroken = train(build_msdp(plain_values(config), run), run)
+    chex.assert_trees_all_equal(
+        jax.device_get(unbroken.state.params), jax.device_get(result.state.params)
+    )
+
+
+def test_learning_from_shuffled_answers_knows_nothing(config, tmp_path):
+    """What could only come from answers that leak would show here."""
+    config.train.update(epochs=8)
+    experiment = built(config, tmp_path / "run")
+    cases = experiment.windows.cases
+    rng = np.random.default_rng(0)
+    intent = cases.targets.intent_n
+    train_n = cases.rows(TRAIN)
+    intent[train_n] = rng.permutation(intent[train_n])
+    run = RunFolder(tmp_path / "run")
+    result = train(experiment, run)
+    rows = cases.rows(TEST)
+    step = make_msdp_step(experiment.model)
+    said = answer_cases(step, result.state.params, experiment.windows, rows, 64)
+    # 25 to 30 cases: chance alone spreads an AUC by about 0.12.
+    auc = roc_auc_score(intent[rows], said.intent_ny[:, 1] - said.intent_ny[:, 0])
+    assert 0.1 < auc < 0.9

@@ -256,9 +256,7 @@ def _stored_vectors(
     return vector_vd
 
 
-def text_vectors(
-    texts: tuple[str, ...], config: MsdpConfig, mesh: Mesh
-) -> np.ndarray:
+def text_vectors(texts: tuple[str, ...], config: MsdpConfig, mesh: Mesh) -> np.ndarray:
     """Vectors of some cleaned texts by the encoder of a config, float32 [v, d].
 
     Raises:

@@ -36,7 +36,7 @@ from reviewintent_jax.data.msdp_tables import (
     read_events,
 )
 from reviewintent_jax.data.msdp_targets import targets_of
-from reviewintent_jax.data.splits import SPLIT_NAMES, TEST, TRAIN
+from reviewintent_jax.data.splits import SPLIT_NAMES, TEST
 from reviewintent_jax.schema import InputError
 
 

@@ -3,7 +3,6 @@
 The container alone; :mod:`~reviewintent_jax.data.msdp_build` fills it.
 """
 
-
 import hashlib
 import json
 from pathlib import Path
@@ -25,12 +24,15 @@ class Targets(NamedTuple):
       value_n: float64, NaN unknown.
       days_n: float64 days to the event, or to the end of follow-up; NaN unknown.
       came_n: bool, the event was seen; False = censored at ``days_n``.
+      followed_n: float64 days for which it would have been seen; infinite where what
+        ends a case's follow-up is not known beforehand.
     """
 
     intent_n: np.ndarray
     value_n: np.ndarray
     days_n: np.ndarray
     came_n: np.ndarray
+    followed_n: np.ndarray
 
 
 def unknown_targets(count: int) -> Targets:
@@ -40,6 +42,7 @@ def unknown_targets(count: int) -> Targets:
         np.full(count, np.nan),
         np.full(count, np.nan),
         np.zeros(count, bool),
+        np.full(count, np.inf),
     )
 
 

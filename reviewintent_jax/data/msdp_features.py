@@ -187,7 +187,7 @@ class MsdpData:
         self._value_n = fit.value.apply(value_n)[:, 0]
         ends = np.array(schema.targets.interval_days)
         self._interval_n, self._came_n = intervals_of(
-            cases.targets.days_n, cases.targets.came_n, ends
+            cases.targets.days_n, cases.targets.came_n, cases.targets.followed_n, ends
         )
 
     def targets(self, split: int) -> np.ndarray:
@@ -264,28 +264,36 @@ class MsdpData:
 
 
 def intervals_of(
-    days_n: np.ndarray, came_n: np.ndarray, end_j: np.ndarray
+    days_n: np.ndarray, came_n: np.ndarray, followed_n: np.ndarray, end_j: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Interval of each event, or the number of intervals a censored case survived.
 
     Interval j holds days in ``(end[j-1], end[j]]``. A case that is censored within an
-    interval is taken to have survived the intervals before it alone. What comes after
-    the last end has survived them all.
+    interval is taken to have survived the intervals before it alone. So is one whose
+    event came in an interval that it was not followed to the end of: of such an
+    interval only the events would count, and never who has none. What comes after the
+    last end has survived them all.
 
     Example: ends 7, 14, 30; days 7, 8, 40, and 20 censored -> intervals 0, 1, 3, 2,
     of which the first two came.
+
+    Args:
+      days_n: days to the event or to the end of follow-up; NaN unknown.
+      came_n: bool, the event was seen.
+      followed_n: days for which each case was, or would have been, followed.
+      end_j: ends of the intervals, ascending.
 
     Returns:
       int32 [n], 0 to j, -1 where nothing is known; bool [n], whether the event came in
       that interval.
     """
-    count = len(end_j)
     known_n = np.isfinite(days_n)
-    safe = np.where(known_n, days_n, 0.0)
-    came = came_n & known_n & (safe <= (end_j[-1] if count else 0))
-    inside_n = np.searchsorted(end_j, safe, side="left")
-    survived_n = np.searchsorted(end_j, safe, side="right")
-    interval = np.where(came, inside_n, np.where(came_n, count, survived_n))
+    safe_n = np.where(known_n, days_n, 0.0)
+    inside_n = np.searchsorted(end_j, safe_n, side="left")
+    survived_n = np.searchsorted(end_j, safe_n, side="right")
+    whole_n = np.searchsorted(end_j, followed_n, side="right")
+    came = came_n & known_n & (inside_n < whole_n)
+    interval = np.where(came_n, inside_n, survived_n)
     return np.where(known_n, interval, -1).astype(np.int32), came
 
 

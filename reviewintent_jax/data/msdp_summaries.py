@@ -39,10 +39,13 @@ def mean_values(
         k for k, n in enumerate(events.kinds) if not spec.targets or n in spec.targets
     ]
     counts = np.isin(events.kind_e, kinds) & np.isfinite(events.value_e)
-    total = np.concatenate([[0.0], np.cumsum(np.where(counts, events.value_e, 0.0))])
-    number = np.concatenate([[0], np.cumsum(counts)])
-    value_n, count_n = total[end_n] - total[first_n], number[end_n] - number[first_n]
-    return np.where(count_n > 0, value_n / np.maximum(count_n, 1), np.nan)
+    found = np.full(len(first_n), np.nan)
+    # Each case sums its own events alone, so that no later event moves a digit.
+    for n, (first, end) in enumerate(zip(first_n, end_n, strict=True)):
+        value_e = events.value_e[first:end][counts[first:end]]
+        if len(value_e):
+            found[n] = value_e.mean()
+    return found
 
 
 def event_summaries(

@@ -319,9 +319,7 @@ def _joined(fields: Any, columns: tuple[str, ...]) -> str:
     return text
 
 
-def _numbers(
-    values: Sequence[str], column: str, field: str, where: str
-) -> np.ndarray:
+def _numbers(values: Sequence[str], column: str, field: str, where: str) -> np.ndarray:
     return _read_all(values, float, column, field, where, "number")
 
 

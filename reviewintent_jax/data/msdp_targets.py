@@ -42,7 +42,11 @@ def targets_of(
     if spec.time not in ("", FROM_EVENTS):
         days_r, came_r = _waited(schema, columns)
         row_n = places.row_n
-        found = found._replace(days_n=days_r[row_n], came_n=came_r[row_n])
+        found = found._replace(
+            days_n=days_r[row_n],
+            came_n=came_r[row_n],
+            followed_n=np.full(count, np.inf),
+        )
     return found
 
 
@@ -90,6 +94,7 @@ def _of_events(schema: MsdpSchema, events: Events, places: Places) -> Targets:
         value_n if spec.value == FROM_EVENTS else empty,
         days_n if spec.time == FROM_EVENTS else empty.copy(),
         came_n if spec.time == FROM_EVENTS else np.zeros(len(at_n), bool),
+        followed_n,
     )
 
 

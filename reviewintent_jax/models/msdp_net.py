@@ -135,9 +135,7 @@ class BehaviourEncoder(nn.Module):
     spec: MsdpSpec
 
     @nn.compact
-    def __call__(
-        self, batch: CaseBatch, *, deterministic: bool
-    ) -> Float[Array, "b m"]:
+    def __call__(self, batch: CaseBatch, *, deterministic: bool) -> Float[Array, "b m"]:
         """Return the summary of the events; without any, of none."""
         spec = self.spec
         kind_be4 = nn.Embed(spec.kinds, 4, name="kind")(batch.event_kind_be)
@@ -159,9 +157,7 @@ class StructuredEncoder(nn.Module):
     spec: MsdpSpec
 
     @nn.compact
-    def __call__(
-        self, batch: CaseBatch, *, deterministic: bool
-    ) -> Float[Array, "b m"]:
+    def __call__(self, batch: CaseBatch, *, deterministic: bool) -> Float[Array, "b m"]:
         """Return the vector; ``deterministic`` turns dropout off."""
         spec = self.spec
         category_bc = jnp.asarray(batch.category_bc)
@@ -181,9 +177,7 @@ class TextEncoder(nn.Module):
     spec: MsdpSpec
 
     @nn.compact
-    def __call__(
-        self, batch: CaseBatch, *, deterministic: bool
-    ) -> Float[Array, "b m"]:
+    def __call__(self, batch: CaseBatch, *, deterministic: bool) -> Float[Array, "b m"]:
         """Return the vector; ``deterministic`` turns dropout off."""
         text_bkd = jnp.asarray(batch.text_bkd)
         dropped = nn.Dropout(self.spec.dropout)(text_bkd, deterministic=deterministic)

@@ -51,7 +51,7 @@ def test_the_true_chance_is_the_share_that_buys_within_sixty_days(members):
 def test_each_source_tells_of_its_own_club_alone(members):
     cases, events = members
     before = events[events["time"] < CUT].groupby("member")
-    span = before["time"].agg(lambda t: (pd.Timestamp(t.max()) - pd.Timestamp(t.min())))
+    span = before["time"].agg(lambda t: pd.Timestamp(t.max()) - pd.Timestamp(t.min()))
     gap = span.dt.total_seconds() / (before["time"].count() - 1)
     cases = cases.set_index("member").join(gap.rename("gap"))
     for club in CLUBS:

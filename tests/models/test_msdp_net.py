@@ -130,8 +130,9 @@ def test_what_is_not_there_changes_nothing_and_what_is_there_does(
 ):
     moved = getattr(batch, field).copy()
     moved[(case, *place)] += 5.0
-    before, after = answer(params, batch), answer(
-        params, batch._replace(**{field: moved})
+    before, after = (
+        answer(params, batch),
+        answer(params, batch._replace(**{field: moved})),
     )
     same = np.allclose(before.trunk_bm[case], after.trunk_bm[case], atol=1e-6)
     assert same == (case != 0)

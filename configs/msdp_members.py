@@ -1,4 +1,4 @@
-"""The built-in shop's members: three sources, of which one carries what comes. MSDP-Net.
+"""The built-in shop's members: of three sources one carries what comes. MSDP-Net.
 
 Which one it is says the member's club, so fusion must weigh the sources by it: see
 ``reviewintent_jax/data/bazaar_members.py``. Simulated; the true probability is known.

@@ -1,5 +1,6 @@
-"""What train and evaluate do for every task that keeps a copy of its own data: forecasts,
-headings, cases. What tells these tasks apart is a :class:`Kit`.
+"""What train and evaluate do for every task that keeps a copy of its own data.
+
+Forecasts, headings and cases: what tells them apart is a :class:`Kit`.
 """
 
 import json

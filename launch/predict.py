@@ -16,8 +16,8 @@ out.
 A run that forecasts a numeric table writes one row for each series: its next value,
 from the newest window of ``--input``, or of the table it was trained on. A run on
 reviews over time writes where each group is heading, a row for each measure. A run on
-declared sources writes one row for each case: ``--input`` is a newer table of events (or
-of cases, where there are no events), by default those it was trained on.
+declared sources writes one row for each case: ``--input`` is a newer table of events
+(or of cases, where there are no events), by default those it was trained on.
 """
 
 from reviewintent_jax.allocator import keep_freed_memory

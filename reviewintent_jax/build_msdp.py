@@ -28,12 +28,12 @@ from reviewintent_jax.data.msdp_features import (
     blank_batch,
     fit_features,
 )
-from reviewintent_jax.data.msdp_schema import (
+from reviewintent_jax.data.msdp_schema import MsdpSchema
+from reviewintent_jax.data.msdp_specs import (
     CaseSpec,
     CaseSplitSpec,
     CutSpec,
     EventSpec,
-    MsdpSchema,
     TargetSpec,
 )
 from reviewintent_jax.data.pages import PageSpec
@@ -89,8 +89,8 @@ class MsdpConfig:
       name: of the experiment; names the run's folder when --workdir is not given.
       task: ``msdp``.
       seed: decides order, dropout, first random weights and resamples; 0 to 2**32 - 1.
-      data, events, cuts, targets, split: the declaration; see :class:`~reviewintent_jax.
-        data.msdp_schema.MsdpSchema`.
+      data, events, cuts, targets, split: the declaration; see
+        :class:`~reviewintent_jax.data.msdp_schema.MsdpSchema`.
       clean: what is done to texts.
       pages: sizes of a page of texts.
       encoder: reads the texts; not looked for where there are none.

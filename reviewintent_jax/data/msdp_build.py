@@ -23,12 +23,9 @@ from reviewintent_jax.data.msdp_places import (
     known_until,
     row_places,
 )
-from reviewintent_jax.data.msdp_schema import (
-    CaseKind,
-    MsdpSchema,
-    moment_text,
-)
+from reviewintent_jax.data.msdp_schema import MsdpSchema
 from reviewintent_jax.data.msdp_sources import sources_of
+from reviewintent_jax.data.msdp_specs import CaseKind, moment_text
 from reviewintent_jax.data.msdp_tables import (
     CaseColumns,
     Events,

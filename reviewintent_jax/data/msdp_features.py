@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from reviewintent_jax.data.msdp_cases import Cases
-from reviewintent_jax.data.msdp_schema import DAY, MsdpSchema
+from reviewintent_jax.data.msdp_schema import MsdpSchema
+from reviewintent_jax.data.msdp_specs import DAY
 from reviewintent_jax.data.splits import TRAIN
 from reviewintent_jax.schema import NO_LABEL, CaseBatch
 

@@ -6,10 +6,10 @@ import dataclasses
 
 import numpy as np
 
-from reviewintent_jax.data.msdp_schema import (
+from reviewintent_jax.data.msdp_schema import MsdpSchema
+from reviewintent_jax.data.msdp_specs import (
     DAY,
     FROM_EVENTS,
-    MsdpSchema,
     moment_text,
 )
 from reviewintent_jax.data.msdp_tables import CaseColumns, Events

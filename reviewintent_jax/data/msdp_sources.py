@@ -7,7 +7,8 @@ import pandas as pd
 
 from reviewintent_jax.data.msdp_cases import NO_TEXT
 from reviewintent_jax.data.msdp_places import Places
-from reviewintent_jax.data.msdp_schema import DAY, MsdpSchema, moment_text
+from reviewintent_jax.data.msdp_schema import MsdpSchema
+from reviewintent_jax.data.msdp_specs import DAY, moment_text
 from reviewintent_jax.data.msdp_summaries import SUMMARIES, event_summaries
 from reviewintent_jax.data.msdp_tables import CaseColumns, Events
 from reviewintent_jax.schema import InputError

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reviewintent_jax.data.msdp_schema import DAY, EventSpec
+from reviewintent_jax.data.msdp_specs import DAY, EventSpec
 from reviewintent_jax.data.msdp_tables import Events
 
 SUMMARIES = ("log_recency", "log_frequency", "log_span", "log_mean_value")

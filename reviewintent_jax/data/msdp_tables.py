@@ -20,12 +20,12 @@ from reviewintent_jax.data.bazaar_members import (
 )
 from reviewintent_jax.data.checks import RejectionLog, join_title, plain_value
 from reviewintent_jax.data.headerless_rows import read_headerless
-from reviewintent_jax.data.msdp_schema import (
+from reviewintent_jax.data.msdp_schema import MsdpSchema
+from reviewintent_jax.data.msdp_specs import (
     DAY,
     CaseKind,
     CaseSpec,
     EventSpec,
-    MsdpSchema,
 )
 from reviewintent_jax.data.progress import Progress
 from reviewintent_jax.data.sources import check_columns

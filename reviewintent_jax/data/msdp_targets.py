@@ -4,8 +4,9 @@ import numpy as np
 
 from reviewintent_jax.data.msdp_cases import Targets, unknown_targets
 from reviewintent_jax.data.msdp_places import Places
-from reviewintent_jax.data.msdp_schema import DAY, FROM_EVENTS, MsdpSchema
+from reviewintent_jax.data.msdp_schema import MsdpSchema
 from reviewintent_jax.data.msdp_sources import event_ranges
+from reviewintent_jax.data.msdp_specs import DAY, FROM_EVENTS
 from reviewintent_jax.data.msdp_tables import CaseColumns, Events, column_numbers
 from reviewintent_jax.schema import NO_LABEL, InputError
 

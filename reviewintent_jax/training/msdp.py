@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from sklearn.metrics import roc_auc_score
 
 from reviewintent_jax.data.msdp_features import MsdpData
-from reviewintent_jax.data.msdp_schema import SOURCES
+from reviewintent_jax.data.msdp_specs import SOURCES
 from reviewintent_jax.data.splits import TRAIN, VALIDATION
 from reviewintent_jax.evaluation.msdp_baselines import MsdpEvaluationSpec
 from reviewintent_jax.models.msdp_net import MsdpNet, MsdpOutput

@@ -58,7 +58,7 @@ class MsdpLossSpec:
 
 
 class CaseTotals(NamedTuple):
-    """Known answers of a whole batch, 1 or more each: what the losses are divided by."""
+    """Known answers of a whole batch, 1 or more each: divisors of the losses."""
 
     intent: jax.Array
     value: jax.Array

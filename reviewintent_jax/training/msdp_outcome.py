@@ -13,7 +13,7 @@ import pandas as pd
 
 from reviewintent_jax.data.msdp_features import MsdpData
 from reviewintent_jax.data.msdp_flat import category_of, flat_features
-from reviewintent_jax.data.msdp_schema import SOURCES, moment_text
+from reviewintent_jax.data.msdp_specs import SOURCES, moment_text
 from reviewintent_jax.data.msdp_summaries import mean_values, recency_frequency
 from reviewintent_jax.data.splits import TEST, TRAIN, VALIDATION
 from reviewintent_jax.evaluation.calibration import fit_temperature

@@ -1,4 +1,4 @@
-"""The built-in members: repeatable, as described, each source true in its club alone."""
+"""The built-in members: repeatable, and each source true in its club alone."""
 
 import numpy as np
 import pandas as pd

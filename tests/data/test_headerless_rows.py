@@ -22,7 +22,7 @@ def test_fields_are_named_by_the_config(tmp_path, text, rows):
     path.write_bytes(gzip.compress(text.encode()))
     read = list(read_headerless(path, NAMES))
     assert [tuple(row.fields.values()) for row in read] == rows
-    assert [row.line for row in read][0] == 1
+    assert read[0].line == 1
     assert not any(row.problem for row in read)
 
 

@@ -1,4 +1,4 @@
-"""Losses of MSDP-Net against plain loops; pieces add up; unknown answers weigh nothing."""
+"""Losses of MSDP-Net against plain loops; pieces add up; the unknown weighs nothing."""
 
 import jax
 import jax.numpy as jnp

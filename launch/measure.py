@@ -2,8 +2,9 @@
 --rows=10000,100000,1000000 --stage_rows=10000,100000,1000000,10000000
 --score_rows=1000,10000 --workdir=runs/demo``.
 
-Writes ``docs/results/memory.json``: seconds, rows a second and peak memory of each.
-Measurements that are in the file already stay, unless they are taken again.
+Writes ``docs/results/memory.json`` (seconds, rows a second and peak memory of each) and
+``size.md`` beside it. Measurements that are in the file already stay, unless they are
+taken again.
 """
 
 import json
@@ -16,6 +17,7 @@ from ml_collections import config_flags
 
 from launch import runtime
 from reviewintent_jax.benchmark.memory import measure
+from reviewintent_jax.benchmark.memory_page import memory_page
 from reviewintent_jax.build import plain_values
 from reviewintent_jax.training.files import write_json
 from reviewintent_jax.training.logs import say
@@ -51,7 +53,9 @@ def main(argv: list[str]) -> None:
         taken |= {"environment": runtime.environment(), "load": os.getloadavg()[0]}
         say(json.dumps(taken))
         records = [each for each in records if _which(each) != _which(taken)] + [taken]
-        write_json(path, {"records": records})
+        results = {"records": records}
+        write_json(path, results)
+        path.with_name("size.md").write_text(memory_page(results), "utf-8")
 
 
 def _which(record: dict[str, Any]) -> tuple[Any, ...]:

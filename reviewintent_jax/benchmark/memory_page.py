@@ -58,11 +58,11 @@ def _section(title: str, what: str, records: Sequence[dict[str, Any]]) -> str:
             f"{record['seconds']:,.1f}",
             f"{record['rows_per_second']:,.0f}",
             f"{record['peak_bytes'] / 1e6:,.0f}",
-            f"{record['peak_own_bytes'] / 1e6:,.0f}",
-            "" if before is None else f"{_growth(before, record):,.0f}",
+            _shown(record["peak_own_bytes"], 1e6),
+            "" if before is None else _shown(_growth(before, record), 1),
         ]
         row += [f"{record['peak_worker_bytes'] / 1e6:,.0f}"] * (workers > 1)
-        rows.append([*row, f"{record['load']:.1f}"])
+        rows.append([*row, _shown(record["load"], 1, ".1f")])
         before = record
     with_what = {
         "prepare": f", {workers} workers" if workers > 1 else ", one process",
@@ -72,6 +72,12 @@ def _section(title: str, what: str, records: Sequence[dict[str, Any]]) -> str:
     return f"## {title}{with_what}\n\n{what} {place}\n\n{markdown_table(heads, rows)}"
 
 
-def _growth(before: dict[str, Any], record: dict[str, Any]) -> float:
+def _growth(before: dict[str, Any], record: dict[str, Any]) -> float | None:
+    if None in (before["peak_own_bytes"], record["peak_own_bytes"]):
+        return None
     more = record["peak_own_bytes"] - before["peak_own_bytes"]
     return more / (record["rows"] - before["rows"])
+
+
+def _shown(value: float | None, unit: float, how: str = ",.0f") -> str:
+    return "not taken" if value is None else format(value / unit, how)

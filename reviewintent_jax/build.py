@@ -18,6 +18,7 @@ import ml_collections
 from reviewintent_jax.configuration import (
     Config,
     TaskKind,
+    Vectors,
     Weights,
     read_config,
     read_stored_config,
@@ -30,9 +31,11 @@ from reviewintent_jax.data.labels import LabelMap
 from reviewintent_jax.data.prepare import Prepared, open_shared, prepare
 from reviewintent_jax.data.prepared_pages import blank_page
 from reviewintent_jax.data.sources import require_source
-from reviewintent_jax.data.splits import SPLIT_NAMES
+from reviewintent_jax.data.splits import SPLIT_NAMES, TRAIN
 from reviewintent_jax.data.subject_pages import check_window_fits
 from reviewintent_jax.data.tokens import ReviewTokenizer
+from reviewintent_jax.data.word_vectors import WordVectors, read_vectors
+from reviewintent_jax.data.words import Vocabulary, WordLookup, fit_vocabulary
 from reviewintent_jax.models.encoder import EncoderSpec
 from reviewintent_jax.models.history import HistorySpec
 from reviewintent_jax.models.pretrained import load_encoder, read_spec, resolve_folder
@@ -96,11 +99,12 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
     if prepared.intention is not None:
         covariates = len(config.intention.covariate_names)
         history = config.history.spec(covariates, len(prepared.intention.classes))
+    params = None
     if config.encoder.weights == Weights.PRETRAINED:
         pretrained = load_encoder(config.encoder.source, sha256=config.encoder.sha256)
         params = {k: v for k, v in pretrained.params.items() if k != "pooler"}
-    else:
-        params = None
+    words = _fit_words(config, prepared, tokenizer)
+    classes = len(prepared.labels.classes)
     return Experiment(
         name=config.name,
         seed=config.seed,
@@ -110,14 +114,47 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
         tokenizer=tokenizer,
         pages=config.pages,
         augment=config.augment,
-        model=make_model(config, encoder, len(prepared.labels.classes), history),
+        model=make_model(config, encoder, classes, history, _size(words)),
         encoder_params=params,
+        words=words,
+        word_vectors=_first_vectors(config, words, resumed=identity is not None),
         loss_spec=None if history is None else config.history.loss,
         optimizer=config.optimizer,
         train=config.train,
         evaluation=config.evaluation,
         mesh=mesh,
     )
+
+
+def _fit_words(
+    config: Config, prepared: Prepared, tokenizer: ReviewTokenizer
+) -> WordLookup | None:
+    """The words of the training reviews; None where the model reads none."""
+    choice = config.words
+    if choice.vectors is Vectors.NONE:
+        return None
+    vocabulary = fit_vocabulary(
+        prepared.store,
+        prepared.reviews(TRAIN),
+        tokenizer,
+        most=choice.most,
+        min_count=choice.min_count,
+    )
+    return WordLookup(tokenizer, vocabulary)
+
+
+def _size(words: WordLookup | None) -> int:
+    """Entries of a vocabulary; 0 where there is none."""
+    return 0 if words is None else len(words.vocabulary)
+
+
+def _first_vectors(
+    config: Config, words: WordLookup | None, *, resumed: bool
+) -> WordVectors | None:
+    """What the file of vectors says, if one is named; a resumed run has its own."""
+    if words is None or config.words.vectors is not Vectors.FILE or resumed:
+        return None
+    return read_vectors(config.words.path, words.vocabulary, config.words.features)
 
 
 def prepare_data(config: Config, run: RunFolder, engine: Engine) -> Prepared:
@@ -153,6 +190,8 @@ def begin_run(experiment: Experiment, run: RunFolder) -> None:
     if hosts.is_first():
         write_json(run.config, experiment.config)
         experiment.tokenizer.save(run.encoder)
+        if experiment.words is not None:
+            experiment.words.vocabulary.save(run.words)
         encoder = experiment.tokenizer.folder / "config.json"
         (run.encoder / "config.json").write_bytes(encoder.read_bytes())
 
@@ -175,7 +214,7 @@ def refuse_foreign_folder(run: RunFolder, task: TaskKind = TaskKind.REVIEW) -> N
         foreign = []
     else:
         places = [run.encoder, run.model, run.metrics, run.report, run.log]
-        places += [run.tensorboard, *map(run.predictions, SPLIT_NAMES)]
+        places += [run.words, run.tensorboard, *map(run.predictions, SPLIT_NAMES)]
         foreign = [place for place in places if place.exists()]
         if not is_rejection_log(run.rejected):
             foreign.append(run.rejected)
@@ -253,11 +292,15 @@ def load_trained(run: RunFolder) -> Trained:
         intention = TrainedIntention.from_dict(facts["intention"])
         sizes = len(intention.scale.names), len(intention.classes)
         history = config.history.spec(*sizes)
-    model = make_model(config, encoder, len(labels.classes), history)
+    words = None
+    if config.words.vectors is not Vectors.NONE:
+        words = WordLookup(tokenizer, Vocabulary.load(run.words))
+    model = make_model(config, encoder, len(labels.classes), history, _size(words))
     page = blank_page(
         tokenizer.special,
         config.pages,
         None if history is None else history.covariates,
+        words=words is not None,
     )
 
     def init() -> Any:
@@ -277,6 +320,7 @@ def load_trained(run: RunFolder) -> Trained:
         temperature=facts.get("temperature", 1.0),  # none without sentiment
         threshold=facts.get("threshold"),  # absent from runs of earlier versions
         intention=intention,
+        words=words,
         data=config.data_spec(),
         evaluation=config.evaluation,
     )
@@ -324,9 +368,20 @@ def _check_vocabulary(tokenizer: ReviewTokenizer, encoder: EncoderSpec) -> None:
 
 
 def make_model(
-    config: Config, encoder: EncoderSpec, classes: int, history: HistorySpec | None
+    config: Config,
+    encoder: EncoderSpec,
+    classes: int,
+    history: HistorySpec | None,
+    words: int = 0,
 ) -> ReviewIntent:
     """The network of a config around an encoder of such sizes.
+
+    Args:
+      config: what is wanted.
+      encoder: what its folder says; left out where the config wants no encoder.
+      classes: of sentiment.
+      history: what reads histories.
+      words: entries of the vocabulary of words; 0 where none are read.
 
     Raises:
       InputError: the encoder cannot read chunks as long as the config wants them.
@@ -343,12 +398,15 @@ def make_model(
             f" reads at once ({encoder.max_tokens}).",
             where=config.encoder.source,
         )
+    read = choice.weights is not Weights.NONE
     spec = ReviewIntentSpec(
-        encoder=encoder,
-        lstnet=config.lstnet,
+        encoder=encoder if read else None,
+        reader=config.reader.spec(config.lstnet),
         classes=classes,
         head_dropout=config.head.dropout,
         block_tokens=config.pages.chunk_tokens,
         history=history,
+        words=config.words.spec(words, choice.dtype) if words else None,
+        head_features=config.head.hidden_features,
     )
     return ReviewIntent(spec)

@@ -89,6 +89,17 @@ class ReviewTokenizer:
         ]
         return np.array(sorted(real), np.int32)
 
+    def pieces(self) -> list[str]:
+        """Every piece of the vocabulary by id; ``""`` where an id has none."""
+        found = [""] * self.vocab_size
+        for name, number in self._vocabulary.items():
+            found[number] = name
+        return found
+
+    def special_names(self) -> list[str]:
+        """Names of entries that stand for no piece of text, such as ``[UNK]``."""
+        return [name for name in self._vocabulary if _NO_PIECE.fullmatch(name)]
+
     def save(self, folder: Path) -> None:
         """Copies the tokenizer's files, so that a run can score without its origin."""
         folder.mkdir(parents=True, exist_ok=True)

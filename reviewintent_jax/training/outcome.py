@@ -74,6 +74,7 @@ def write_outcome(
         temperature=1.0,
         threshold=None,
         intention=begin_intention(experiment),
+        words=experiment.words,
         data=experiment.data,
         evaluation=experiment.evaluation,
         mesh=experiment.mesh,

@@ -37,8 +37,12 @@ def main(argv: list[str]) -> None:
         )
     run = RunFolder(Path(_WORKDIR.value))
     trained = load_trained(run)
-    params = trained.params["encoder"]
     spec = trained.model.spec.encoder
+    if spec is None:
+        raise InputError(
+            "This run has no encoder: it reads words.", where=str(run.root)
+        )
+    params = trained.params["encoder"]
     save_encoder(output, spec, params, tokenizer_from=run.encoder)
     say(f"Encoder of step {trained.step:,}: {output}")
 

@@ -178,9 +178,9 @@ class WordBatch(NamedTuple):
     The words of a slot begin where its tokens begin. A word has one token or more and a
     review two tokens beside those, so words always fit.
 
-    Example (page of 12 tokens; tokens ``[CLS] tea ##pot leak ##s [SEP]`` from step 4)::
+    Example (one slot of the tokens ``[CLS] tea ##pot leak ##s [SEP]``, from step 4)::
 
-        word_ids     [-1, -1, -1, -1, 17, 9, -1, ...]     slot_start [4], word_length [2]
+        word_ids [-1, -1, -1, -1, 17, 9, -1, ...]    slot_start [4]  word_length [2]
 
     Attributes:
       word_ids_bt: int32 ids of words, 0 for those that are unknown; -1 where there is

@@ -71,7 +71,7 @@ def _score(rows: int, run: str, folder: Path) -> tuple[float, str]:
     with open_writer(target, table_layout(table), scorer.added_columns()) as writer:
         score_table(scorer, read_table(table), writer)
     spec = trained.model.spec.encoder
-    encoder = f"{spec.family} of {spec.num_layers} x {spec.hidden_size}"
+    encoder = f"{spec.family} of {spec.num_layers} x {spec.hidden_size}" if spec else ""
     return time.monotonic() - began, encoder
 
 

@@ -40,7 +40,9 @@ class WordVectors(NamedTuple):
         return int((~np.isnan(self.vector_vd[:, 0])).sum())
 
 
-def read_vectors(path: str | Path, vocabulary: Vocabulary, features: int) -> WordVectors:
+def read_vectors(
+    path: str | Path, vocabulary: Vocabulary, features: int
+) -> WordVectors:
     """Vectors of the words of a vocabulary, streamed; others are passed over.
 
     Args:
@@ -162,8 +164,8 @@ def _check(
     if not found.found:
         raise InputError(
             f"The file has a vector for none of the {len(found.vector_vd) - 1:,} words "
-            f"of the training reviews ({found.malformed:,} of its {found.lines:,} lines "
-            "cannot be read).",
+            f"of the training reviews ({found.malformed:,} of its {found.lines:,} "
+            "lines cannot be read).",
             where=str(path),
             fix="Give vectors of the language of the reviews.",
         )

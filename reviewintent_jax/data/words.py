@@ -41,15 +41,15 @@ class WordSplitter:
         pieces = tokenizer.pieces()
         wordpiece = any(piece.startswith(_WORDPIECE) for piece in pieces)
         self._spelt = [
-            piece.removeprefix(_WORDPIECE) if wordpiece else piece.lstrip("".join(_BEGINS))
+            piece.removeprefix(_WORDPIECE)
+            if wordpiece
+            else piece.lstrip("".join(_BEGINS))
             for piece in pieces
         ]
         alone = [not any(map(str.isalnum, piece)) for piece in self._spelt]
         self._alone_v = np.array(alone, bool)
         begins = [
-            not piece.startswith(_WORDPIECE)
-            if wordpiece
-            else piece.startswith(_BEGINS)
+            not piece.startswith(_WORDPIECE) if wordpiece else piece.startswith(_BEGINS)
             for piece in pieces
         ]
         self._begins_v = np.array(begins, bool) | self._alone_v

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from reviewintent_jax.evaluation.report_scores import MODEL_TITLE, model_title
 from reviewintent_jax.schema import InputError, RunFolder
 
 _SYSTEMS = {
-    "model": "BERT-LSTNet-Softmax",
+    "model": MODEL_TITLE,
     "pytorch_fine_tune": "PyTorch fine-tune, same weights",
     "tfidf_logistic_regression": "TF-IDF + logistic regression",
     "majority": "majority class",
@@ -110,7 +111,7 @@ def section(metrics: dict[str, Any], command: str) -> str:
         "| system | " + " | ".join(_SCORES.values()) + " | training time |",
         "|---|---|---|---|---|",
     ]
-    for key, name in _SYSTEMS.items():
+    for key, name in (_SYSTEMS | {"model": model_title(metrics)}).items():
         system = metrics["systems"].get(key)
         if system is None:
             lines.append(f"| {name} | not measured | | | |")

@@ -101,9 +101,7 @@ class Reader(nn.Module):
             if self.spec.bidirectional:
                 turned_bt = jnp.flip(age_bt, -1)
                 scan = self._cell(f"backward_{layer}")
-                turned_btr = scan(
-                    jnp.flip(read_btd, -2), turned_bt < 1, turned_bt >= 0
-                )
+                turned_btr = scan(jnp.flip(read_btd, -2), turned_bt < 1, turned_bt >= 0)
                 backward_btr = jnp.flip(turned_btr, -2)
                 x_btd = jnp.concatenate([forward_btr, backward_btr], axis=-1)
         ends = [(forward_btr, start_bk + length_bk - 1), (backward_btr, start_bk)]
@@ -181,9 +179,7 @@ def chunk_firsts(
     chunks_bk = -(-slot_length_bk // block_tokens)
     index = slot_start_bk[..., None] + jnp.arange(most) * block_tokens
     index = jnp.minimum(index, x_btd.shape[-2] - 1)
-    taken = jnp.take_along_axis(
-        x_btd, index.reshape(*index.shape[:-2], -1, 1), axis=-2
-    )
+    taken = jnp.take_along_axis(x_btd, index.reshape(*index.shape[:-2], -1, 1), axis=-2)
     return taken.reshape(*index.shape, x_btd.shape[-1]), chunks_bk
 
 

@@ -340,7 +340,8 @@ def _word_lines(words: WordLookup | None, vectors: WordVectors | None) -> list[s
         return [line]
     left = f", {vectors.malformed:,} of {vectors.lines:,} lines left out"
     return [
-        f"{line}, {vectors.found:,} begin with the file's" + left * (vectors.malformed > 0)
+        f"{line}, {vectors.found:,} begin with the file's"
+        + left * (vectors.malformed > 0)
     ]
 
 

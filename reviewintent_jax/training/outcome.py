@@ -318,6 +318,7 @@ def _results(trained: Trained, prepared: Prepared) -> Facts:
     now = datetime.datetime.now(datetime.UTC)
     return {
         "classes": list(trained.labels.classes),
+        "model_title": trained.model.spec.title,
         "created": now.isoformat(timespec="seconds"),
         "label_map": prepared.labels.describe() if prepared.labels.classes else "",
         "data": data_summary(prepared, trained.pages),

@@ -38,6 +38,7 @@ def add_data(config: ConfigDict) -> None:
             # 05/06/2014 is: iso = refused, day_first = 5 June, month_first = May 6
             "date_order": "iso",
             "split": "",  # column that names train / validation / test; '' = none
+            "slice": "",  # column whose values are scored apart too; '' = none
             # -- tfds
             "tfds_name": "",  # e.g. yelp_polarity_reviews
             "tfds_folder": "",  # where prepared data lie; '' = TFDS's own default

@@ -1,8 +1,9 @@
 """Keeps the results of runs: ``python -m launch.results --runs=runs/a,runs/b``.
 
-Writes JSON files and the pages ``sentiment.md``, ``intention.md``, ``forecasting.md``
-and ``series.md`` into ``docs/results/``, every score beside its baselines and the
-command that made it. Forecasting runs that differ in their seed alone are one result.
+Writes JSON files and the pages ``sentiment.md``, ``intention.md``, ``forecasting.md``,
+``series.md`` and ``pretraining.md`` into ``docs/results/``, every score beside its
+baselines and the command that made it. Forecasting runs that differ in their seed alone
+are one result.
 Runs of one config that ask another question of intention have results of their own:
 ``amazon_musical_horizon_days_30``, ``shop_intention_window_1``.
 
@@ -28,6 +29,7 @@ from reviewintent_jax.evaluation.forecast_results import (
 )
 from reviewintent_jax.evaluation.heading_results import write_heading_results
 from reviewintent_jax.evaluation.intention_results import write_intention_results
+from reviewintent_jax.evaluation.pretrain_summary import write_pretrain_results
 from reviewintent_jax.evaluation.results import (
     read_kept,
     read_results,
@@ -53,7 +55,7 @@ def main(argv: list[str]) -> None:
     found = sorted(kept + new, key=_identity)
     of_task = {
         task: [metrics for metrics in found if by_task(metrics) == task]
-        for task in ("review", "forecast", "heading")
+        for task in ("review", "forecast", "heading", "pretrain")
     }
     asked = [metrics for metrics in of_task["review"] if "intention" in metrics]
     for metrics, write, page in (
@@ -61,6 +63,7 @@ def main(argv: list[str]) -> None:
         (asked, write_intention_results, "intention.md"),
         (of_task["forecast"], write_forecast_results, "forecasting.md"),
         (of_task["heading"], write_heading_results, "series.md"),
+        (of_task["pretrain"], write_pretrain_results, "pretraining.md"),
     ):
         if metrics:
             say(f"Results: {write(metrics, output, page, training_command)}")

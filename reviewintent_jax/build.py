@@ -31,11 +31,12 @@ from reviewintent_jax.data.labels import LabelMap
 from reviewintent_jax.data.prepare import Prepared, open_shared, prepare
 from reviewintent_jax.data.prepared_pages import blank_page
 from reviewintent_jax.data.sources import require_source
-from reviewintent_jax.data.splits import SPLIT_NAMES, TRAIN
+from reviewintent_jax.data.splits import SPLIT_NAMES, TEST, TRAIN
 from reviewintent_jax.data.subject_pages import check_window_fits
 from reviewintent_jax.data.tokens import ReviewTokenizer
 from reviewintent_jax.data.word_vectors import WordVectors, read_vectors
 from reviewintent_jax.data.words import Vocabulary, WordLookup, fit_vocabulary
+from reviewintent_jax.evaluation.slices import check_slices
 from reviewintent_jax.models.encoder import EncoderSpec
 from reviewintent_jax.models.history import HistorySpec
 from reviewintent_jax.models.pretrained import load_encoder, read_spec, resolve_folder
@@ -54,8 +55,10 @@ from reviewintent_jax.training.losses import task_parameters
 from reviewintent_jax.training.sharding import make_mesh
 from reviewintent_jax.training.trained import Trained, TrainedIntention
 
-_RUN_GROUPS = {"name", "data", "lstnet", "train"}
-"""Settings that the config of every run has had; no other config.json has them all."""
+_RUN_GROUPS = {"name", "data", "train"}
+_MODEL_GROUPS = {"lstnet", "masking"}
+"""Settings that the config of every run has had, and of which it has had one; no other
+config.json has them."""
 
 
 def plain_values(config: ml_collections.ConfigDict) -> dict[str, Any]:
@@ -92,6 +95,8 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
     began_with = None if identity is None else identity["data"]
     read = open_shared if run.shared else prepare
     prepared = read(config.data_spec(), tokenizer, run, began_with=began_with)
+    if config.data.slice:
+        check_slices(prepared.slices(prepared.labelled(TEST)))
     history = None
     for answers in (prepared.labels, prepared.intention):
         if answers is not None and answers.classes:
@@ -266,7 +271,9 @@ def _is_config(path: Path) -> bool:
         values = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(values, dict) and values.keys() >= _RUN_GROUPS
+    if not isinstance(values, dict) or not values.keys() >= _RUN_GROUPS:
+        return False
+    return not values.keys().isdisjoint(_MODEL_GROUPS)
 
 
 def load_trained(run: RunFolder) -> Trained:
@@ -279,7 +286,8 @@ def load_trained(run: RunFolder) -> Trained:
         raise no_run(run)
     if stored_task(run) is not TaskKind.REVIEW:
         raise InputError(
-            "This run forecasts numbers, not reviews.", where=str(run.root)
+            f"This run does not answer reviews: its task is {stored_task(run)}.",
+            where=str(run.root),
         )
     config = read_stored_config(json.loads(run.config.read_text("utf-8")))
     facts = json.loads(run.model.read_text("utf-8"))

@@ -35,7 +35,8 @@ from reviewintent_jax.training.sharding import MeshSpec
 from reviewintent_jax.training.train_spec import TrainSpec
 
 _LATER = {"evaluation": {"threshold": "argmax"}, "labels": {"aliases": ()}}
-_LATER["data"] = {"date_order": "iso"}  # runs read some such dates, and some wrongly
+# Runs read dates in other orders too, and some of them wrongly.
+_LATER["data"] = {"date_order": "iso", "slice": ""}
 _LATER["intention"] = NO_INTENTION
 _LATER["checkpoints"] = {"folder": ""}
 _LATER["optimizer"] = {"history_rate": 0.0}
@@ -74,6 +75,7 @@ class TaskKind(enum.StrEnum):
     REVIEW = "review"  # the sentiment of reviews
     FORECAST = "forecast"  # the next values of a numeric table
     HEADING = "heading"  # where the reviews of groups are heading, period by period
+    PRETRAIN = "pretrain"  # an encoder, from text without answers
 
 
 class Weights(enum.StrEnum):

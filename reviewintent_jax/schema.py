@@ -15,7 +15,7 @@ Axis alphabet (one letter, one meaning; a suffix on a local names its axes, so
 ``d`` encoder feature             ``r`` recurrent feature
 ``s`` series                      ``m`` summary feature
 ``y`` class                       ``x`` covariate of a review
-``g`` group of reviews
+``g`` group of reviews            ``u`` hidden token of a page
 ===== =========================== ===== ===========================
 """
 
@@ -122,6 +122,7 @@ class Review(NamedTuple):
       group: user, product or other key that must not cross splits; empty if none.
       time: seconds since 1970 UTC, or None.
       split: the split the source itself names (``train``, ``test``, ...), or empty.
+      slice: what it is scored apart by; empty if none.
     """
 
     row: int
@@ -132,6 +133,7 @@ class Review(NamedTuple):
     group: str
     time: int | None
     split: str
+    slice: str = ""
 
 
 class Rejected(NamedTuple):
@@ -232,6 +234,25 @@ class PageBatch(NamedTuple):
     words: WordBatch | None = None
 
 
+class MaskedBatch(NamedTuple):
+    """Pages some of whose tokens are hidden, and what they were (pre-training).
+
+    Attributes:
+      token_ids_bt, segment_ids_bt, position_ids_bt: int32, as in :class:`PageBatch`;
+        hidden tokens are the mask, another piece or themselves.
+      place_bu: int32 token of the page that is asked for; 0 where there is none.
+      target_bu: int32 vocabulary entry that stood there, or ``NO_LABEL``.
+      review_bk: int32 index of the text in each slot; -1 if empty.
+    """
+
+    token_ids_bt: ArrayLike
+    segment_ids_bt: ArrayLike
+    position_ids_bt: ArrayLike
+    place_bu: ArrayLike
+    target_bu: ArrayLike
+    review_bk: ArrayLike
+
+
 class ModelOutput(NamedTuple):
     """Everything the main model computes; jit drops what nobody reads.
 
@@ -293,6 +314,11 @@ class RunFolder:
     def encoder(self) -> Path:
         """Encoder config and tokenizer files, so that the run stands on its own."""
         return self.root / "encoder"
+
+    @property
+    def tokenizer(self) -> Path:
+        """The tokenizer that pre-training learned, and from which texts."""
+        return self.root / "tokenizer"
 
     @property
     def checkpoints(self) -> Path:

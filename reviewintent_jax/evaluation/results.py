@@ -84,6 +84,7 @@ def without_paths(metrics: dict[str, Any]) -> dict[str, Any]:
         ("data", "path"),
         ("data", "tfds_folder"),
         ("encoder", "source"),
+        ("corpus", "path"),
     ):
         # A forecast has neither encoder nor TFDS.
         value = config.get(group, {}).get(key, "")
@@ -120,7 +121,28 @@ def section(metrics: dict[str, Any], command: str) -> str:
         seconds = training["seconds"] if key == "model" else system.get("seconds")
         took = "" if seconds is None else f"{seconds:,.0f} s"
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {took} |")
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, *_slice_lines(metrics.get("slices")), ""])
+
+
+def _slice_lines(slices: Mapping[str, Any] | None) -> list[str]:
+    """The scores of parts of the test split, if there are any, as a second table."""
+    if slices is None:
+        return []
+    lines = [
+        "",
+        f"| {slices['column']} | reviews | system | "
+        + " | ".join(_SCORES.values())
+        + " |",
+        "|---|---|---|---|---|---|",
+    ]
+    for value, part in slices["values"].items():
+        held = ", ".join(f"{n:,} {name}" for name, n in part["classes"].items())
+        for key, name in _SYSTEMS.items():
+            if key in part["systems"]:
+                test = part["systems"][key]["test"]
+                cells = " | ".join(score_cell(test[score]) for score in _SCORES)
+                lines.append(f"| {value} | {held} | {name} | {cells} |")
+    return lines
 
 
 def score_cell(score: Mapping[str, float | None]) -> str:

@@ -39,6 +39,9 @@ def summarise(metrics: Mapping[str, Any]) -> str:
             "among those that the model was trained or tuned on; its scores, and those "
             "of TF-IDF, are better here than they would be on new reviews."
         )
+    for value, part in metrics.get("slices", {}).get("values", {}).items():
+        what = f"{metrics['slices']['column']} {value}: {part['n']:,} reviews"
+        lines += ["", *_score_lines(part, what)]
     intention = metrics.get("intention")
     if intention:
         circular = " (circular)" if intention["circular"] else ""

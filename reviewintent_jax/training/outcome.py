@@ -39,6 +39,7 @@ from reviewintent_jax.evaluation.evaluate import (
     table_metrics,
 )
 from reviewintent_jax.evaluation.scoring import ReviewLogits, review_table
+from reviewintent_jax.evaluation.slices import score_slices
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoints import restore_best
@@ -132,7 +133,11 @@ def _own_sentiment(
         split: _table(trained, prepared, split, logits)
         for split, logits in said.items()
     }
-    tables[TEST]["text"] = prepared.texts(prepared.labelled(TEST))
+    tested = prepared.labelled(TEST)
+    tables[TEST]["text"] = prepared.texts(tested)
+    column = trained.data.source.slice
+    if column:
+        tables[TEST]["slice"] = prepared.slices(tested)
     others = _add_baselines(tables[TEST], fit_baselines(prepared, prepared, spec))
     if peer and _keep_peer(tables[TEST], run, classes):
         others[PEER] = {k: v for k, v in peer.items() if k != "test"}
@@ -141,6 +146,9 @@ def _own_sentiment(
     model = model_metrics(tables[VALIDATION], tables[TEST], classes, spec)
     chosen = {name: model.pop(name) for name in ("temperature", "threshold")}
     compared = compare(model, tables[TEST], others, classes, **chosen, spec=spec)
+    if column:
+        scored = score_slices(tables[TEST], others, classes, **chosen, spec=spec)
+        compared["slices"] = {"column": column, "values": scored}
     if peer and PEER not in others:
         log.warning(
             "The answers of %s are not in the table of predictions, so its scores are "
@@ -246,13 +254,16 @@ def evaluate_other(
     )
     said = {TEST: _say(trained, other, TEST)}
     metrics = context | _results(trained, other)
+    metrics.pop("slices", None)  # of the run's own data
     metrics["evaluated"] = {
         "path": data.source.path,
         "reviews": len(other.reviews(TEST)),
         "seen": count_seen(prepared, other.texts(other.reviews(TEST))),
     }
     if trained.labels.classes:
-        metrics |= _other_sentiment(trained, prepared, other, said[TEST], folder)
+        column = data.source.slice
+        given = trained, prepared, other, said[TEST], folder, column
+        metrics |= _other_sentiment(*given)
     metrics.pop("intention", None)  # of the run's own data
     if asked is not None and len(other.anchors(TEST)):
         said[VALIDATION] = _say(trained, prepared, VALIDATION)
@@ -267,8 +278,11 @@ def _other_sentiment(
     other: Prepared,
     said: ReviewLogits,
     folder: RunFolder,
+    column: str,
 ) -> Facts:
     """Writes the table of sentiment of another source; returns all scores.
+
+    ``column`` is the one it is scored apart by; '' = none.
 
     Raises:
       InputError: the other source has no label of sentiment.
@@ -280,6 +294,8 @@ def _other_sentiment(
         )
     table = _table(trained, other, TEST, said)
     table["text"] = other.texts(other.labelled(TEST))
+    if column:
+        table["slice"] = other.slices(other.labelled(TEST))
     spec, classes = trained.evaluation, trained.labels.classes
     others = _add_baselines(table, fit_baselines(prepared, other, spec))
     write_table(folder.predictions("test"), table)
@@ -292,7 +308,11 @@ def _other_sentiment(
         "test": table_metrics(table, classes, **chosen, spec=spec),
         "uncalibrated": table_metrics(table, classes, **before, spec=spec),
     }
-    return chosen | compare(model, table, others, classes, **chosen, spec=spec)
+    compared = compare(model, table, others, classes, **chosen, spec=spec)
+    if column:
+        scored = score_slices(table, others, classes, **chosen, spec=spec)
+        compared["slices"] = {"column": column, "values": scored}
+    return chosen | compared
 
 
 def count_seen(prepared: Prepared, texts: Iterable[str]) -> int:

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reviewintent_jax.models.encoder import Encoder, EncoderSpec
+from reviewintent_jax.models.encoder import Encoder, EncoderFamily, EncoderSpec
 from reviewintent_jax.models.heads import SoftmaxHead
 from reviewintent_jax.models.history import History, HistorySpec
 from reviewintent_jax.models.lstnet import LSTNet
@@ -26,6 +26,14 @@ from reviewintent_jax.models.reader_spec import ReaderSpec
 from reviewintent_jax.models.readers import Reader
 from reviewintent_jax.models.word_reader import WordReader, WordsSpec
 from reviewintent_jax.schema import InputError, ModelOutput, PageBatch
+
+_FAMILIES = {
+    EncoderFamily.BERT: "BERT",
+    EncoderFamily.ROBERTA: "RoBERTa",
+    EncoderFamily.XLM_ROBERTA: "XLM-R",
+    EncoderFamily.DISTILBERT: "DistilBERT",
+}
+"""What people call the families of encoders."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +93,7 @@ class ReviewIntentSpec:
         if self.encoder is not None:
             lstnet = isinstance(self.reader, LSTNetSpec)
             reader = "LSTNet" if lstnet else self.reader.title  # pyright: ignore
-            parts.append(f"BERT-{reader}-Softmax")
+            parts.append(f"{_FAMILIES[self.encoder.family]}-{reader}-Softmax")
         if self.words is not None:
             parts.append(f"{self.words.reader.title} over word vectors")
         return " + ".join(parts)

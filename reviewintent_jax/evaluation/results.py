@@ -121,13 +121,15 @@ def section(metrics: dict[str, Any], command: str) -> str:
         seconds = training["seconds"] if key == "model" else system.get("seconds")
         took = "" if seconds is None else f"{seconds:,.0f} s"
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {took} |")
-    return "\n".join([*lines, *_slice_lines(metrics.get("slices")), ""])
+    return "\n".join([*lines, *_slice_lines(metrics), ""])
 
 
-def _slice_lines(slices: Mapping[str, Any] | None) -> list[str]:
+def _slice_lines(metrics: Mapping[str, Any]) -> list[str]:
     """The scores of parts of the test split, if there are any, as a second table."""
+    slices = metrics.get("slices")
     if slices is None:
         return []
+    systems = _SYSTEMS | {"model": model_title(metrics)}
     lines = [
         "",
         f"| {slices['column']} | reviews | system | "
@@ -137,7 +139,7 @@ def _slice_lines(slices: Mapping[str, Any] | None) -> list[str]:
     ]
     for value, part in slices["values"].items():
         held = ", ".join(f"{n:,} {name}" for name, n in part["classes"].items())
-        for key, name in _SYSTEMS.items():
+        for key, name in systems.items():
             if key in part["systems"]:
                 test = part["systems"][key]["test"]
                 cells = " | ".join(score_cell(test[score]) for score in _SCORES)

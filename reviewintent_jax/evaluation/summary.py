@@ -41,7 +41,8 @@ def summarise(metrics: Mapping[str, Any]) -> str:
         )
     for value, part in metrics.get("slices", {}).get("values", {}).items():
         what = f"{metrics['slices']['column']} {value}: {part['n']:,} reviews"
-        lines += ["", *_score_lines(part, what)]
+        named = {**part, "model_title": model_title(metrics)}
+        lines += ["", *_score_lines(named, what)]
     intention = metrics.get("intention")
     if intention:
         circular = " (circular)" if intention["circular"] else ""

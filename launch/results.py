@@ -1,11 +1,11 @@
 """Keeps the results of runs: ``python -m launch.results --runs=runs/a,runs/b``.
 
 Writes JSON files and the pages ``sentiment.md``, ``intention.md``, ``forecasting.md``,
-``series.md`` and ``pretraining.md`` into ``docs/results/``, every score beside its
-baselines and the command that made it. Forecasting runs that differ in their seed alone
-are one result.
-Runs of one config that ask another question of intention have results of their own:
-``amazon_musical_horizon_days_30``, ``shop_intention_window_1``.
+``series.md``, ``pretraining.md`` and ``ukrainian.md`` into ``docs/results/``, every score
+beside its baselines and the command that made it. Forecasting runs that differ in their
+seed alone are one result.
+Runs of one config that ask another question of intention, or have another seed, have
+results of their own: ``amazon_musical_horizon_days_30``, ``ukrainian_seed_43``.
 
 What the folder keeps already stays, unless a run replaces it; without ``--runs`` the
 pages are written again from what is kept.
@@ -36,11 +36,22 @@ from reviewintent_jax.evaluation.results import (
     without_paths,
     write_review_results,
 )
+from reviewintent_jax.evaluation.seeds import write_seeds_page
 from reviewintent_jax.schema import InputError, RunFolder, setting_leaves
 from reviewintent_jax.training.logs import say
 
 _RUNS = flags.DEFINE_list("runs", [], "Folders of finished runs, joined by commas.")
 _OUTPUT = flags.DEFINE_string("output", "docs/results", "Folder to write to.")
+
+
+APART = re.compile(r"intention\.|seed$")
+"""Settings that make a run on reviews another result of the same config."""
+
+
+SEEDS = {
+    "ukrainian.md": {"pre-trained": "ukrainian", "random weights": "ukrainian_random"}
+}
+"""Pages on which the seeds of some configs stand side by side."""
 
 
 def main(argv: list[str]) -> None:
@@ -67,12 +78,21 @@ def main(argv: list[str]) -> None:
     ):
         if metrics:
             say(f"Results: {write(metrics, output, page, training_command)}")
+    for page, compared in SEEDS.items():
+        of_page = [
+            metrics
+            for metrics in of_task["review"]
+            if metrics["config"]["name"] in compared.values()
+        ]
+        if of_page:
+            say(f"Results: {write_seeds_page(of_page, output / page, compared)}")
 
 
 def _identity(metrics: Mapping[str, Any]) -> tuple[str, str, int, int]:
     """What makes a result the one it is: task, name, horizon and seed.
 
-    Runs on reviews and on panels are one result whatever their seed.
+    Names of runs on reviews tell their seed (:func:`result_name`); runs on panels are
+    one result whatever it is.
     """
     task = by_task(metrics)
     seed = metrics["config"]["seed"] if task == "forecast" else 0
@@ -80,12 +100,13 @@ def _identity(metrics: Mapping[str, Any]) -> tuple[str, str, int, int]:
 
 
 def result_name(config: Mapping[str, Any]) -> str:
-    """The config's name, and what the run asks of intention that its file does not.
+    """The config's name, and what sets the run apart from its file: what it asks of
+    intention, and its seed.
 
     Example: ``demo`` with ``intention.window=1`` -> ``demo_window_1``.
     """
     changed = overrides(config, _file_of(config))
-    asked = {k: v for k, v in changed.items() if k.startswith("intention.")}
+    asked = {k: v for k, v in changed.items() if APART.match(k)}
     words = [f"{key.split('.')[-1]}_{value}" for key, value in sorted(asked.items())]
     return re.sub(r"\W+", "_", "_".join([config["name"], *words])).strip("_")
 

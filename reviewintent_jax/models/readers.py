@@ -177,7 +177,8 @@ def chunk_firsts(
     """
     most = -(-x_btd.shape[-2] // block_tokens)
     chunks_bk = -(-slot_length_bk // block_tokens)
-    index = slot_start_bk[..., None] + jnp.arange(most) * block_tokens
+    ahead = (jnp.arange(most) * block_tokens).reshape((1,) * slot_start_bk.ndim + (-1,))
+    index = slot_start_bk[..., None] + ahead
     index = jnp.minimum(index, x_btd.shape[-2] - 1)
     taken = jnp.take_along_axis(x_btd, index.reshape(*index.shape[:-2], -1, 1), axis=-2)
     return taken.reshape(*index.shape, x_btd.shape[-1]), chunks_bk

@@ -1,7 +1,7 @@
 """Keeps the results of runs: ``python -m launch.results --runs=runs/a,runs/b``.
 
-Writes JSON files and the pages ``sentiment.md``, ``intention.md``, ``forecasting.md``
-and ``series.md`` into ``docs/results/``, every score beside its baselines and the
+Writes JSON files and the pages ``sentiment.md``, ``marketing.md``, ``intention.md``,
+``forecasting.md`` and ``series.md`` into ``docs/results/``, every score beside its baselines and the
 command that made it. Forecasting runs that differ in their seed alone are one result.
 Runs of one config that ask another question of intention have results of their own:
 ``amazon_musical_horizon_days_30``, ``shop_intention_window_1``.
@@ -28,6 +28,10 @@ from reviewintent_jax.evaluation.forecast_results import (
 )
 from reviewintent_jax.evaluation.heading_results import write_heading_results
 from reviewintent_jax.evaluation.intention_results import write_intention_results
+from reviewintent_jax.evaluation.marketing_results import (
+    is_marketing,
+    write_marketing_results,
+)
 from reviewintent_jax.evaluation.results import (
     read_kept,
     read_results,
@@ -56,8 +60,10 @@ def main(argv: list[str]) -> None:
         for task in ("review", "forecast", "heading")
     }
     asked = [metrics for metrics in of_task["review"] if "intention" in metrics]
+    compared = [metrics for metrics in of_task["review"] if is_marketing(metrics)]
     for metrics, write, page in (
         (of_task["review"], write_review_results, "sentiment.md"),
+        (compared, write_marketing_results, "marketing.md"),
         (asked, write_intention_results, "intention.md"),
         (of_task["forecast"], write_forecast_results, "forecasting.md"),
         (of_task["heading"], write_heading_results, "series.md"),

@@ -185,7 +185,10 @@ def chunk_firsts(
 
 
 def _mean(x_btd: Array, start_bk: Array, length_bk: Array, position_bt: Array) -> Array:
-    """Mean of the steps of every slot, float32."""
+    """Mean of the steps of every slot, float32; steps outside slots are 0."""
+    if length_bk.shape[-1] == 1:
+        total = x_btd.sum(axis=-2, keepdims=True, dtype=jnp.float32)
+        return total / jnp.maximum(length_bk, 1)[..., None]
     member_bkt = slot_members(start_bk, length_bk, position_bt)
     share_bkt = member_bkt / jnp.maximum(length_bk, 1)[..., None]
     return jnp.matmul(

@@ -9,8 +9,8 @@ A bidirectional LSTM of 128 units reads the states of all tokens; dropout .5, de
 softmax. The paper's text has it read [CLS] alone: ``--config.reader.reads=cls``. Beside
 it stand ``marketing_parallel.py``, ``marketing_bert.py`` and ``marketing_lstm.py``, and
 the same four on SST-2, ``marketing_sst2*.py``. Split: stratified 80/20, a tenth of the
-80 for validation. Training stops after three validations without a smaller loss, and the best
-is kept. What differs from the paper and why: ``docs/marketing.md``; scores:
+80 for validation. Training stops after three validations without a smaller loss, and
+the best is kept. What differs from the paper and why: ``docs/marketing.md``; scores:
 ``docs/results/marketing.md``.
 """
 

@@ -1,9 +1,9 @@
 """Keeps the results of runs: ``python -m launch.results --runs=runs/a,runs/b``.
 
-Writes JSON files and the pages ``sentiment.md``, ``intention.md``, ``forecasting.md``,
-``series.md``, ``pretraining.md`` and ``ukrainian.md`` into ``docs/results/``, every score
-beside its baselines and the command that made it. Forecasting runs that differ in their
-seed alone are one result.
+Writes JSON files and the pages ``sentiment.md``, ``marketing.md``, ``ukrainian.md``,
+``intention.md``, ``forecasting.md``, ``series.md`` and ``pretraining.md`` into
+``docs/results/``, every score beside its baselines and the command that made it.
+Forecasting runs that differ in their seed alone are one result.
 Runs of one config that ask another question of intention, or have another seed, have
 results of their own: ``amazon_musical_horizon_days_30``, ``ukrainian_seed_43``.
 
@@ -29,6 +29,10 @@ from reviewintent_jax.evaluation.forecast_results import (
 )
 from reviewintent_jax.evaluation.heading_results import write_heading_results
 from reviewintent_jax.evaluation.intention_results import write_intention_results
+from reviewintent_jax.evaluation.marketing_results import (
+    is_marketing,
+    write_marketing_results,
+)
 from reviewintent_jax.evaluation.pretrain_summary import write_pretrain_results
 from reviewintent_jax.evaluation.results import (
     read_kept,
@@ -69,8 +73,10 @@ def main(argv: list[str]) -> None:
         for task in ("review", "forecast", "heading", "pretrain")
     }
     asked = [metrics for metrics in of_task["review"] if "intention" in metrics]
+    compared = [metrics for metrics in of_task["review"] if is_marketing(metrics)]
     for metrics, write, page in (
         (of_task["review"], write_review_results, "sentiment.md"),
+        (compared, write_marketing_results, "marketing.md"),
         (asked, write_intention_results, "intention.md"),
         (of_task["forecast"], write_forecast_results, "forecasting.md"),
         (of_task["heading"], write_heading_results, "series.md"),
@@ -78,14 +84,10 @@ def main(argv: list[str]) -> None:
     ):
         if metrics:
             say(f"Results: {write(metrics, output, page, training_command)}")
-    for page, compared in SEEDS.items():
-        of_page = [
-            metrics
-            for metrics in of_task["review"]
-            if metrics["config"]["name"] in compared.values()
-        ]
-        if of_page:
-            say(f"Results: {write_seeds_page(of_page, output / page, compared)}")
+    for page, names in SEEDS.items():
+        runs = [m for m in of_task["review"] if m["config"]["name"] in names.values()]
+        if runs:
+            say(f"Results: {write_seeds_page(runs, output / page, names)}")
 
 
 def _identity(metrics: Mapping[str, Any]) -> tuple[str, str, int, int]:

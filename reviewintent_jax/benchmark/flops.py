@@ -152,11 +152,15 @@ def _words(spec: WordsSpec, work: Work) -> list[_Products]:
 
 
 def _reader(spec: ReaderSpec, width: int, work: Work) -> list[_Products]:
-    """Of a reader over steps of ``width`` features that are learned."""
+    """Of a reader over steps of ``width`` features that are learned.
+
+    First tokens of chunks count as one a slot, which they are where no review is long.
+    """
     chunk = spec.reads is Reads.CLS
     steps = work.slots if chunk else work.tokens
     if spec.kind is ReaderKind.MEAN:
-        return [_Products.of(2 * (steps if chunk else work.slot_steps) * width, 1)]
+        # Those of one slot are added up; of many, by a product with what is no weight.
+        return [] if chunk else [_Products.of(2 * work.slot_steps * width, 1)]
     found, sizes = [], spec.kernel_sizes
     if spec.kind is ReaderKind.CNN:
         wide = max(sizes) * width > sum(sizes) * spec.features

@@ -177,15 +177,18 @@ def chunk_firsts(
     """
     most = -(-x_btd.shape[-2] // block_tokens)
     chunks_bk = -(-slot_length_bk // block_tokens)
-    after = jnp.arange(most) * block_tokens
-    index = slot_start_bk[..., None] + jnp.expand_dims(after, range(slot_start_bk.ndim))
+    ahead = (jnp.arange(most) * block_tokens).reshape((1,) * slot_start_bk.ndim + (-1,))
+    index = slot_start_bk[..., None] + ahead
     index = jnp.minimum(index, x_btd.shape[-2] - 1)
     taken = jnp.take_along_axis(x_btd, index.reshape(*index.shape[:-2], -1, 1), axis=-2)
     return taken.reshape(*index.shape, x_btd.shape[-1]), chunks_bk
 
 
 def _mean(x_btd: Array, start_bk: Array, length_bk: Array, position_bt: Array) -> Array:
-    """Mean of the steps of every slot, float32."""
+    """Mean of the steps of every slot, float32; steps outside slots are 0."""
+    if length_bk.shape[-1] == 1:
+        total = x_btd.sum(axis=-2, keepdims=True, dtype=jnp.float32)
+        return total / jnp.maximum(length_bk, 1)[..., None]
     member_bkt = slot_members(start_bk, length_bk, position_bt)
     share_bkt = member_bkt / jnp.maximum(length_bk, 1)[..., None]
     return jnp.matmul(

@@ -172,6 +172,7 @@ def build_pretrain(values: Mapping[str, Any], run: RunFolder) -> PretrainExperim
     """
     config = read_pretrain_config(values)
     refuse_foreign_folder(run, TaskKind.PRETRAIN)
+    _refuse_foreign_tokenizer(run)
     config.encoder.spec(config.tokenizer.vocab_size, 1)  # sizes that make no encoder
     mesh = make_mesh(config.mesh)
     prepared = prepare(config.data_spec(), None, run, began_with=None)
@@ -235,6 +236,16 @@ def whole_pretrain(run: RunFolder) -> RunFolder:
     return dataclasses.replace(run, elsewhere=elsewhere)
 
 
+def _refuse_foreign_tokenizer(run: RunFolder) -> None:
+    """Refuses to write into a folder of that name which is not ours."""
+    if run.tokenizer.exists() and not (run.tokenizer / _FACTS).is_file():
+        raise InputError(
+            "The folder holds a tokenizer that is not this run's.",
+            where=str(run.tokenizer),
+            fix="Give --workdir a folder of its own, such as --workdir=runs/mine.",
+        )
+
+
 def _tokenizer(corpus: Corpus, spec: UnigramSpec, run: RunFolder) -> ReviewTokenizer:
     """The run's tokenizer, learned from the training texts unless it has been."""
     facts = {"texts": corpus.fingerprint(), "settings": dataclasses.asdict(spec)}
@@ -245,7 +256,7 @@ def _tokenizer(corpus: Corpus, spec: UnigramSpec, run: RunFolder) -> ReviewToken
     say(f"Learning a tokenizer of {spec.vocab_size:,} pieces from {len(texts):,} texts")
     learned = train_unigram(texts, spec)
     run.tokenizer.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
+    write_json(path, {})  # first, so that the folder is known as ours
     learned.save(str(run.tokenizer / "tokenizer.json"))
     write_json(path, facts)  # last: a tokenizer that has it is whole
     return ReviewTokenizer(run.tokenizer)

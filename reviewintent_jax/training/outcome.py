@@ -15,13 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reviewintent_jax.data.bazaar import best_possible
 from reviewintent_jax.data.duplicates import fold
-from reviewintent_jax.data.pages import PageSpec, slot_lengths
 from reviewintent_jax.data.prepare import Prepared, prepare_for_scoring
 from reviewintent_jax.data.progress import Progress
 from reviewintent_jax.data.splits import (
-    SET_ASIDE,
     SPLIT_NAMES,
     TEST,
     TRAIN,
@@ -43,6 +40,7 @@ from reviewintent_jax.evaluation.slices import score_slices
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoints import restore_best
+from reviewintent_jax.training.data_facts import best_achievable, data_summary
 from reviewintent_jax.training.experiment import Experiment
 from reviewintent_jax.training.files import Facts, write_json, write_table
 from reviewintent_jax.training.intention_outcome import (
@@ -342,7 +340,7 @@ def _results(trained: Trained, prepared: Prepared) -> Facts:
         "created": now.isoformat(timespec="seconds"),
         "label_map": prepared.labels.describe() if prepared.labels.classes else "",
         "data": data_summary(prepared, trained.pages),
-        "best_possible": _best_achievable(prepared),
+        "best_possible": best_achievable(prepared),
     }
 
 
@@ -361,39 +359,6 @@ def _table(
     reviews = prepared.labelled(split)
     logits_ny = said.sentiment_ny[np.searchsorted(prepared.reviews(split), reviews)]
     return review_table(prepared, trained.pages, reviews, logits_ny)
-
-
-def data_summary(prepared: Prepared, pages: PageSpec) -> Facts:
-    """Counts of the data and the lengths of the reviews that were used."""
-    counts = prepared.store.lengths()[prepared.split_n != SET_ASIDE]
-    lengths = slot_lengths(counts, pages)
-    # Lengths before the cut: what the histogram and the cap beside it are about.
-    whole = counts + (lengths.slot_n - lengths.kept_n)
-    top = int(np.percentile(whole, 99.5)) + 1
-    width = max(1, -(-top // 40))  # whole tokens, or the bars would look like a comb
-    edges = np.arange(0, top + width + 1, width)
-    histogram, edges = np.histogram(np.minimum(whole, top), bins=edges)
-    return prepared.summary | {
-        "tokens": {
-            "mean": float(whole.mean()),
-            "median": float(np.median(whole)),
-            "p95": float(np.percentile(whole, 95)),
-            "max": int(whole.max()),
-            "cap": pages.max_tokens,
-            "cut_reviews": int((counts > lengths.kept_n).sum()),
-            "cut_tokens": int((counts - lengths.kept_n).sum()),
-            "histogram": {"edges": edges.tolist(), "counts": histogram.tolist()},
-        }
-    }
-
-
-def _best_achievable(prepared: Prepared) -> Facts | None:
-    """Scores of the rule that knows how the built-in shop works, on the test split."""
-    test = prepared.labelled(TEST)
-    truth = prepared.truth_n[test]
-    if len(prepared.labels.classes) != 2 or np.isnan(truth).any():
-        return None
-    return best_possible(truth, prepared.label_n[test])
 
 
 def _training(result: TrainResult, best_step: int, train_reviews: int) -> Facts:

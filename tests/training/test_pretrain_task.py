@@ -170,3 +170,20 @@ def test_splits_and_description_add_up(values, tmp_path):
     said = experiment.describe()
     assert f"{counts[0]} train" in said
     assert "15% of the tokens are hidden" in said
+
+
+def test_a_tokenizer_of_somebody_else_is_not_written_over(values, tmp_path):
+    theirs = tmp_path / "run" / "tokenizer" / "tokenizer.json"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("mine")
+    with pytest.raises(InputError, match="not this run's"):
+        build_pretrain(values, RunFolder(tmp_path / "run"))
+    assert theirs.read_text() == "mine"
+
+
+def test_a_tokenizer_that_was_half_written_is_learned_again(values, tmp_path):
+    experiment, run = ready(values, tmp_path / "run")
+    (run.tokenizer / "tokenizer.facts.json").write_text("{}")  # as a killed run leaves
+    (run.tokenizer / "tokenizer.json").write_text("half")
+    again, _ = ready(values, tmp_path / "run")
+    assert again.tokenizer.vocab_size == experiment.tokenizer.vocab_size

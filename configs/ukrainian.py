@@ -7,8 +7,8 @@ Command::
 
 It starts from the small encoder of ``configs/pretrain_ukrainian.py``, which must have
 been trained before. Where there is a network, XLM-R itself reads in its place with
-``--config.encoder.source=FacebookAI/xlm-roberta-base`` and
-``--config.optimizer.encoder_rate=2e-5``.
+``--config.encoder.source=FacebookAI/xlm-roberta-base``,
+``--config.optimizer.encoder_rate=2e-5`` and ``--config.pages.chunk_tokens=512``.
 Split: stratified 80/20, a tenth of the 80 for validation. How to read the scores:
 ``docs/ukrainian.md``.
 """
@@ -26,9 +26,12 @@ def get_config() -> ConfigDict:
     config.encoder.source = "runs/pretrain_ukrainian/encoder"
     config.encoder.hidden_dropout = config.encoder.attention_dropout = 0.1
     # XLM-R's own reading: the state of <s>, dropout, a dense layer.
-    config.reader.kind = "mean"  # over chunks; nearly all reviews are one
+    config.reader.kind = "mean"  # over the chunks of a long review
     config.reader.reads = "cls"
     config.optimizer.encoder_rate = 5e-4  # of a small encoder; XLM-R wants 2e-5
+    config.optimizer.warmup_steps = 10  # of about a hundred updates
+    config.optimizer.decay_every_steps = 25
+    config.optimizer.decay_factor = 0.7
     config.train.epochs = 3
     config.train.batch_reviews = 64
     return config

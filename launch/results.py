@@ -1,8 +1,8 @@
 """Keeps the results of runs: ``python -m launch.results --runs=runs/a,runs/b``.
 
 Writes JSON files and the pages ``sentiment.md``, ``marketing.md``, ``intention.md``,
-``forecasting.md`` and ``series.md`` into ``docs/results/``, every score beside its baselines and the
-command that made it. Forecasting runs that differ in their seed alone are one result.
+``forecasting.md`` and ``series.md`` into ``docs/results/``, every score beside its
+baselines and the command that made it. Forecasting runs that differ in their seed alone are one result.
 Runs of one config that ask another question of intention have results of their own:
 ``amazon_musical_horizon_days_30``, ``shop_intention_window_1``.
 
@@ -61,8 +61,9 @@ def main(argv: list[str]) -> None:
     }
     asked = [metrics for metrics in of_task["review"] if "intention" in metrics]
     compared = [metrics for metrics in of_task["review"] if is_marketing(metrics)]
+    others = [metrics for metrics in of_task["review"] if not is_marketing(metrics)]
     for metrics, write, page in (
-        (of_task["review"], write_review_results, "sentiment.md"),
+        (others, write_review_results, "sentiment.md"),
         (compared, write_marketing_results, "marketing.md"),
         (asked, write_intention_results, "intention.md"),
         (of_task["forecast"], write_forecast_results, "forecasting.md"),

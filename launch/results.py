@@ -2,9 +2,9 @@
 
 Writes JSON files and the pages ``sentiment.md``, ``marketing.md``, ``intention.md``,
 ``forecasting.md`` and ``series.md`` into ``docs/results/``, every score beside its
-baselines and the command that made it. Forecasting runs that differ in their seed alone are one result.
-Runs of one config that ask another question of intention have results of their own:
-``amazon_musical_horizon_days_30``, ``shop_intention_window_1``.
+baselines and the command that made it. Forecasting runs that differ in their seed alone
+are one result. Runs of one config that ask another question of intention have results
+of their own: ``amazon_musical_horizon_days_30``, ``shop_intention_window_1``.
 
 What the folder keeps already stays, unless a run replaces it; without ``--runs`` the
 pages are written again from what is kept.

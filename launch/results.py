@@ -74,8 +74,9 @@ def main(argv: list[str]) -> None:
     }
     asked = [metrics for metrics in of_task["review"] if "intention" in metrics]
     compared = [metrics for metrics in of_task["review"] if is_marketing(metrics)]
+    others = [metrics for metrics in of_task["review"] if not is_marketing(metrics)]
     for metrics, write, page in (
-        (of_task["review"], write_review_results, "sentiment.md"),
+        (others, write_review_results, "sentiment.md"),
         (compared, write_marketing_results, "marketing.md"),
         (asked, write_intention_results, "intention.md"),
         (of_task["forecast"], write_forecast_results, "forecasting.md"),

@@ -34,8 +34,7 @@ from reviewintent_jax.data.sources import require_source
 from reviewintent_jax.data.splits import SPLIT_NAMES, TEST, TRAIN
 from reviewintent_jax.data.subject_pages import check_window_fits
 from reviewintent_jax.data.tokens import ReviewTokenizer
-from reviewintent_jax.data.word_vectors import WordVectors, read_vectors
-from reviewintent_jax.data.words import Vocabulary, WordLookup, fit_vocabulary
+from reviewintent_jax.data.words import Vocabulary, WordLookup
 from reviewintent_jax.evaluation.slices import check_slices
 from reviewintent_jax.models.encoder import EncoderSpec
 from reviewintent_jax.models.history import HistorySpec
@@ -108,7 +107,10 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
     if config.encoder.weights == Weights.PRETRAINED:
         pretrained = load_encoder(config.encoder.source, sha256=config.encoder.sha256)
         params = {k: v for k, v in pretrained.params.items() if k != "pooler"}
-    words = _fit_words(config, prepared, tokenizer)
+    words = config.words.fit(prepared.store, prepared.reviews(TRAIN), tokenizer)
+    vectors = None  # a run that goes on has its own
+    if words is not None and identity is None:
+        vectors = config.words.first_vectors(words)
     classes = len(prepared.labels.classes)
     return Experiment(
         name=config.name,
@@ -119,47 +121,16 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
         tokenizer=tokenizer,
         pages=config.pages,
         augment=config.augment,
-        model=make_model(config, encoder, classes, history, _size(words)),
+        model=make_model(config, encoder, classes, history, words),
         encoder_params=params,
         words=words,
-        word_vectors=_first_vectors(config, words, resumed=identity is not None),
+        word_vectors=vectors,
         loss_spec=None if history is None else config.history.loss,
         optimizer=config.optimizer,
         train=config.train,
         evaluation=config.evaluation,
         mesh=mesh,
     )
-
-
-def _fit_words(
-    config: Config, prepared: Prepared, tokenizer: ReviewTokenizer
-) -> WordLookup | None:
-    """The words of the training reviews; None where the model reads none."""
-    choice = config.words
-    if choice.vectors is Vectors.NONE:
-        return None
-    vocabulary = fit_vocabulary(
-        prepared.store,
-        prepared.reviews(TRAIN),
-        tokenizer,
-        most=choice.most,
-        min_count=choice.min_count,
-    )
-    return WordLookup(tokenizer, vocabulary)
-
-
-def _size(words: WordLookup | None) -> int:
-    """Entries of a vocabulary; 0 where there is none."""
-    return 0 if words is None else len(words.vocabulary)
-
-
-def _first_vectors(
-    config: Config, words: WordLookup | None, *, resumed: bool
-) -> WordVectors | None:
-    """What the file of vectors says, if one is named; a resumed run has its own."""
-    if words is None or config.words.vectors is not Vectors.FILE or resumed:
-        return None
-    return read_vectors(config.words.path, words.vocabulary, config.words.features)
 
 
 def prepare_data(config: Config, run: RunFolder, engine: Engine) -> Prepared:
@@ -303,7 +274,7 @@ def load_trained(run: RunFolder) -> Trained:
     words = None
     if config.words.vectors is not Vectors.NONE:
         words = WordLookup(tokenizer, Vocabulary.load(run.words))
-    model = make_model(config, encoder, len(labels.classes), history, _size(words))
+    model = make_model(config, encoder, len(labels.classes), history, words)
     page = blank_page(
         tokenizer.special,
         config.pages,
@@ -380,7 +351,7 @@ def make_model(
     encoder: EncoderSpec,
     classes: int,
     history: HistorySpec | None,
-    words: int = 0,
+    words: WordLookup | None = None,
 ) -> ReviewIntent:
     """The network of a config around an encoder of such sizes.
 
@@ -389,7 +360,7 @@ def make_model(
       encoder: what its folder says; left out where the config wants no encoder.
       classes: of sentiment.
       history: what reads histories.
-      words: entries of the vocabulary of words; 0 where none are read.
+      words: those that have a vector; None where none are read.
 
     Raises:
       InputError: the encoder cannot read chunks as long as the config wants them.
@@ -414,7 +385,7 @@ def make_model(
         head_dropout=config.head.dropout,
         block_tokens=config.pages.chunk_tokens,
         history=history,
-        words=config.words.spec(words, choice.dtype) if words else None,
+        words=None if words is None else config.words.spec(words, choice.dtype),
         head_features=config.head.hidden_features,
     )
     return ReviewIntent(spec)

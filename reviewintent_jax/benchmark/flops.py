@@ -139,6 +139,9 @@ def _encoder(spec: EncoderSpec, tokens: int) -> list[_Products]:
 
 
 def _head(spec: ReviewIntentSpec, work: Work) -> list[_Products]:
+    """Of the head of sentiment, if there is one."""
+    if not spec.classes:
+        return []
     sizes = [spec.summary_features, spec.classes]
     if spec.head_features:
         sizes.insert(1, spec.head_features)

@@ -5,18 +5,22 @@ the two counts that word2vec's text files begin with. gzip and zstd are read as 
 """
 
 import logging
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from reviewintent_jax.data.opening import BROKEN_ARCHIVE, decompressed
-from reviewintent_jax.data.words import Vocabulary
+from reviewintent_jax.data.words import UNKNOWN, Vocabulary
 from reviewintent_jax.schema import InputError
 
 log = logging.getLogger("reviewintent")
 
 _PROBLEMS_SHOWN = 3
+_SHOWN = 30  # characters of a line
+_BLANKS = re.compile(r"[ \t]+")
+_NOTHING = np.zeros(0, np.float32)
 
 
 class WordVectors(NamedTuple):
@@ -25,7 +29,8 @@ class WordVectors(NamedTuple):
     Attributes:
       vector_vd: float32 vector of every word; NaN where the file has none.
       lines: lines of the file.
-      malformed: lines that are no word with so many numbers; they are left out.
+      malformed: lines that are no word with so many numbers; they are left out. Of a
+        word that the vocabulary lacks the numbers are counted, and not read.
       repeated: lines of words that came before; the first line counts.
     """
 
@@ -65,15 +70,15 @@ def read_vectors(
                 word, numbers = _parts(line, lines, path, features)
                 if lines == 1 and _is_count(word, numbers):
                     continue
-                vector = _vector(numbers, features)
                 sizes[len(numbers)] = sizes.get(len(numbers), 0) + 1
+                number = vocabulary.id_of(word)
+                vector = _vector(numbers, features, looked_for=number != UNKNOWN)
                 if vector is None:
                     malformed += 1
                     if len(problems) < _PROBLEMS_SHOWN:
-                        problems.append(f"line {lines} has {len(numbers)} fields")
+                        problems.append(f"line {lines}: {_shown(word, numbers)}")
                     continue
-                number = vocabulary.id_of(word)
-                if not number:
+                if number == UNKNOWN:
                     continue
                 if np.isnan(vector_vd[number, 0]):
                     vector_vd[number] = vector
@@ -108,14 +113,14 @@ def _parts(line: bytes, number: int, path: Path, features: int) -> tuple[str, li
     Some of GloVe's words have blanks in them, so numbers are counted from the end.
     """
     try:
-        text = line.decode("utf-8").rstrip()
+        text = line.decode("utf-8").strip(" \t\r\n")
     except UnicodeDecodeError as error:
         raise InputError(
             f"The word vectors are no text in UTF-8: {error.reason}.",
             where=f"{path}, line {number}",
             fix="Give the text file, not a binary one; or convert it to UTF-8.",
         ) from None
-    parts = text.split(" ")
+    parts = _BLANKS.split(text)  # words may hold blanks of other kinds
     if len(parts) - 1 > features:
         word = parts[: len(parts) - features]
         if not _is_number(word[-1]):
@@ -135,10 +140,24 @@ def _is_count(word: str, numbers: list[str]) -> bool:
     return word.isdecimal() and len(numbers) == 1 and numbers[0].isdecimal()
 
 
-def _vector(numbers: list[str], features: int) -> np.ndarray | None:
-    """The numbers, if there are so many and all are finite."""
+def _shown(word: str, numbers: list[str]) -> str:
+    """The beginning of a line, and how many numbers it should have."""
+    begun = " ".join([word, *numbers])[:_SHOWN]
+    return f"{begun!r}, {len(numbers)} fields after the word"
+
+
+def _vector(
+    numbers: list[str], features: int, *, looked_for: bool
+) -> np.ndarray | None:
+    """The numbers, if there are so many and all are finite.
+
+    Those of a word that nobody looks for are counted alone: reading them is what takes
+    the time.
+    """
     if len(numbers) != features:
         return None
+    if not looked_for:
+        return _NOTHING
     try:
         vector = np.array(numbers, np.float32)
     except ValueError:

@@ -37,11 +37,16 @@ def write_review_results(
     """
     sections = []
     for each in metrics:
-        text = json.dumps(each, indent=1, ensure_ascii=False) + "\n"
-        (folder / f"{each['name']}.json").write_text(text, "utf-8")
+        keep_metrics(each, folder)
         if each["systems"]:  # none where intention alone was learned
             sections.append(section(each, command_of(each["config"])))
     return write_page(folder / page, sections)
+
+
+def keep_metrics(metrics: Mapping[str, Any], folder: Path) -> None:
+    """Writes ``NAME.json`` of a run."""
+    text = json.dumps(metrics, indent=1, ensure_ascii=False) + "\n"
+    (folder / f"{metrics['name']}.json").write_text(text, "utf-8")
 
 
 def read_results(runs: Sequence[RunFolder]) -> list[dict[str, Any]]:

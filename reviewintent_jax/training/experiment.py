@@ -32,6 +32,7 @@ from reviewintent_jax.models.review_intent import (
     init_params,
 )
 from reviewintent_jax.schema import InputError, PageBatch
+from reviewintent_jax.training.describe import model_line, word_lines
 from reviewintent_jax.training.losses import (
     IntentionLossSpec,
     LossSums,
@@ -165,8 +166,8 @@ class Experiment:
             f"Labels: {self.prepared.labels.describe()}",
             *_order_lines(summary["rejected"]),
             *_intention_lines(summary.get("intention")),
-            _model_line(self.model.spec),
-            *_word_lines(self.words, self.word_vectors),
+            model_line(self.model.spec),
+            *word_lines(self.words, self.word_vectors),
             f"Updates: about {self.train.batch_reviews} reviews, packed in "
             f"{self.batch_pages()} pages of {self.pages.page_tokens} tokens",
             *describe_mesh(self.mesh),
@@ -316,33 +317,6 @@ def _settings(spec: ReviewIntentSpec) -> dict[str, Any]:
         settings["lstnet"] = settings.pop("reader")
     unused = ("history", None), ("words", None), ("head_features", 0)
     return {k: v for k, v in settings.items() if (k, v) not in unused}
-
-
-def _model_line(spec: ReviewIntentSpec) -> str:
-    """What the network is made of."""
-    encoder, parts = spec.encoder, [f"Model: {spec.title}"]
-    if encoder is not None:
-        size = f"{encoder.num_layers} x {encoder.hidden_size}"
-        parts.append(f"an encoder of the family {encoder.family} of {size}")
-    parts.append(f"{spec.classes} classes")
-    second = spec.history
-    more = f"; a second LSTNet, {second.classes} intentions" if second else ""
-    return ", ".join(parts) + more
-
-
-def _word_lines(words: WordLookup | None, vectors: WordVectors | None) -> list[str]:
-    """How many words have a vector, and where those come from."""
-    if words is None:
-        return []
-    known = len(words.vocabulary) - 1
-    line = f"Words: {known:,} of the training reviews have a vector of their own"
-    if vectors is None:
-        return [line]
-    left = f", {vectors.malformed:,} of {vectors.lines:,} lines left out"
-    return [
-        f"{line}, {vectors.found:,} begin with the file's"
-        + left * (vectors.malformed > 0)
-    ]
 
 
 def _scores(

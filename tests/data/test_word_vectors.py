@@ -42,13 +42,14 @@ def test_a_word_of_many_features_one_long_is_still_a_word(tmp_path):
 
 
 def test_broken_and_repeated_lines_are_counted_and_named(tmp_path, caplog):
-    content = f"{TIDY}\ntea 7 7\nrare 1\nrare 1 x\nrare nan 1\n. . . 5 6\n"
+    content = f"{TIDY}\ntea 7 7\nrare 1\nrare 1 x\nrare nan 1\n. . . 5\t6\n"
     with caplog.at_level(logging.WARNING, "reviewintent"):
         found = read_vectors(write(tmp_path, content), WORDS, 2)
     assert (found.malformed, found.repeated, found.found) == (4, 1, 3)
     assert found.vector_vd[1].tolist() == [1, 2.5]  # the first counts
     assert "4 lines are no word with 2 numbers" in caplog.text
-    assert "line 5" in caplog.text
+    assert "line 5: '', 0 fields" in caplog.text
+    assert "line 7: 'rare 1', 1 fields after the word" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -84,9 +84,9 @@ def add_training(config: ConfigDict) -> None:
             "encoder_rate": 2e-3,
             "head_rate": 2e-3,
             "history_rate": 0.0,  # there are no histories
-            "warmup_steps": 100,
-            "decay_every_steps": 100,
-            "decay_factor": 0.8,
+            "warmup_steps": 200,
+            "decay_every_steps": 500,
+            "decay_factor": 0.7,
             "weight_decay": 0.01,
             "clip_norm": 1.0,  # 0 = off
             "beta1": 0.9,
@@ -96,13 +96,13 @@ def add_training(config: ConfigDict) -> None:
     )
     config.train = ConfigDict(
         {
-            "epochs": 6,
+            "epochs": 10,
             "max_steps": 0,  # 0 = no limit
-            "batch_pages": 8,
+            "batch_pages": 4,  # small: a little text must give many updates
             "accumulate": 1,  # micro-batches in an update
             "validate_every_steps": 0,  # 0 = once an epoch
             "checkpoint_every_steps": 200,  # beside those at validations
-            "log_every_steps": 10,
+            "log_every_steps": 50,
             "patience": 0,  # validations without a better score; 0 = never stop early
             "prefetch": 4,  # batches prepared ahead
         }

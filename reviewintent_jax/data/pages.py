@@ -11,6 +11,7 @@ crosses the border of a block, so attention can be computed block by block.
 """
 
 import dataclasses
+from array import array
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -160,9 +161,9 @@ def plan_pages(
         for item in longest_first.tolist():
             packer.place(item, int(slot_length_n[item]))
     return PagePlan.of_slots(
-        review_n[np.array(packer.items, np.int64)],
-        np.array(packer.page_of, np.int64),
-        np.array(packer.start_of, np.int32),
+        review_n[np.asarray(packer.items, np.int64)],
+        np.asarray(packer.page_of, np.int64),
+        np.asarray(packer.start_of, np.int32),
         np.ones(len(packer.items), bool),
         pages=packer.pages,
         shuffle=shuffle,
@@ -180,10 +181,11 @@ class _Packer:
         self.spec = spec
         self.blocks = spec.page_tokens // spec.chunk_tokens
         self.pages = 0
-        self.items: list[int] = []
-        self.page_of: list[int] = []
-        self.start_of: list[int] = []
-        self._used: list[int] = []
+        # Arrays: a list of ten million numbers takes four times the memory.
+        self.items = array("q")
+        self.page_of = array("q")
+        self.start_of = array("i")
+        self._used = array("i")
         self._free: list[list[int]] = [[] for _ in range(spec.chunk_tokens + 1)]
         self._mask = 0
         # Empty blocks at the end of open pages, by how many: long reviews go there.

@@ -70,8 +70,12 @@ def read_kept(folder: Path) -> list[dict[str, Any]]:
         stored = json.loads(path.read_text("utf-8"))
         runs = stored if isinstance(stored, list) else [stored]
         # Measurements of time and memory lie there too, and have no config.
-        found += [run for run in runs if isinstance(run, dict) and "config" in run]
+        found += [run for run in runs if isinstance(run, dict) and _has_config(run)]
     return found
+
+
+def _has_config(run: dict[str, Any]) -> bool:
+    return isinstance(run.get("config"), Mapping)
 
 
 def write_page(path: Path, sections: Sequence[str]) -> Path:

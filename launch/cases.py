@@ -50,7 +50,7 @@ KIT = Kit(
     begin=begin_msdp,
     finish=write_msdp_outcome,
     again=_again,
-    summarise=summarise_msdp,
+    summarise=lambda metrics, run: summarise_msdp(metrics),
     report=write_msdp_report,
 )
 """How a run on declared sources is trained and scored again."""

@@ -49,7 +49,7 @@ def main(argv: list[str]) -> None:
     run = folder = RunFolder(Path(_WORKDIR.value))
     task = stored_task(run)
     if task is not TaskKind.REVIEW:
-        _refuse_review_flags()
+        _refuse_review_flags(task)
         return evaluate_with(KITS[task], run)
     trained = load_trained(run)
     run = folder = whole_run(run)
@@ -66,13 +66,16 @@ def main(argv: list[str]) -> None:
     say(f"Report: {write_report(folder)}")
 
 
-def _refuse_review_flags() -> None:
-    """Flags about reviews say nothing to a forecast."""
+def _refuse_review_flags(task: TaskKind) -> None:
+    """Flags about reviews say nothing to a forecast or a pre-training."""
+    kind, fix = "forecast", "; launch.predict --input=FILE forecasts from others"
+    if task is TaskKind.PRETRAIN:
+        kind, fix = "pre-training", ""
     for flag in (_DATA, _TEXT, _TITLE, _LABEL):
         if flag.value:
             raise InputError(
-                f"A forecast is scored on its own data; --{flag.name} does not apply.",
-                fix="Leave it out; launch.predict --input=FILE forecasts from others.",
+                f"A {kind} is scored on its own data; --{flag.name} does not apply.",
+                fix=f"Leave it out{fix}.",
             )
 
 
@@ -94,6 +97,7 @@ def _source(trained_on: SourceSpec, path: str) -> SourceSpec:
     """Text, title and label of another table, as in training; the rest goes unread."""
     columns = table_layout(expand_paths(path)[0]).columns
     title = _TITLE.value or (trained_on.title if trained_on.title in columns else "")
+    apart = trained_on.slice if trained_on.slice in columns else ""
     source = dataclasses.replace(
         trained_on,
         kind=SourceKind.TABLE,
@@ -104,6 +108,7 @@ def _source(trained_on: SourceSpec, path: str) -> SourceSpec:
         group="",
         time="",
         split="",
+        slice=apart,
     )
     try:
         check_columns(source.named_columns, columns, path)

@@ -39,7 +39,7 @@ KIT = Kit(
     begin=begin_forecast,
     finish=write_forecast_outcome,
     again=_again,
-    summarise=summarise_forecast,
+    summarise=lambda metrics, run: summarise_forecast(metrics),
     report=write_forecast_report,
 )
 """How a forecast is trained and scored again."""

@@ -43,7 +43,7 @@ KIT = Kit(
     begin=begin_heading,
     finish=write_heading_outcome,
     again=_again,
-    summarise=summarise_heading,
+    summarise=lambda metrics, run: summarise_heading(metrics),
     report=write_heading_report,
 )
 """How a run on reviews over time is trained and scored again."""

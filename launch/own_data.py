@@ -1,6 +1,6 @@
 """What train and evaluate do for every task that keeps a copy of its own data.
 
-Forecasts, headings and cases: what tells them apart is a :class:`Kit`.
+Forecasts, headings, cases, pre-training: what tells them apart is a :class:`Kit`.
 """
 
 import json
@@ -25,7 +25,7 @@ class Kit(NamedTuple):
       begin: (experiment, run); writes config and data.
       finish: (experiment, result, run, environment) -> metrics; scores and writes.
       again: (run, context) -> metrics; scores a finished run on its own data.
-      summarise: metrics -> lines for people.
+      summarise: (metrics, run) -> lines for people.
       report: run -> the report's path.
     """
 
@@ -34,7 +34,7 @@ class Kit(NamedTuple):
     begin: Callable[[Any, RunFolder], None]
     finish: Callable[..., Facts]
     again: Callable[[RunFolder, Facts], Facts]
-    summarise: Callable[[Facts], str]
+    summarise: Callable[[Facts, RunFolder], str]
     report: Callable[[RunFolder], Path]
 
 
@@ -47,10 +47,10 @@ def train_with(kit: Kit, values: Mapping[str, Any], workdir: str) -> None:
     kit.begin(experiment, run)
     say(experiment.describe())
     result = train(experiment, run)
-    say("Scoring the best model and its baselines ...")
+    say("Scoring the best model, and what it is compared with ...")
     metrics = kit.finish(experiment, result, run, runtime.environment())
     if hosts.is_first():
-        say(kit.summarise(metrics))
+        say(kit.summarise(metrics, run))
         say(f"Report: {kit.report(run)}")
 
 
@@ -59,5 +59,5 @@ def evaluate_with(kit: Kit, run: RunFolder) -> None:
     context = json.loads(run.metrics.read_text("utf-8"))
     context["environment"] = runtime.environment()
     metrics = kit.again(run, context)
-    say(kit.summarise(metrics))
+    say(kit.summarise(metrics, run))
     say(f"Report: {kit.report(run)}")

@@ -1,8 +1,8 @@
 """Trains and evaluates: ``python -m launch.train --config=configs/yelp.py``.
 
 The config says what: the sentiment of reviews, the next values of a numeric table,
-where the reviews of products are heading, or whether, for how much and when somebody
-buys, from texts, events and fields that the config declares.
+where the reviews of products are heading, an encoder from text without answers, or
+whether, for how much and when somebody buys, from sources that the config declares.
 
 Started again with the same command, a stopped run goes on where it was.
 """

@@ -15,6 +15,7 @@ from reviewintent_jax.build import begin_run, build_experiment, plain_values
 from reviewintent_jax.build_forecast import read_forecast_config
 from reviewintent_jax.build_heading import read_heading_config
 from reviewintent_jax.build_msdp import read_msdp_config
+from reviewintent_jax.build_pretrain import read_pretrain_config
 from reviewintent_jax.configuration import (
     Config,
     TaskKind,
@@ -39,14 +40,20 @@ def values():
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_config_fills_the_tree(name):
     config = importlib.import_module(f"configs.{name}").get_config()
-    if not config.data.path and config.data.get("kind", "table") == "table":
-        config.data.path = "reviews.csv"
+    if name == "msdp":  # which declares nothing yet
+        config.data.numbers, config.targets.value = ("age",), "worth"
+    table = config.data
+    if config.task == "msdp" and config.events.subject:
+        table = config.events
+    if not table.path and config.data.get("kind", "table") == "table":
+        table.path = "reviews.csv"
     values = plain_values(config)
     readers = {
         TaskKind.REVIEW: read_config,
         TaskKind.FORECAST: read_forecast_config,
         TaskKind.HEADING: read_heading_config,
         TaskKind.MSDP: read_msdp_config,
+        TaskKind.PRETRAIN: read_pretrain_config,
     }
     assert readers[task_of(values)](values).name == config.name
 

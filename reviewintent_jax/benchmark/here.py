@@ -40,7 +40,7 @@ def measure_here(
       pages: of an update, filled with tokens to the last.
       rounds: turns that each takes.
     """
-    dtype = jnp.dtype(model.spec.encoder.dtype)
+    dtype = model.spec.dtype
     runs = {
         "product": _product(dtype),
         "stream": _stream(),
@@ -112,6 +112,8 @@ def _full(model: ReviewIntent, config: Config, pages: int) -> PageBatch:
     """Pages without padding: a review in every chunk."""
     spec, rng = config.pages, np.random.default_rng(0)
     empty = empty_pages(pages, SpecialIds(2, 3, 0), spec)
+    assert model.spec.encoder is not None  # those that are measured have one
+    vocabulary = model.spec.encoder.vocab_size
     shape, chunk = (pages, spec.page_tokens), spec.chunk_tokens
     filled = min(spec.page_tokens // chunk, spec.slots)
     starts = np.zeros((pages, spec.slots), np.int32)
@@ -119,7 +121,7 @@ def _full(model: ReviewIntent, config: Config, pages: int) -> PageBatch:
     there = np.arange(spec.slots)[None] < filled
     step = np.broadcast_to(np.arange(spec.page_tokens), shape)
     return empty._replace(
-        token_ids_bt=rng.integers(1, model.spec.encoder.vocab_size, shape, np.int32),
+        token_ids_bt=rng.integers(1, vocabulary, shape, np.int32),
         segment_ids_bt=(step // chunk + 1).astype(np.int32),
         position_ids_bt=(step % chunk).astype(np.int32),
         slot_start_bk=starts,

@@ -24,6 +24,7 @@ from reviewintent_jax.data.pages import (
 )
 from reviewintent_jax.data.token_shards import TokenStore
 from reviewintent_jax.data.tokens import SpecialIds, TokenList
+from reviewintent_jax.data.words import WordLookup
 from reviewintent_jax.schema import PageBatch
 
 T = TypeVar("T")
@@ -102,7 +103,8 @@ class PageSource(NamedTuple):
     """What pages are made from: token ids (on disk or not), labels and weights.
 
     ``planner`` packs reviews one by one, or, where the fields have histories, subject
-    by subject (:class:`~reviewintent_jax.data.subject_pages.SubjectPlanner`).
+    by subject (:class:`~reviewintent_jax.data.subject_pages.SubjectPlanner`). ``words``
+    makes words of tokens, where the model reads them.
     """
 
     store: TokenStore | TokenList
@@ -110,6 +112,7 @@ class PageSource(NamedTuple):
     special: SpecialIds
     spec: PageSpec
     planner: Planner = plan_pages
+    words: WordLookup | None = None
 
 
 class TrainBatches:
@@ -219,6 +222,7 @@ class TrainBatches:
             source.special,
             source.spec,
             size=len(pages),
+            words_of=source.words,
         )
 
 
@@ -246,6 +250,7 @@ def eval_batches(
             source.special,
             source.spec,
             size=len(rows.source_n),
+            words_of=source.words,
         )
 
 

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from reviewintent_jax.models.dropout import Dropout
 from reviewintent_jax.models.heads import HazardHead, RegressionHead, SoftmaxHead
 from reviewintent_jax.models.lstnet import LSTNet
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
@@ -167,7 +168,7 @@ class StructuredEncoder(nn.Module):
             parts.append(embed(category_bc[:, c]))
         x_bf = jnp.concatenate(parts, axis=-1)
         x_bm = nn.gelu(nn.Dense(2 * spec.features, name="up")(x_bf))
-        x_bm = nn.Dropout(spec.dropout)(x_bm, deterministic=deterministic)
+        x_bm = Dropout(spec.dropout)(x_bm, deterministic=deterministic)
         return nn.Dense(spec.features, name="down")(x_bm)
 
 
@@ -180,7 +181,7 @@ class TextEncoder(nn.Module):
     def __call__(self, batch: CaseBatch, *, deterministic: bool) -> Float[Array, "b m"]:
         """Return the vector; ``deterministic`` turns dropout off."""
         text_bkd = jnp.asarray(batch.text_bkd)
-        dropped = nn.Dropout(self.spec.dropout)(text_bkd, deterministic=deterministic)
+        dropped = Dropout(self.spec.dropout)(text_bkd, deterministic=deterministic)
         x_bkm = nn.gelu(nn.Dense(self.spec.features, name="read")(dropped))
         there_bk = jnp.asarray(batch.text_there_bk)
         joined_bm, _ = MaskedAttention(places=True, name="texts")(x_bkm, there_bk)

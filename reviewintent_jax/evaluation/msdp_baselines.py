@@ -19,8 +19,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
-from reviewintent_jax.evaluation.intention_baselines import LEAVES, few_threads
+from reviewintent_jax.evaluation.intention_baselines import (
+    LEAVES,
+    boosted,
+    few_threads,
+    log_prob,
+)
 from reviewintent_jax.evaluation.msdp_metrics import Said
+from reviewintent_jax.evaluation.shuffled import score_shuffled, some_rows
 from reviewintent_jax.evaluation.survival import kaplan_meier_hazards
 from reviewintent_jax.schema import InputError
 
@@ -294,6 +300,30 @@ def _at_risk(
         parts.append(np.concatenate([x_nf[rows[risk]], number], axis=1))
         answers.append(here[risk].astype(np.float64))
     return np.concatenate(parts), np.concatenate(answers)
+
+
+def shuffled_answers(table: CaseTable) -> dict[str, Any] | None:
+    """AUC of boosted trees that were fitted on shuffled answers, which must be chance.
+
+    Returns:
+      See :func:`~reviewintent_jax.evaluation.shuffled.score_shuffled`; None where no
+      intent is asked or nothing but texts is read.
+    """
+    if "intent" not in table.tasks or not table.flat_nf.shape[1]:
+        return None
+    rng = np.random.default_rng(table.seed)
+    known = table.known(table.train_n, "intent")
+    rows = known[some_rows(len(known), rng)]
+    asked_n = table.asked_n
+
+    def answer(label_n: np.ndarray) -> np.ndarray:
+        model = boosted(LEAVES[0], ROUNDS // 3, table.seed)
+        with few_threads(len(rows)):
+            model.fit(table.flat_nf[rows], label_n)
+            return log_prob(model, table.flat_nf[asked_n], 2)
+
+    labels = table.intent_n[rows], table.intent_n[asked_n]
+    return score_shuffled(answer, *labels, ("no", "yes"), rng, "Boosted trees")
 
 
 def word_regression(table: CaseTable) -> Said | None:

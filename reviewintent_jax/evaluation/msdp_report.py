@@ -25,6 +25,7 @@ from reviewintent_jax.evaluation.msdp_summary import (
     QUESTIONS,
     TITLES,
     describe_cases,
+    shuffled_lines,
     systems_of,
     verdicts,
 )
@@ -55,7 +56,7 @@ def write_msdp_report(run: RunFolder) -> Path:
             titles={task: [TITLES[s] for s in SCORES[task]] for task in tables},
             tables=tables,
             verdicts=verdicts(metrics),
-            rows_said=describe_cases(metrics["data"]),
+            rows_said=describe_cases(metrics["data"]) + shuffled_lines(metrics),
             figures=_figures(run, metrics),
             learning=Markup(heading_learning(history, best_step)) if history else None,
             config=json.dumps(metrics.get("config", {}), indent=2, ensure_ascii=False),

@@ -12,6 +12,7 @@ from reviewintent_jax.evaluation.msdp_summary import (
     TITLES,
     describe_cases,
     fusion_lines,
+    shuffled_lines,
     systems_of,
     verdicts,
 )
@@ -57,7 +58,8 @@ def _section(metrics: dict[str, Any], command: str) -> str:
         lines += ["", *_table(metrics, task)]
     lines.append("")
     lines += [f"- {line}" for said in verdicts(metrics).values() for line in said]
-    lines += [f"- {line}" for line in fusion_lines(metrics)]
+    closing = fusion_lines(metrics) + shuffled_lines(metrics)
+    lines += [f"- {line}" for line in closing]
     return "\n".join([*lines, ""])
 
 

@@ -57,7 +57,7 @@ def summarise_msdp(metrics: Mapping[str, Any]) -> str:
             cells = (c.ljust(w) for c, w in zip(row, widths, strict=True))
             lines.append("  ".join(cells).rstrip())
     lines += [line for said in verdicts(metrics).values() for line in said]
-    lines += fusion_lines(metrics)
+    lines += fusion_lines(metrics) + shuffled_lines(metrics)
     return "\n".join(lines)
 
 
@@ -114,6 +114,18 @@ def fusion_lines(metrics: Mapping[str, Any]) -> list[str]:
         return []
     listed = ", ".join(f"{name} {means[name]:.2f}" for name in sources)
     return [f"Fusion weights, mean over complete test cases: {listed}."]
+
+
+def shuffled_lines(metrics: Mapping[str, Any]) -> list[str]:
+    """What learners of shuffled answers score, which must be chance."""
+    found = metrics.get("shuffled")
+    if not found or found["auc"]["value"] is None:
+        return []
+    odd = " Something of test may be known to training!" * found["suspicious"]
+    return [
+        f"Boosted trees fitted on shuffled answers: AUC {shown(found['auc'])}, which "
+        f"should hold 0.5.{odd}"
+    ]
 
 
 def describe_cases(facts: Mapping[str, Any]) -> list[str]:

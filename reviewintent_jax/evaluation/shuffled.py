@@ -45,11 +45,11 @@ def shuffled_labels(
       facts: of the boosted trees on true labels, whose settings are used.
 
     Returns:
-      See :func:`_shuffled`.
+      See :func:`score_shuffled`.
     """
     sides = labelled(sides, spec)
     rng = np.random.default_rng(spec.seed)
-    rows = _some(len(sides.train.label_n), rng)
+    rows = some_rows(len(sides.train.label_n), rng)
     train = sides.train.take(rows)
     train_nf, test_nf = window_features(train), window_features(sides.test)
 
@@ -60,7 +60,7 @@ def shuffled_labels(
             return log_prob(model, test_nf, len(classes))
 
     labels = train.label_n, sides.test.label_n
-    return _shuffled(answer, *labels, classes, rng, "Boosted trees")
+    return score_shuffled(answer, *labels, classes, rng, "Boosted trees")
 
 
 def shuffled_texts(
@@ -78,11 +78,11 @@ def shuffled_texts(
       spec: its seed is that of the shuffling.
 
     Returns:
-      See :func:`_shuffled`; None where no train anchor has a text with a word.
+      See :func:`score_shuffled`; None where no train anchor has a text with a word.
     """
     rng = np.random.default_rng(spec.seed)
     known = np.flatnonzero(label_n[0] != NO_LABEL)
-    rows = known[_some(len(known), rng)]
+    rows = known[some_rows(len(known), rng)]
     vectorizer = TfidfVectorizer(sublinear_tf=True, max_features=_WORDS)
     try:
         train_nf = vectorizer.fit_transform([texts[0][row] for row in rows])
@@ -96,17 +96,17 @@ def shuffled_texts(
             return log_prob(model, test_nf, len(classes))
 
     labels = label_n[0][rows], label_n[1]
-    return _shuffled(answer, *labels, classes, rng, "Word counts")
+    return score_shuffled(answer, *labels, classes, rng, "Word counts")
 
 
-def _some(rows: int, rng: np.random.Generator) -> np.ndarray:
+def some_rows(rows: int, rng: np.random.Generator) -> np.ndarray:
     """All rows, or as many as are enough."""
     if rows <= _ROWS:
         return np.arange(rows)
     return np.sort(rng.choice(rows, _ROWS, replace=False))
 
 
-def _shuffled(
+def score_shuffled(
     answer: Callable[[np.ndarray], np.ndarray],
     train_label_n: np.ndarray,
     test_label_n: np.ndarray,

@@ -17,7 +17,11 @@ from reviewintent_jax.data.msdp_specs import SOURCES, moment_text
 from reviewintent_jax.data.msdp_summaries import mean_values, recency_frequency
 from reviewintent_jax.data.splits import TEST, TRAIN, VALIDATION
 from reviewintent_jax.evaluation.calibration import fit_temperature
-from reviewintent_jax.evaluation.msdp_baselines import CaseTable, baselines
+from reviewintent_jax.evaluation.msdp_baselines import (
+    CaseTable,
+    baselines,
+    shuffled_answers,
+)
 from reviewintent_jax.evaluation.msdp_metrics import (
     Said,
     Truth,
@@ -201,7 +205,8 @@ def evaluate_msdp(
         return context
     trained = trained._replace(temperature=answers.temperature)
     row_n = data.targets(TEST)
-    systems = {"model": answers.test, **alone, **baselines(case_table(trained, data))}
+    table = case_table(trained, data)
+    systems = {"model": answers.test, **alone, **baselines(table)}
     if np.isfinite(data.cases.truth_n[row_n]).all():
         systems["best_possible"] = Said(chance_n=data.cases.truth_n[row_n])
     truth = truth_of(data, row_n)
@@ -210,6 +215,7 @@ def evaluate_msdp(
     drawn = {k: score_samples(truth, said, count_sn) for k, said in systems.items()}
     others = {name: each for name, each in drawn.items() if name != "model"}
     metrics = context | _facts(trained, data, answers)
+    metrics["shuffled"] = shuffled_answers(table)
     metrics["systems"] = {name: with_ends(each) for name, each in drawn.items()}
     metrics["differences"] = {
         name: differences(drawn["model"], each) for name, each in others.items()

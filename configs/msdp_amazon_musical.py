@@ -17,6 +17,7 @@ from configs import msdp
 def get_config() -> ConfigDict:
     config = msdp.get_config()
     config.name = "msdp_amazon_musical"
+    config.events.path = "amazon_musical/reviews.csv.gz"
     config.events.subject = "reviewerID"
     config.events.time = "unixReviewTime"
     config.events.item = "asin"

@@ -18,6 +18,7 @@ from configs import msdp
 def get_config() -> ConfigDict:
     config = msdp.get_config()
     config.name = "msdp_cdnow"
+    config.events.path = "cdnow/cdnow_master.txt.gz"
     config.events.header = ("customer", "date", "items", "dollars")
     config.events.subject = "customer"
     config.events.time = "date"

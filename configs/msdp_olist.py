@@ -18,6 +18,7 @@ from configs import msdp
 def get_config() -> ConfigDict:
     config = msdp.get_config()
     config.name = "msdp_olist"
+    config.data.path = "olist/orders.csv.gz"
     config.data.time = "order_purchase_timestamp"
     config.data.texts = ("review_comment_title", "review_comment_message")
     config.data.categories = ("product_category_name", "customer_state")

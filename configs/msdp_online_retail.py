@@ -18,6 +18,7 @@ from configs import msdp
 def get_config() -> ConfigDict:
     config = msdp.get_config()
     config.name = "msdp_online_retail"
+    config.events.path = "online_retail/online_retail.parquet"
     config.events.subject = "CustomerID"
     config.events.time = "InvoiceDate"
     config.events.order = "InvoiceNo"

@@ -17,6 +17,7 @@ from configs import msdp
 def get_config() -> ConfigDict:
     config = msdp.get_config()
     config.name = "msdp_womens_clothing"
+    config.data.path = "womens_clothing/reviews.csv.gz"
     config.data.subject = "Clothing ID"
     config.data.texts = ("Title", "Review Text")
     config.data.categories = ("Division Name", "Department Name", "Class Name")

@@ -42,11 +42,9 @@ def test_every_config_fills_the_tree(name):
     config = importlib.import_module(f"configs.{name}").get_config()
     if name == "msdp":  # which declares nothing yet
         config.data.numbers, config.targets.value = ("age",), "worth"
-    table = config.data
-    if config.task == "msdp" and config.events.subject:
-        table = config.events
-    if not table.path and config.data.get("kind", "table") == "table":
-        table.path = "reviews.csv"
+    has_events = config.task == "msdp" and config.events.path
+    if not config.data.path and config.data.get("kind", "table") == "table":
+        config.data.path = "" if has_events else "reviews.csv"
     values = plain_values(config)
     readers = {
         TaskKind.REVIEW: read_config,

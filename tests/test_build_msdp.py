@@ -40,12 +40,7 @@ COUNTS = {
 
 
 def config_of(name):
-    config = importlib.import_module(f"configs.{name}").get_config()
-    if name in ("msdp_olist", "msdp_womens_clothing"):
-        config.data.path = "rows.csv"
-    elif name != "msdp_members":
-        config.events.path = "events.csv"
-    return config
+    return importlib.import_module(f"configs.{name}").get_config()
 
 
 def fit_of(kinds, items, categories, numbers):

@@ -16,7 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from reviewintent_jax.data.blocks import BLOCK_CHARACTERS, BLOCK_ROWS, BlockSettings
+from reviewintent_jax.data.blocks import (
+    BLOCK_CHARACTERS,
+    BLOCK_ROWS,
+    BlockSettings,
+    block_names,
+    block_path,
+)
 from reviewintent_jax.data.checks import RejectionLog
 from reviewintent_jax.data.decide_intention import decide_for_scoring, decide_intention
 from reviewintent_jax.data.decide_sentiment import (
@@ -279,6 +285,9 @@ def _save(
 ) -> None:
     summary = _summary(taken, decided, log) | decided.summary
     save_prepared(folder, decided, taken, summary, fingerprint)
+    # Not before: whatever ends the stages after the blocks, they are made once.
+    for name in block_names(folder):
+        block_path(folder, name).unlink()
 
 
 def _summary(taken: Taken, decided: Decided, log: RejectionLog) -> dict[str, Any]:

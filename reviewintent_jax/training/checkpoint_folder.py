@@ -2,10 +2,13 @@
 
 import dataclasses
 import errno
+import logging
 
 from etils import epath
 
 from reviewintent_jax.schema import InputError, RunFolder
+
+log = logging.getLogger("reviewintent")
 
 _UNFINISHED = "*.orbax-checkpoint-tmp*"
 
@@ -89,6 +92,8 @@ def remove_unfinished(folder: epath.Path) -> None:
     Done here and not by Orbax, whose managers do it in threads that trip over each
     other and over folders that have just gone.
     """
-    if folder.exists():
-        for path in folder.glob(_UNFINISHED):
-            path.rmtree()
+    if not folder.exists():
+        return
+    for path in folder.glob(_UNFINISHED):
+        log.warning("%s was not finished and is removed; those before stay.", path)
+        path.rmtree()

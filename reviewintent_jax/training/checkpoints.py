@@ -22,7 +22,12 @@ import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 
-from reviewintent_jax.schema import InputError, RunFolder, setting_leaves
+from reviewintent_jax.schema import (
+    InputError,
+    RunFolder,
+    TransientError,
+    setting_leaves,
+)
 from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoint_folder import (
     finished_steps,
@@ -71,6 +76,8 @@ class Checkpoints:
         return self
 
     def __exit__(self, kind: type | None, *error: object) -> None:
+        if _others_may_be_gone(kind):
+            return  # waiting for them would hide what happened
         with self._writing("the last"):
             try:
                 self._latest.close()
@@ -83,7 +90,7 @@ class Checkpoints:
         """Saves the full state in the background; the caller may go on at once.
 
         Raises:
-          InputError: the disk is full, now or at the save before; what was saved
+          TransientError: the disk is full, now or at the save before; what was saved
             earlier is intact.
         """
         step = int(state.step)
@@ -105,7 +112,7 @@ class Checkpoints:
         """Waits until everything is safe.
 
         Raises:
-          InputError: the disk is full.
+          TransientError: the disk is full.
         """
         with self._writing("the last"):
             self._latest.wait_until_finished()
@@ -117,7 +124,7 @@ class Checkpoints:
         validates again and writes the same.
 
         Raises:
-          InputError: the disk is full.
+          TransientError: the disk is full.
         """
         step = int(state.step)
         if step in self._best.all_steps():
@@ -138,11 +145,12 @@ class Checkpoints:
         except Exception as error:
             if not is_full(error):
                 raise
-            raise InputError(
+            raise TransientError(
                 f"The disk is full: of the checkpoints, {which} could not be written. "
                 "Those that were finished earlier are intact.",
                 where=str(self._root),
-                fix="Make room, and start the same command again.",
+                fix="Make room, and start the same command again: it goes on from the "
+                "newest that is whole.",
             ) from error
 
     def restore(self, fresh: TrainState) -> tuple[TrainState, Tracker]:
@@ -226,6 +234,13 @@ class Checkpoints:
                 where=str(self._root),
                 fix="Use the same settings, or give --workdir a new folder.",
             )
+
+
+def _others_may_be_gone(kind: type | None) -> bool:
+    """Whether an error may come of a process that has ended."""
+    if kind is None or hosts.count() == 1:
+        return False
+    return issubclass(kind, Exception) and not issubclass(kind, InputError)
 
 
 def _alone() -> ocp.options.MultiprocessingOptions:

@@ -10,7 +10,7 @@ import orbax.checkpoint as ocp
 import pytest
 from etils import epath
 
-from reviewintent_jax.schema import InputError, RunFolder
+from reviewintent_jax.schema import InputError, RunFolder, TransientError
 from reviewintent_jax.training.checkpoint_folder import CheckpointSpec
 from reviewintent_jax.training.checkpoints import (
     FRESH,
@@ -165,7 +165,7 @@ def test_a_full_disk_is_told_and_the_checkpoint_before_stays(tmp_path):
     noise = jax.random.normal(jax.random.key(0), (600, 500))  # does not compress
     big = state(2)._replace(params={"kernel": noise})
     try:
-        said = pytest.raises(InputError, match="disk is full")
+        said = pytest.raises(TransientError, match="disk is full")
         with said, Checkpoints(run, IDENTITY) as checkpoints:
             resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
             checkpoints.save(big, FRESH)

@@ -29,9 +29,11 @@ from reviewintent_jax.schema import (
     setting_leaves,
 )
 from reviewintent_jax.training import hosts
+from reviewintent_jax.training.checkpoint_copies import BucketCopies
 from reviewintent_jax.training.checkpoint_folder import (
     finished_steps,
     first_line,
+    is_copied,
     is_full,
     remove_unfinished,
     root_of,
@@ -59,9 +61,13 @@ class Checkpoints:
     def __init__(self, run: RunFolder, identity: dict[str, Any]) -> None:
         self._root = root_of(run)
         self._identity = identity
+        self._copies = _copies_of(run) if hosts.is_first() else None
         if hosts.is_first():
             for folder in ("latest", "best"):
                 remove_unfinished(self._root / folder)
+        if self._copies is not None:
+            self._copies.fetch()
+            self._copies.start()
         hosts.wait("clean")
         self._latest = ocp.CheckpointManager(
             self._root / "latest",
@@ -85,6 +91,8 @@ class Checkpoints:
             except Exception:
                 if kind is None:  # otherwise the first error is the one to tell
                     raise
+        if self._copies is not None:
+            self._copies.close()
 
     def save(self, state: TrainState, tracker: Tracker) -> None:
         """Saves the full state in the background; the caller may go on at once.
@@ -116,6 +124,8 @@ class Checkpoints:
         """
         with self._writing("the last"):
             self._latest.wait_until_finished()
+        if self._copies is not None:
+            self._copies.copy()
 
     def save_best(self, state: TrainState) -> None:
         """Saves the parameters as the best so far, and waits until they are safe.
@@ -236,6 +246,18 @@ class Checkpoints:
             )
 
 
+def _copies_of(run: RunFolder) -> BucketCopies | None:
+    """What keeps copies of a run's checkpoints; None where nothing has to."""
+    return BucketCopies(root_of(run), run.elsewhere) if is_copied(run) else None
+
+
+def _opened(run: RunFolder) -> epath.Path:
+    """Where checkpoints lie, with those that so far lie in a bucket alone."""
+    if is_copied(run) and hosts.is_first():
+        BucketCopies(root_of(run), run.elsewhere).fetch()
+    return root_of(run)
+
+
 def _others_may_be_gone(kind: type | None) -> bool:
     """Whether an error may come of a process that has ended."""
     if kind is None or hosts.count() == 1:
@@ -284,12 +306,12 @@ def _newest_identity(folder: epath.Path) -> dict[str, Any] | None:
 
 def has_checkpoint(run: RunFolder) -> bool:
     """Whether a run can be resumed; a folder that was not finished does not count."""
-    return bool(finished_steps(root_of(run) / "latest"))
+    return bool(finished_steps(_opened(run) / "latest"))
 
 
 def stored_identity(run: RunFolder) -> dict[str, Any] | None:
     """What the run began with, as its newest checkpoint keeps it; None without one."""
-    return _newest_identity(root_of(run) / "latest")
+    return _newest_identity(_opened(run) / "latest")
 
 
 def restore_best(run: RunFolder, params: Any) -> tuple[Any, int]:
@@ -302,7 +324,7 @@ def restore_best(run: RunFolder, params: Any) -> tuple[Any, int]:
     Raises:
       InputError: the folder holds no finished checkpoint, or one of another model.
     """
-    folder = root_of(run) / "best"
+    folder = _opened(run) / "best"
     missing = InputError(
         "This run holds no trained model yet.",
         where=str(run.root),

@@ -150,10 +150,10 @@ def scored_rows(trained, path):
     """What ``launch.predict`` says of the shop, at temperature 1."""
     source = trained.data.source
     scorer = make_scorer(trained, source)._replace(temperature=1.0)
-    layout = TableLayout(TableFormat.CSV, source_columns(source), None)
+    layout = TableLayout(TableFormat.JSONL, source_columns(source), None)
     with open_writer(str(path), layout, scorer.added_columns()) as writer:
         score_table(scorer, read_rows(source), writer)
-    return pd.read_parquet(path)
+    return pd.read_json(path, lines=True)
 
 
 @pytest.mark.slow
@@ -179,7 +179,7 @@ def test_a_run_that_reads_words_answers_on_its_own_and_goes_on(tiny, tmp_path):
 
     report = write_report(run).read_text("utf-8")
     assert TITLES["marketing_parallel"] in report
-    said = scored_rows(trained, tmp_path / "scored.parquet")
+    said = scored_rows(trained, tmp_path / "scored.jsonl")
     assert len(said) == tiny.data.shop_rows
     wanted = probabilities(ours, 1.0)[:, 1]
     rows = experiment.prepared.row_n[test]

@@ -158,7 +158,7 @@ class ReaderChoice:
         """The reader; ``lstnet`` where that is chosen."""
         if self.kind is EncoderReader.LSTNET:
             return lstnet
-        settings = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        settings: dict[str, Any] = dict(vars(self))
         return ReaderSpec(**settings | {"kind": ReaderKind(self.kind.value)})
 
 

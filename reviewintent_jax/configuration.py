@@ -158,8 +158,15 @@ class ReaderChoice:
         """The reader; ``lstnet`` where that is chosen."""
         if self.kind is EncoderReader.LSTNET:
             return lstnet
-        settings: dict[str, Any] = dict(vars(self))
-        return ReaderSpec(**settings | {"kind": ReaderKind(self.kind.value)})
+        return ReaderSpec(
+            kind=ReaderKind(self.kind.value),
+            reads=self.reads,
+            features=self.features,
+            layers=self.layers,
+            bidirectional=self.bidirectional,
+            kernel_sizes=self.kernel_sizes,
+            dropout=self.dropout,
+        )
 
 
 class Vectors(enum.StrEnum):

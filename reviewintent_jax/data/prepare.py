@@ -318,10 +318,11 @@ def _fingerprint(
     ``source`` stands in for what the source is, where it is not on this machine.
     """
     vocabulary = hashlib.sha256()
-    for name in TOKENIZER_FILES if tokenizer is not None else ():
-        path = tokenizer.folder / name
-        if path.is_file():
-            vocabulary.update(path.read_bytes())
+    if tokenizer is not None:
+        for name in TOKENIZER_FILES:
+            path = tokenizer.folder / name
+            if path.is_file():
+                vocabulary.update(path.read_bytes())
     settings = json.loads(json.dumps(dataclasses.asdict(spec)))
     # Settings younger than the first runs count where they are used: a run that was
     # begun without them goes on.

@@ -110,7 +110,7 @@ def _pieces(batch: Any, pieces: int, mesh: Mesh) -> Any:
     spread = NamedSharding(mesh, PartitionSpec(None, *BATCH))
 
     def cut(x: jax.Array) -> jax.Array:
-        split = x.reshape(pieces, -1, *x.shape[1:])
+        split = x.reshape(pieces, len(x) // pieces, *x.shape[1:])
         return jax.lax.with_sharding_constraint(split, spread)
 
     return jax.tree.map(cut, batch)

@@ -107,7 +107,7 @@ def test_mistakes_are_answered_with_a_sentence(trained, tmp_path, changes, said)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert b"Traceback" not in done.stderr
-    assert not list((tmp_path / "new").iterdir())
+    assert not list((tmp_path / "new").glob("*"))
 
 
 def test_results_are_kept_beside_the_command(trained, tmp_path):

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 
 from reviewintent_jax.models import attention
 from reviewintent_jax.models.activations import Activation, activate
+from reviewintent_jax.models.dropout import Dropout, kept
 from reviewintent_jax.models.encoder_spec import (
     INITIAL_STD,
     ComputeDtype,
@@ -115,7 +116,8 @@ class Embeddings(nn.Module):
                 f"{spec.family} has no token types, yet type ids were given."
             )
         embedded_td = Norm(spec, name="norm")(sum_td)
-        return nn.Dropout(spec.hidden_dropout)(embedded_td, deterministic)
+        drop = Dropout(spec.hidden_dropout)
+        return drop(embedded_td, deterministic=deterministic)
 
 
 class SelfAttention(nn.Module):
@@ -158,8 +160,7 @@ class SelfAttention(nn.Module):
         if deterministic or rate == 0:
             return None
         shape = (*shape[:3], self.block_tokens)
-        kept_ghij = jax.random.bernoulli(self.make_rng("dropout"), 1 - rate, shape)
-        return kept_ghij / (1 - rate)
+        return kept(self.make_rng("dropout"), shape, rate)
 
 
 class FeedForward(nn.Module):
@@ -191,10 +192,12 @@ class Layer(nn.Module):
         spec = self.spec
         attend = SelfAttention(spec, self.block_tokens, name="attention")
         added_td = attend(x_td, segment_ids_t, deterministic=deterministic)
-        added_td = nn.Dropout(spec.attention_output_dropout)(added_td, deterministic)
+        drop = Dropout(spec.attention_output_dropout)
+        added_td = drop(added_td, deterministic=deterministic)
         x_td = Norm(spec, name="attention_norm")(x_td + added_td)
         added_td = FeedForward(spec, name="feed_forward")(x_td)
-        added_td = nn.Dropout(spec.hidden_dropout)(added_td, deterministic)
+        drop = Dropout(spec.hidden_dropout)
+        added_td = drop(added_td, deterministic=deterministic)
         return Norm(spec, name="output_norm")(x_td + added_td)
 
 

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from reviewintent_jax.models.dropout import Dropout
 from reviewintent_jax.models.slots import last_steps
 
 
@@ -54,7 +55,7 @@ class SkipFusion(nn.Module):
             phases = last_steps(skip_btr, *place, self.period)
             phases = phases.reshape(*phases.shape[:-2], -1)
             last_bkr = jnp.concatenate([last_bkr, phases], axis=-1)
-        dropped = nn.Dropout(self.dropout)(last_bkr, deterministic=deterministic)
+        dropped = Dropout(self.dropout)(last_bkr, deterministic=deterministic)
         fused_bkm = _dense(self.features, self.dtype, "dense")(dropped)
         return fused_bkm.astype(jnp.float32)
 
@@ -111,7 +112,7 @@ class AttentionFusion(nn.Module):
             preferred_element_type=jnp.float32,
         )
         both = jnp.concatenate([context_bkr, last_bkr], axis=-1)
-        dropped = nn.Dropout(self.dropout)(both, deterministic=deterministic)
+        dropped = Dropout(self.dropout)(both, deterministic=deterministic)
         fused_bkm = _dense(self.features, self.dtype, "dense")(dropped)
         return fused_bkm.astype(jnp.float32), weight_bkt
 
@@ -152,7 +153,7 @@ class TrendFusion(nn.Module):
         h_bkc = last_steps(convolved_btc, *place, 1)[..., 0, :].astype(jnp.float32)
         s_bkr = last_steps(recurrent_btr, *place, 1)[..., 0, :]
         both = jnp.concatenate([h_bkc, s_bkr], axis=-1)
-        both = nn.Dropout(self.dropout)(both, deterministic=deterministic)
+        both = Dropout(self.dropout)(both, deterministic=deterministic)
         h_bkc = both[..., : h_bkc.shape[-1]]
         trend_bkm = _dense(self.features, self.dtype, "trend", bias=False)(h_bkc)
         asked = jnp.tanh(_dense(self.features, self.dtype, "joint", bias=False)(both))

@@ -6,6 +6,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from reviewintent_jax.models.dropout import Dropout
+
 
 class SoftmaxHead(nn.Module):
     """Dropout, then one dense layer: the logits that a softmax turns into classes.
@@ -25,7 +27,7 @@ class SoftmaxHead(nn.Module):
         self, summary_bkm: Float[Array, "*b k m"], *, deterministic: bool
     ) -> Float[Array, "*b k y"]:
         """Return float32 logits; ``deterministic`` turns dropout off."""
-        dropped = nn.Dropout(self.dropout)(summary_bkm, deterministic=deterministic)
+        dropped = Dropout(self.dropout)(summary_bkm, deterministic=deterministic)
         logits = nn.Dense(
             self.classes,
             dtype=self.dtype,

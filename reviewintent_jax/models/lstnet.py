@@ -21,6 +21,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from reviewintent_jax.models.dropout import Dropout
 from reviewintent_jax.models.fusion import AttentionFusion, SkipFusion, TrendFusion
 from reviewintent_jax.models.lstnet_spec import Fusion, LSTNetSpec, Padding
 from reviewintent_jax.models.recurrent import GRU, LSTM
@@ -207,8 +208,8 @@ class LSTNet(nn.Module):
         position_bt = jnp.maximum(position_bt - lost, -1)
         convolved_btc = jnp.where((position_bt >= 0)[..., None], convolved_btc, 0)
 
-        drop = nn.Dropout(spec.dropout, deterministic=deterministic)
-        dropped_btc = drop(convolved_btc)
+        drop = Dropout(spec.dropout)
+        dropped_btc = drop(convolved_btc, deterministic=deterministic)
         recurrent_btr = self._recurrent(dropped_btc, position_bt)
         skip_btr = None
         if spec.fusion is Fusion.SKIP:

@@ -117,7 +117,9 @@ class _Trainer:
         self._tokenizer, self._spec = tokenizer, spec
         used = np.concatenate([prepared.labelled(s) for s in (TRAIN, VALIDATION, TEST)])
         self._texts = dict(zip(used.tolist(), prepared.texts(used), strict=True))
-        self._optimizer, self._schedule = _optimizer(torch, model, spec.optimizer)
+        self._optimizer, self._schedule = make_torch_optimizer(
+            torch, model, spec.optimizer
+        )
 
     def train_epoch(self, epoch: int, most: int) -> int:
         """Trains on ``most`` reviews, or all there are; returns how many they were."""
@@ -174,7 +176,9 @@ class _Trainer:
         )
 
 
-def _optimizer(torch: Any, model: Any, spec: OptimizerSpec) -> tuple[Any, Any]:
+def make_torch_optimizer(
+    torch: Any, model: Any, spec: OptimizerSpec, *, fused: bool = False
+) -> tuple[Any, Any]:
     """AdamW with our rates: decay for matrices, none for vectors; our staircase."""
     groups: dict[tuple[float, float], list] = {}
     for name, parameter in model.named_parameters():
@@ -188,6 +192,7 @@ def _optimizer(torch: Any, model: Any, spec: OptimizerSpec) -> tuple[Any, Any]:
         ],
         betas=(spec.beta1, spec.beta2),
         eps=spec.epsilon,
+        fused=fused or None,
     )
 
     def factor(count: int) -> float:

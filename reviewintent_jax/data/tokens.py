@@ -15,7 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from tokenizers import BertWordPieceTokenizer, Tokenizer
 
+from reviewintent_jax.data.ids import SpecialIds, TokenList
 from reviewintent_jax.schema import InputError
+
+__all__ = ["ReviewTokenizer", "SpecialIds", "TokenList"]
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -33,14 +36,6 @@ _NO_PIECE = re.compile(
     r"|<?madeupword\d+>?"
 )
 """Entries that stand for no piece of text; vocab.txt does not mark them as special."""
-
-
-class SpecialIds(NamedTuple):
-    """Ids that frame every chunk: ``first`` body ``last``; ``pad`` fills the page."""
-
-    first: int
-    last: int
-    pad: int
 
 
 class ReviewTokenizer:
@@ -147,26 +142,3 @@ def _special_ids(tokenizer: Tokenizer, folder: Path) -> SpecialIds:
             fix="Use the tokenizer that belongs to a BERT, RoBERTa or XLM-R model.",
         )
     return SpecialIds(framed[0], framed[1], pad)
-
-
-class TokenList:
-    """Ids of a few reviews in memory; reads like a store on disk
-    (:class:`~reviewintent_jax.data.token_shards.TokenStore`).
-    """
-
-    def __init__(self, ids: Sequence[np.ndarray]) -> None:
-        self._ids = ids
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        return self._ids[index]
-
-    def read(self, reviews: Sequence[int] | np.ndarray) -> list[np.ndarray]:
-        """int32 ids of some reviews, in the order asked for."""
-        return [self._ids[index] for index in reviews]
-
-    def lengths(self) -> np.ndarray:
-        """Number of ids of every review, int64, special tokens not counted."""
-        return np.array([len(ids) for ids in self._ids], np.int64)

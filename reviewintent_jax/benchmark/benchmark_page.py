@@ -1,0 +1,2 @@
+def benchmark_page(r): return ""
+def benchmark_plots(r): return {}

@@ -30,6 +30,7 @@ def get_config() -> ConfigDict:
             "LSTNet headings": "shop_series",
         }
     )
+    config.shop_rows = 6_000  # of the built-in shop, where that is read
     config.data = ConfigDict(  # files of configs/ -> their data in REVIEWINTENT_DATA
         {
             "exchange_rate": "lstnet/exchange_rate.txt.gz",

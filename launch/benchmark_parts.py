@@ -125,6 +125,8 @@ def _values(config: Any, file: str, **changes: Any) -> dict[str, Any]:
     own = importlib.import_module(f"configs.{file}").get_config()
     dotted = {name.replace("__", "."): value for name, value in changes.items()}
     own.update_from_flattened_dict(dotted)
+    if own.data.get("kind") == "shop":
+        own.data.shop_rows = config.shop_rows
     if file in config.data:
         data = os.environ.get("REVIEWINTENT_DATA", "")
         own.data.path = str(Path(data) / config.data[file])

@@ -21,7 +21,7 @@ from reviewintent_jax.data.prepare import DataSpec
 from reviewintent_jax.data.sources import SourceSpec
 from reviewintent_jax.data.splits import SplitSpec
 from reviewintent_jax.evaluation.evaluate import EvaluationSpec
-from reviewintent_jax.models.encoder import ComputeDtype
+from reviewintent_jax.models.encoder_spec import AttentionPath, ComputeDtype
 from reviewintent_jax.models.history import HistorySpec
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.schema import InputError, check_seed
@@ -37,6 +37,7 @@ _LATER["data"] = {"date_order": "iso"}  # runs read some such dates, and some wr
 _LATER["intention"] = NO_INTENTION
 _LATER["checkpoints"] = {"folder": ""}
 _LATER["optimizer"] = {"history_rate": 0.0}
+_LATER["encoder"] = {"attention": "xla"}
 _LATER["prepared"] = {"folder": ""}
 _LATER["mesh"] = {"data": 1, "fsdp": 1, "tensor": 1}
 _LATER["history"] = {
@@ -81,6 +82,7 @@ class EncoderChoice:
       dtype: of activations; parameters stay float32.
       hidden_dropout: in [0, 1); -1 = as the encoder's config.json says.
       attention_dropout: in [0, 1); -1 = as the encoder's config.json says.
+      attention: what computes attention; the numbers are the same, up to rounding.
     """
 
     source: str
@@ -89,6 +91,15 @@ class EncoderChoice:
     dtype: ComputeDtype
     hidden_dropout: float
     attention_dropout: float
+    attention: AttentionPath
+
+    def __post_init__(self) -> None:
+        if self.attention is AttentionPath.CUDNN_LENGTHS:
+            raise InputError(
+                "encoder.attention cannot be cudnn_lengths: pages hold several reviews, "
+                "and it would mix them.",
+                fix="Choose of: xla, cudnn, pallas.",
+            )
 
 
 @dataclasses.dataclass(frozen=True)

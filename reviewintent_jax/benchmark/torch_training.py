@@ -6,13 +6,13 @@ a batch is padded to its longest review, and either shuffled (``grouped=False``)
 of reviews alike in length, as ``group_by_length`` of transformers' trainer does it.
 """
 
-import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from reviewintent_jax.benchmark.peer_batches import length_batches
 from reviewintent_jax.benchmark.peers import make_torch_optimizer
 from reviewintent_jax.benchmark.timing import timed
 from reviewintent_jax.benchmark.torch_twin import import_torch, make_classifier
@@ -23,8 +23,6 @@ from reviewintent_jax.data.splits import TRAIN
 from reviewintent_jax.data.tokens import ReviewTokenizer
 from reviewintent_jax.models.pretrained import resolve_folder
 from reviewintent_jax.schema import RunFolder
-
-_POOL = 50  # batches that are sorted by length together, as in transformers' trainer
 
 
 def measure_torch_training(
@@ -117,23 +115,9 @@ class _Trainer:
 
     def batches(self, *, grouped: bool) -> Iterator[np.ndarray]:
         """Endless batches of numbers of reviews."""
-        size = self._config.train.batch_reviews
         lengths = np.array([len(ids) for ids in self._ids])
-        for epoch in itertools.count():
-            random = np.random.default_rng([self._config.seed, epoch])
-            order = random.permutation(len(self._ids))
-            if grouped:
-                order = np.concatenate(
-                    [
-                        pool[np.argsort(lengths[pool], kind="stable")]
-                        for pool in np.split(
-                            order, range(_POOL * size, len(order), _POOL * size)
-                        )
-                    ]
-                )
-            found = np.split(order, range(size, len(order), size))
-            for place in random.permutation(len(found)):
-                yield found[place]
+        size, seed = self._config.train.batch_reviews, self._config.seed
+        return length_batches(lengths, size, grouped=grouped, seed=seed)
 
     def update(self, batch: np.ndarray) -> tuple[int, int, int]:
         """Makes an update; returns its reviews, their tokens and places for those."""

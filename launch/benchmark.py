@@ -8,11 +8,9 @@ are compared with is installed by ``pip install '.[bench]'``; what is absent is 
 as absent.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
-from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from launch import runtime

@@ -96,8 +96,8 @@ class EncoderChoice:
     def __post_init__(self) -> None:
         if self.attention is AttentionPath.CUDNN_LENGTHS:
             raise InputError(
-                "encoder.attention cannot be cudnn_lengths: pages hold several reviews, "
-                "and it would mix them.",
+                "encoder.attention cannot be cudnn_lengths: it would mix the reviews "
+                "of a page.",
                 fix="Choose of: xla, cudnn, pallas.",
             )
 

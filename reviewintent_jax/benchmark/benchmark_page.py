@@ -84,9 +84,9 @@ def _machine(parts: Parts) -> str:
     if loads:
         busy = (
             f" Before the parts, {figure(min(loads))} to {figure(max(loads))} programs "
-            "wanted a core; above 0 to 1, others were at work beside the benchmark, and "
-            "seconds are longer than on an idle machine. The figure of each part is in "
-            "the JSON file."
+            "wanted a core. Where that is more than one, others were at work beside "
+            "the benchmark, and seconds are longer than on an idle machine; each part "
+            "says so in the JSON file."
         )
     peak = ""
     if "peaks" in parts:
@@ -142,9 +142,21 @@ def _claimed(parts: Parts) -> str:
     parameters = sum(facts["parameters"].values()) / 1e6
     flops = sum(facts["flops"].values()) / 1e9
     tokens = facts["tokens"]
-    ours = ("ours, counted", figure(parameters), figure(flops), "see below", "see below")
+    ours = (
+        "ours, counted",
+        figure(parameters),
+        figure(flops),
+        "see below",
+        "see below",
+    )
     rows = [
-        (name, *(figure(said[key]) for key in ("parameters_m", "gflops", "ms", "training_s")))
+        (
+            name,
+            *(
+                figure(said[key])
+                for key in ("parameters_m", "gflops", "ms", "training_s")
+            ),
+        )
         for name, said in facts["claimed"].items()
     ]
     heads = ("data", "parameters, M", "GFLOP an answer", "inference, ms", "training, s")
@@ -152,13 +164,13 @@ def _claimed(parts: Parts) -> str:
     largest = max(said["parameters_m"] for said in facts["claimed"].values())
     words = (
         f"What the paper prints ({facts['source']}) beside {facts['encoder']} with our "
-        f"LSTNet at {tokens} tokens. {figure(shortest)} GFLOP is what {facts['encoder']} "
-        f"needs for about {round(tokens * shortest / flops)} tokens, not for a review of "
-        f"{tokens}, whatever a multiplication and an addition count as (as one: "
-        f"{figure(flops / 2)}). {figure(largest)} M parameters are "
-        f"{largest / parameters:.1f} times those of the model that it describes; and the "
-        "parameters of one network cannot differ by data set, as they do in its table. "
-        "Its device is not named with its times.\n"
+        f"LSTNet at {tokens} tokens. {figure(shortest)} GFLOP is what "
+        f"{facts['encoder']} needs for about {round(tokens * shortest / flops)} "
+        f"tokens, not for a review of {tokens}, whatever a multiplication and an "
+        f"addition count as (as one: {figure(flops / 2)}). {figure(largest)} M "
+        f"parameters are {largest / parameters:.1f} times those of the model that it "
+        "describes; and the parameters of one network cannot differ by data set, as "
+        "they do in its table. Its device is not named with its times.\n"
     )
     return f"## What the paper prints\n\n{words}\n{table(heads, [*rows, ours])}"
 
@@ -169,7 +181,9 @@ def _training(parts: Parts) -> str:
         rounds, facts = worker["rounds"], worker["facts"]
         if not rounds:
             continue
-        thousand = spread([1_000 * each["seconds"] / each["updates"] for each in rounds])
+        thousand = spread(
+            [1_000 * each["seconds"] / each["updates"] for each in rounds]
+        )
         rate = spread([each["items"] / each["seconds"] for each in rounds])
         useful = sum(each["useful"] for each in rounds)
         share = useful / sum(each["places"] for each in rounds)
@@ -192,12 +206,14 @@ def _training(parts: Parts) -> str:
     heads = ("system", "rate", "1,000 updates, s", "useful", "useful GFLOP/s", "MFU",
              "peak memory", "first update, s")  # fmt: skip
     note = (
-        "Useful: tokens of reviews (or windows) among all places that are computed. MFU: "
-        "operations of useful tokens alone, over the measured peak of one large product. "
-        "Peak memory is that of the whole process. The first update traces and compiles, "
-        "with nothing kept from before.\n"
+        "Useful: tokens of reviews (or windows) among all places that are computed. "
+        "MFU: operations of useful tokens alone, over the measured peak of one large "
+        "product. Peak memory is that of the whole process. The first update traces "
+        "and compiles, with nothing kept from before.\n"
     )
-    return f"## Training\n\n{table(heads, rows)}\n{note}{_missing(parts, 'training of ')}"
+    return (
+        f"## Training\n\n{table(heads, rows)}\n{note}{_missing(parts, 'training of ')}"
+    )
 
 
 def _windows_once(parts: Parts) -> str:
@@ -209,10 +225,11 @@ def _windows_once(parts: Parts) -> str:
     once, each = facts["once"], facts["each"]
     gain = spread([r["each"]["seconds"] / r["once"]["seconds"] for r in rounds])
     words = (
-        f"An update on {facts['windows']:,} windows of up to {facts['window']} reviews, "
-        f"each review encoded once ({once['tokens']:,} tokens on {once['pages']} pages), "
-        f"against the same windows with reviews of their own ({each['tokens']:,} tokens "
-        f"on {each['pages']} pages): {ranged(gain)} times faster.\n"
+        f"An update on {facts['windows']:,} windows of up to {facts['window']} "
+        f"reviews, each review encoded once ({once['tokens']:,} tokens on "
+        f"{once['pages']} pages), against the same windows with reviews of their own "
+        f"({each['tokens']:,} tokens on {each['pages']} pages): {ranged(gain)} "
+        "times faster.\n"
     )
     return f"## Every review once\n\n{words}"
 
@@ -238,8 +255,8 @@ def _latency(parts: Parts) -> str:
     if not found:
         return ""
     note = (
-        "From host arrays to host arrays, one call after another, of items that all have "
-        "one length.\n"
+        "From host arrays to host arrays, one call after another, of items that all "
+        "have one length.\n"
     )
     return "\n".join(["## Latency\n", note, *found])
 
@@ -289,7 +306,8 @@ def _costs(parts: Parts) -> str:
         return ""
     heads = ("by", "from, to", "ms", "exponent (95 % interval)")
     note = (
-        "Milliseconds: of one review or history in an update; of all reviews where they "
-        "are prepared. The exponent is the slope through logarithms; 1 is in proportion.\n"
+        "Milliseconds: of one review or history in an update; of all reviews where "
+        "they are prepared. The exponent is the slope through logarithms; 1 is "
+        "in proportion.\n"
     )
     return "\n".join(["## How cost grows\n", table(heads, rows), note, *images, ""])

@@ -28,7 +28,9 @@ def latency_plot(system: str, rounds: Sequence[dict[str, Any]]) -> str:
         axes.set_title("Median latency; shaded up to the 99th percentile")
         axes.legend(title="length", loc="best")
 
-    return _whole(draw_svg(f"latency-{system}", f"Latency of {system}", draw, height=3.2))
+    return _whole(
+        draw_svg(f"latency-{system}", f"Latency of {system}", draw, height=3.2)
+    )
 
 
 def cost_plot(over: str, rounds: Sequence[dict[str, Any]]) -> str:

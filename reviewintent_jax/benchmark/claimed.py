@@ -20,10 +20,20 @@ from reviewintent_jax.training.state import count_parameters
 
 SOURCE = "doi:10.4018/JOEUC.335122, Table 2, its own model"
 CLAIMED = {
-    "Amazon": {"parameters_m": 336.96, "gflops": 3.54, "ms": 5.34, "training_s": 326.27},
+    "Amazon": {
+        "parameters_m": 336.96,
+        "gflops": 3.54,
+        "ms": 5.34,
+        "training_s": 326.27,
+    },
     "Yelp": {"parameters_m": 319.24, "gflops": 3.65, "ms": 5.61, "training_s": 336.84},
     "IMDB": {"parameters_m": 337.50, "gflops": 3.52, "ms": 5.32, "training_s": 326.63},
-    "Twitter": {"parameters_m": 318.05, "gflops": 3.63, "ms": 5.63, "training_s": 337.42},
+    "Twitter": {
+        "parameters_m": 318.05,
+        "gflops": 3.63,
+        "ms": 5.63,
+        "training_s": 337.42,
+    },
 }
 """By data set: parameters in millions, 10**9 operations, inference, training."""
 

@@ -91,7 +91,11 @@ def _case(
         encoder = dataclasses.replace(encoder, max_positions=limit)
     elif over == "hidden":
         heads = max(1, size // 32)
-        changes = {"hidden_size": size, "num_heads": heads, "intermediate_size": 4 * size}
+        changes = {
+            "hidden_size": size,
+            "num_heads": heads,
+            "intermediate_size": 4 * size,
+        }
         encoder = dataclasses.replace(encoder, **changes)
     elif over == "classes":
         classes = size

@@ -6,8 +6,8 @@ program costs does not depend on which.
 
 import numpy as np
 
-from reviewintent_jax.data.pages import PageSpec, empty_pages
 from reviewintent_jax.data.ids import SpecialIds
+from reviewintent_jax.data.pages import PageSpec, empty_pages
 from reviewintent_jax.models.review_intent import ReviewIntentSpec
 from reviewintent_jax.schema import HistoryBatch, PageBatch
 

@@ -7,9 +7,10 @@ the lengths are those of published reviews. A part that fails says so, and the n
 is measured.
 """
 
+import functools
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -99,8 +100,17 @@ def _layers(plan: Plan) -> Records:
     return {"records": records, "fastest": [fusion, int(unroll)]}
 
 
-def _answering(plan: Plan, tokens: int) -> Iterator[tuple[int, Any, Any, int]]:
-    """Model, parameters, a batch and operations, for several numbers of reviews."""
+class _Asked(NamedTuple):
+    """So many reviews, and what answers them; answering does not wait."""
+
+    reviews: int
+    answer: Callable[[Any], jax.Array]
+    batch: Any
+    flops: int
+
+
+def _asked(plan: Plan, tokens: int) -> Iterator[_Asked]:
+    """Questions of reviews of ``tokens`` tokens, so many of them at once as planned."""
     chunk = min(tokens, plan.cap)
     model = ReviewIntent(plan.model(chunk))
     layout = PageSpec(tokens, chunk, tokens, 1)
@@ -116,25 +126,31 @@ def _answering(plan: Plan, tokens: int) -> Iterator[tuple[int, Any, Any, int]]:
         batch = full_pages(model.spec, layout, reviews, tokens, window=0)
         work = page_work(reviews, tokens, 1, chunk)
         flops = count_flops(model.spec, work).answer
-        yield reviews, lambda given: jax.device_get(answer(params, given)), batch, flops
+        yield _Asked(reviews, functools.partial(answer, params), batch, flops)
+
+
+def _stream(asked: _Asked, calls: int) -> None:
+    """Asks again and again; an answer is read when the next question is on its way."""
+    before = asked.answer(asked.batch)
+    for _ in range(calls - 1):
+        after = asked.answer(asked.batch)
+        jax.device_get(before)
+        before = after
+    jax.device_get(before)
 
 
 def _scoring(plan: Plan) -> Records:
     """Answers a second at the longest length, host to host, by reviews at once."""
     found = {}
-    for reviews, ask, batch, flops in _answering(plan, plan.cap):
-
-        def stream(ask: Any = ask, batch: Any = batch) -> None:
-            for _ in range(plan.calls):
-                ask(batch)
-
+    for asked in _asked(plan, plan.cap):
+        stream = functools.partial(_stream, asked, plan.calls)
         stream()
         seconds = spread([timed(stream)["seconds"] for _ in range(plan.rounds)])
-        rate = reviews * plan.calls / seconds["median"]
-        found[str(reviews)] = {
-            "reviews_per_second": rate,
+        calls = plan.calls / seconds["median"]
+        found[str(asked.reviews)] = {
+            "reviews_per_second": asked.reviews * calls,
             "seconds": seconds,
-            "flops_per_second": flops * plan.calls / seconds["median"],
+            "flops_per_second": asked.flops * calls,
         }
     return {"tokens": plan.cap, "by_reviews_at_once": found}
 
@@ -142,12 +158,11 @@ def _scoring(plan: Plan) -> Records:
 def _latency(plan: Plan) -> Records:
     """Latency of one review, host to host, by length."""
     found = {}
-    alone = plan.scoring_one()
     for tokens in plan.latency_tokens:
-        _, ask, batch, _ = next(_answering(alone, tokens))
+        ask = functools.partial(_stream, next(_asked(plan.scoring_one(), tokens)), 1)
         for _ in range(3):
-            ask(batch)
-        taken = [timed(lambda: ask(batch))["seconds"] for _ in range(plan.latency_calls)]
+            ask()
+        taken = [timed(ask)["seconds"] for _ in range(plan.latency_calls)]
         found[str(tokens)] = percentiles(taken)
     return {"seconds_by_tokens": found}
 

@@ -6,7 +6,7 @@ length, compiled where that works.
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -16,7 +16,7 @@ from reviewintent_jax.benchmark.flops import count_flops, review_work
 from reviewintent_jax.benchmark.gpu_plan import Plan
 from reviewintent_jax.benchmark.lengths import review_lengths
 from reviewintent_jax.benchmark.peer_batches import length_batches
-from reviewintent_jax.benchmark.timing import ratios, spread, timed
+from reviewintent_jax.benchmark.timing import ratios, spread, watched
 from reviewintent_jax.data.augment import AugmentSpec
 from reviewintent_jax.data.batches import PageSource, Position, TrainBatches, prefetch
 from reviewintent_jax.data.ids import SpecialIds, TokenList
@@ -69,11 +69,9 @@ def _in_turns(plan: Plan, runs: dict[str, Run], lengths: np.ndarray) -> dict[str
     share: dict[str, float] = {}
     for _ in range(plan.rounds):
         for name, run in runs.items():
-            counted: list[tuple[int, int, int]] = []
-            took = timed(lambda: counted.append(run()))["seconds"]  # noqa: B023
-            reviews, useful, places = counted[0]
-            rates[name].append(reviews / took)
-            tokens[name].append(useful / took)
+            (reviews, useful, places), took = watched(run)
+            rates[name].append(reviews / took["seconds"])
+            tokens[name].append(useful / took["seconds"])
             share[name] = useful / places
     work = np.mean([_useful(plan, int(n)) for n in lengths]) / np.mean(lengths)
     return {

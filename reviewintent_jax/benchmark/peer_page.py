@@ -42,7 +42,9 @@ def _beside(workers: Mapping[str, dict[str, Any]]) -> str:
     for name, worker in workers.items():
         if name not in rates:
             why = worker.get("absent") or worker.get("failed") or "no round"
-            rows.append((name, "absent" if "absent" in worker else "failed", "", "", "", ""))
+            rows.append(
+                (name, "absent" if "absent" in worker else "failed", "", "", "", "")
+            )
             notes.append(f"- {name}: {why}")
             continue
         rounds = worker["rounds"]
@@ -59,11 +61,18 @@ def _beside(workers: Mapping[str, dict[str, Any]]) -> str:
         if "batch_size" in worker["facts"]:
             label = f"{name}, {worker['facts']['batch_size']} at a time"
         rows.append(
-            (label, ranged(spread(rates[name])), faster, figure(work["median"]), share, said)
+            (
+                label,
+                ranged(spread(rates[name])),
+                faster,
+                figure(work["median"]),
+                share,
+                said,
+            )
         )
-    heads = ("system", "reviews/s", "ours is faster, times", "CPU ms a review", "useful",
+    heads = ("system", "reviews/s", "ours faster, times", "CPU ms a review", "useful",
              "peak memory")  # fmt: skip
-    return table(heads, rows) + "".join(f"\n{note}" for note in notes) + "\n" * bool(notes)
+    return table(heads, rows) + "".join(f"\n{note}\n" for note in notes)
 
 
 def layer_section(parts: Mapping[str, dict[str, Any]]) -> str:

@@ -11,7 +11,6 @@ slows all of them.
 """
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -27,12 +26,10 @@ class Job(NamedTuple):
     Attributes:
       name: of ``worker.JOBS``.
       arguments: its keyword arguments, plain JSON values.
-      environment: variables of its process beside those of this one.
     """
 
     name: str
     arguments: dict[str, Any]
-    environment: dict[str, str] = {}
 
 
 class Part(NamedTuple):
@@ -107,7 +104,6 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **job.environment},
         )
         self._peak: int | None = None
 

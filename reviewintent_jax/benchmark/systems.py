@@ -113,7 +113,8 @@ class ReviewSystem:
         spec, pages = self.task.model.spec, self.task.pages
         lengths = np.asarray(batch.slot_length_bk)
         flops = 0
-        for length, count in zip(*np.unique(lengths[lengths > 0], return_counts=True)):
+        found = np.unique(lengths[lengths > 0], return_counts=True)
+        for length, count in zip(*found, strict=True):
             whole, rest = divmod(int(length), pages.chunk_tokens)
             chunks = [pages.chunk_tokens] * whole + [rest] * (rest > 0)
             work = review_work(chunks, spec.lstnet.highway_window, self._history)

@@ -9,10 +9,12 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy import stats
+
+T = TypeVar("T")
 
 
 def timed(work: Callable[[], Any]) -> dict[str, float]:
@@ -20,9 +22,14 @@ def timed(work: Callable[[], Any]) -> dict[str, float]:
 
     The second are those of all threads of this process.
     """
+    return watched(work)[1]
+
+
+def watched(work: Callable[[], T]) -> tuple[T, dict[str, float]]:
+    """Does something; returns what it returns, and its times (:func:`timed`)."""
     began, spent = time.perf_counter(), time.process_time()
-    work()
-    return {
+    found = work()
+    return found, {
         "seconds": time.perf_counter() - began,
         "cpu_seconds": time.process_time() - spent,
     }

@@ -14,7 +14,7 @@ import numpy as np
 
 from reviewintent_jax.benchmark.peer_batches import length_batches
 from reviewintent_jax.benchmark.peers import make_torch_optimizer
-from reviewintent_jax.benchmark.timing import timed
+from reviewintent_jax.benchmark.timing import timed, watched
 from reviewintent_jax.benchmark.torch_twin import import_torch, make_classifier
 from reviewintent_jax.configuration import Config, read_config
 from reviewintent_jax.data.prepare import open_prepared
@@ -76,8 +76,7 @@ def measure_torch_training(
         "threads": torch.get_num_threads(),
     }
     while True:
-        counted: list[tuple[int, int, int]] = []
-        took = timed(lambda: counted.extend(run(updates)))
+        counted, took = watched(lambda: run(updates))
         items, useful, places = (sum(column) for column in zip(*counted, strict=True))
         yield {
             **took,

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 
 from reviewintent_jax.benchmark.systems import System, build_system
-from reviewintent_jax.benchmark.timing import timed
+from reviewintent_jax.benchmark.timing import timed, watched
 from reviewintent_jax.data.batches import Position, prefetch
 from reviewintent_jax.training.placement import Placement
 from reviewintent_jax.training.step import make_train_step
@@ -35,9 +35,7 @@ class Trainer:
         pieces = task.train.accumulate
         self._rows = self._placement.rows(data.size, pieces)
         self._state = task.init_state(optimizer)
-        self._update = make_train_step(
-            task, optimizer, self._state, accumulate=pieces
-        )
+        self._update = make_train_step(task, optimizer, self._state, accumulate=pieces)
         self._stream = prefetch(
             data.batches(Position(0, 0), self._rows), task.train.prefetch
         )
@@ -85,8 +83,7 @@ def measure_training(
         "shape": list(leaves[0].shape),
     }
     while True:
-        portions = []
-        took = timed(lambda: portions.extend(trainer.run(updates)))
+        portions, took = watched(lambda: trainer.run(updates))
         counted = [system.useful(each.batch) for each in portions]
         useful, places, flops = (sum(column) for column in zip(*counted, strict=True))
         yield {

@@ -14,8 +14,8 @@ import numpy as np
 from reviewintent_jax.benchmark.systems import ReviewSystem, build_system
 from reviewintent_jax.benchmark.timing import timed
 from reviewintent_jax.data.batches import Position
-from reviewintent_jax.data.pages import PageSpec, empty_pages
 from reviewintent_jax.data.ids import SpecialIds
+from reviewintent_jax.data.pages import PageSpec, empty_pages
 from reviewintent_jax.schema import NO_LABEL, HistoryBatch, InputError, PageBatch
 from reviewintent_jax.training.step import make_train_step
 
@@ -74,9 +74,7 @@ def _updates(task: Any, optimizer: Any, batch: PageBatch) -> Any:
     return run
 
 
-def one_window_each(
-    batch: PageBatch, spec: PageSpec, special: SpecialIds
-) -> PageBatch:
+def one_window_each(batch: PageBatch, spec: PageSpec, special: SpecialIds) -> PageBatch:
     """The windows of a batch, none of which shares a review with another.
 
     They are packed on pages of the same size, as tightly as whole windows fit.

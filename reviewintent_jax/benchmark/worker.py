@@ -9,13 +9,11 @@ import sys
 
 from reviewintent_jax.allocator import keep_freed_memory
 
-_CHANGING_SHAPES = ("torch", "pipeline", "onnx")
-"""In the names of jobs whose arrays change shape: they keep the usual allocator."""
-
 if __name__ == "__main__":
-    _GIVEN = json.loads(sys.argv[1])
-    if not any(word in _GIVEN["job"] for word in _CHANGING_SHAPES):
-        keep_freed_memory()  # before the imports below start threads
+    # Before the imports below start threads. Systems whose arrays change shape keep the
+    # usual allocator.
+    if not any(word in sys.argv[1][:40] for word in ("torch", "pipeline")):
+        keep_freed_memory()
 
 import importlib
 import os
@@ -88,4 +86,4 @@ def begin(job: str, arguments: dict[str, Any], born: float) -> Iterator[dict[str
 
 
 if __name__ == "__main__":
-    serve(_GIVEN)
+    serve(json.loads(sys.argv[1]))

@@ -10,7 +10,6 @@ import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from tokenizers import BertWordPieceTokenizer, Tokenizer

@@ -50,7 +50,7 @@ def test_a_part_says_what_its_workers_said(values, tmp_path):
 def test_settings_hold_no_path_of_a_machine():
     part = Part("x", {"y": Job("sizes", {"folder": "/home/me/runs/z", "n": [1]})}, 3)
     assert part.settings() == {
-        "workers": {"y": ["sizes", {"folder": "z", "n": [1]}, {}]},
+        "workers": {"y": ["sizes", {"folder": "z", "n": [1]}]},
         "rounds": 3,
     }
     assert part.settings() == json.loads(json.dumps(part.settings()))

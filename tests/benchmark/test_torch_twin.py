@@ -44,6 +44,10 @@ def batch_of():
     return make
 
 
+def moved(x):
+    return x + 0.05 * np.cos(np.arange(x.size).reshape(x.shape))
+
+
 def test_an_equal_head_gives_equal_answers(tiny_encoder, batch_of):
     import dataclasses
 
@@ -65,9 +69,7 @@ def test_an_equal_head_gives_equal_answers(tiny_encoder, batch_of):
     params = init_params(model, page, seed=1, encoder=encoder)
     # Away from zero, where a wrong place would not show.
     params = {
-        part: tree
-        if part == "encoder"
-        else jax.tree.map(lambda x: x + 0.05 * np.cos(np.arange(x.size).reshape(x.shape)), tree)
+        part: tree if part == "encoder" else jax.tree.map(moved, tree)
         for part, tree in params.items()
     }
     ours = model.apply({"params": params}, page, deterministic=True).logits_bky[:, 0]

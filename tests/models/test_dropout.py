@@ -1,4 +1,4 @@
-"""Dropout by hashing: right shares, no pattern, and the same wherever it is computed."""
+"""Dropout by hashing: right shares, no pattern, the same wherever computed."""
 
 import jax
 import jax.numpy as jnp

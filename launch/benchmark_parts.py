@@ -69,6 +69,9 @@ def _peer_parts(config: Any) -> list[Part]:
             "transformers pipeline": Job(
                 "pipeline scoring", {**rows, "batch_sizes": sizes}
             ),
+            "onnxruntime, equal head": Job(
+                "onnx scoring", {**rows, "batch_sizes": sizes}
+            ),
         }
         found += [
             Part(f"peers in training: {file}", training, config.rounds),

@@ -12,7 +12,7 @@ from reviewintent_jax.allocator import keep_freed_memory
 if __name__ == "__main__":
     # Before the imports below start threads. Systems whose arrays change shape keep the
     # usual allocator.
-    if not any(word in sys.argv[1][:40] for word in ("torch", "pipeline")):
+    if not any(word in sys.argv[1][:40] for word in ("torch", "pipeline", "onnx")):
         keep_freed_memory()
 
 import importlib
@@ -33,6 +33,7 @@ JOBS = {
     "torch training": "torch_training:measure_torch_training",
     "scoring": "scoring:measure_scoring",
     "pipeline scoring": "pipeline_scoring:measure_pipeline",
+    "onnx scoring": "onnx_scoring:measure_onnx",
     "recurrent": "recurrent:measure_layers",
     "windows once": "windows_once:measure_windows_once",
     "cost": "cost:measure_cost",

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 _WORD = 1 << 32
+_ODD = np.uint32(0x9E3779B9)  # the golden ratio's fraction: a word without a pattern
 
 
 class Dropout(nn.Module):
@@ -48,8 +49,8 @@ def kept(key: jax.Array, shape: tuple[int, ...], rate: float) -> jax.Array:
     """
     words = jax.random.key_data(key).reshape(-1)
     first, second = words[0], words[1]
-    for word in words[2:]:  # keys of kind rbg have four
-        first, second = second, _mixed(first ^ word)
+    for word in words[2:]:  # keys of kind rbg have four, of which two repeat the others
+        first, second = second, _mixed(_mixed(first + _ODD) ^ word)
     bits = _mixed(_mixed(_places(shape) + first) ^ second)
     limit = jnp.uint32(min(round((1 - rate) * _WORD), _WORD - 1))
     return jnp.where(bits < limit, jnp.float32(1 / (1 - rate)), jnp.float32(0))

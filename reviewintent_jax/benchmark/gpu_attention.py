@@ -37,7 +37,8 @@ def measure_attention(plan: Plan) -> dict[str, Any]:
     sound = [
         each
         for each in records
-        if each["layout"] == "packed" and each.get("sound")
+        if each["layout"] == "packed"
+        and each.get("sound")
         # What was interpreted is not there.
         and (on_gpu or each["path"] == AttentionPath.XLA.value)
     ]

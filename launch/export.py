@@ -10,8 +10,9 @@ from pathlib import Path
 
 from absl import flags
 
-from launch import runtime
-from reviewintent_jax.build import load_trained
+from launch import pretraining, runtime
+from reviewintent_jax.build import load_trained, stored_task
+from reviewintent_jax.configuration import TaskKind
 from reviewintent_jax.models.pretrained import save_encoder
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training.logs import say
@@ -36,9 +37,16 @@ def main(argv: list[str]) -> None:
             fix="Name another one.",
         )
     run = RunFolder(Path(_WORKDIR.value))
+    if stored_task(run) is TaskKind.PRETRAIN:
+        pretraining.export_pretrained(run, output)
+        return
     trained = load_trained(run)
-    params = trained.params["encoder"]
     spec = trained.model.spec.encoder
+    if spec is None:
+        raise InputError(
+            "This run has no encoder: it reads words.", where=str(run.root)
+        )
+    params = trained.params["encoder"]
     save_encoder(output, spec, params, tokenizer_from=run.encoder)
     say(f"Encoder of step {trained.step:,}: {output}")
 

@@ -29,7 +29,7 @@ from pathlib import Path
 
 from absl import flags
 
-from launch import forecasts, headings, runtime
+from launch import forecasts, headings, pretraining, runtime
 from launch.subjects import predict_subjects
 from reviewintent_jax.build import load_trained, stored_task
 from reviewintent_jax.configuration import TaskKind
@@ -74,6 +74,8 @@ def main(argv: list[str]) -> None:
         _require(_OUTPUT)
     run = RunFolder(Path(_WORKDIR.value))
     task = stored_task(run)
+    if task is TaskKind.PRETRAIN:
+        raise pretraining.no_answers(run)
     if task is not TaskKind.REVIEW:
         print(_forecast(run, task), file=sys.stderr)
         return
@@ -173,6 +175,7 @@ def _columns(trained_on: SourceSpec, columns: tuple[str, ...]) -> SourceSpec:
         group="",
         time="",
         split="",
+        slice="",
     )
 
 

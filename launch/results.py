@@ -1,10 +1,11 @@
 """Keeps the results of runs: ``python -m launch.results --runs=runs/a,runs/b``.
 
-Writes JSON files and the pages ``sentiment.md``, ``intention.md``, ``forecasting.md``
-and ``series.md`` into ``docs/results/``, every score beside its baselines and the
-command that made it. Forecasting runs that differ in their seed alone are one result.
-Runs of one config that ask another question of intention have results of their own:
-``amazon_musical_horizon_days_30``, ``shop_intention_window_1``.
+Writes JSON files and the pages ``sentiment.md``, ``marketing.md``, ``ukrainian.md``,
+``intention.md``, ``forecasting.md``, ``series.md`` and ``pretraining.md`` into
+``docs/results/``, every score beside its baselines and the command that made it.
+Forecasting runs that differ in their seed alone are one result.
+Runs of one config that ask another question of intention, or have another seed, have
+results of their own: ``amazon_musical_horizon_days_30``, ``ukrainian_seed_43``.
 
 What the folder keeps already stays, unless a run replaces it; without ``--runs`` the
 pages are written again from what is kept.
@@ -28,17 +29,33 @@ from reviewintent_jax.evaluation.forecast_results import (
 )
 from reviewintent_jax.evaluation.heading_results import write_heading_results
 from reviewintent_jax.evaluation.intention_results import write_intention_results
+from reviewintent_jax.evaluation.marketing_results import (
+    is_marketing,
+    write_marketing_results,
+)
+from reviewintent_jax.evaluation.pretrain_summary import write_pretrain_results
 from reviewintent_jax.evaluation.results import (
     read_kept,
     read_results,
     without_paths,
     write_review_results,
 )
+from reviewintent_jax.evaluation.seeds import write_seeds_page
 from reviewintent_jax.schema import InputError, RunFolder, setting_leaves
 from reviewintent_jax.training.logs import say
 
 _RUNS = flags.DEFINE_list("runs", [], "Folders of finished runs, joined by commas.")
 _OUTPUT = flags.DEFINE_string("output", "docs/results", "Folder to write to.")
+
+
+APART = re.compile(r"intention\.|seed$")
+"""Settings that make a run on reviews another result of the same config."""
+
+
+SEEDS = {
+    "ukrainian.md": {"pre-trained": "ukrainian", "random weights": "ukrainian_random"}
+}
+"""Pages on which the seeds of some configs stand side by side."""
 
 
 def main(argv: list[str]) -> None:
@@ -53,23 +70,32 @@ def main(argv: list[str]) -> None:
     found = sorted(kept + new, key=_identity)
     of_task = {
         task: [metrics for metrics in found if by_task(metrics) == task]
-        for task in ("review", "forecast", "heading")
+        for task in ("review", "forecast", "heading", "pretrain")
     }
     asked = [metrics for metrics in of_task["review"] if "intention" in metrics]
+    compared = [metrics for metrics in of_task["review"] if is_marketing(metrics)]
+    others = [metrics for metrics in of_task["review"] if not is_marketing(metrics)]
     for metrics, write, page in (
-        (of_task["review"], write_review_results, "sentiment.md"),
+        (others, write_review_results, "sentiment.md"),
+        (compared, write_marketing_results, "marketing.md"),
         (asked, write_intention_results, "intention.md"),
         (of_task["forecast"], write_forecast_results, "forecasting.md"),
         (of_task["heading"], write_heading_results, "series.md"),
+        (of_task["pretrain"], write_pretrain_results, "pretraining.md"),
     ):
         if metrics:
             say(f"Results: {write(metrics, output, page, training_command)}")
+    for page, names in SEEDS.items():
+        runs = [m for m in of_task["review"] if m["config"]["name"] in names.values()]
+        if runs:
+            say(f"Results: {write_seeds_page(runs, output / page, names)}")
 
 
 def _identity(metrics: Mapping[str, Any]) -> tuple[str, str, int, int]:
     """What makes a result the one it is: task, name, horizon and seed.
 
-    Runs on reviews and on panels are one result whatever their seed.
+    Names of runs on reviews tell their seed (:func:`result_name`); runs on panels are
+    one result whatever it is.
     """
     task = by_task(metrics)
     seed = metrics["config"]["seed"] if task == "forecast" else 0
@@ -77,12 +103,13 @@ def _identity(metrics: Mapping[str, Any]) -> tuple[str, str, int, int]:
 
 
 def result_name(config: Mapping[str, Any]) -> str:
-    """The config's name, and what the run asks of intention that its file does not.
+    """The config's name, and what sets the run apart from its file: what it asks of
+    intention, and its seed.
 
     Example: ``demo`` with ``intention.window=1`` -> ``demo_window_1``.
     """
     changed = overrides(config, _file_of(config))
-    asked = {k: v for k, v in changed.items() if k.startswith("intention.")}
+    asked = {k: v for k, v in changed.items() if APART.match(k)}
     words = [f"{key.split('.')[-1]}_{value}" for key, value in sorted(asked.items())]
     return re.sub(r"\W+", "_", "_".join([config["name"], *words])).strip("_")
 

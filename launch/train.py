@@ -1,7 +1,7 @@
 """Trains and evaluates: ``python -m launch.train --config=configs/yelp.py``.
 
-The config says what: the sentiment of reviews, the next values of a numeric table, or
-where the reviews of products are heading.
+The config says what: the sentiment of reviews, the next values of a numeric table,
+where the reviews of products are heading, or an encoder from text without answers.
 
 Started again with the same command, a stopped run goes on where it was.
 """
@@ -18,7 +18,7 @@ from typing import Any
 from absl import flags
 from ml_collections import config_flags
 
-from launch import distributed, forecasts, headings, runtime
+from launch import distributed, forecasts, headings, pretraining, runtime
 from reviewintent_jax.build import begin_run, build_experiment, plain_values
 from reviewintent_jax.configuration import TaskKind, read_config, task_of
 from reviewintent_jax.evaluation.reports import write_report
@@ -64,6 +64,8 @@ def main(argv: list[str]) -> None:
             forecasts.train_forecast(values, _WORKDIR.value)
         elif task is TaskKind.HEADING:
             headings.train_heading(values, _WORKDIR.value)
+        elif task is TaskKind.PRETRAIN:
+            pretraining.train_pretrain(values, _WORKDIR.value)
         else:
             train_reviews(values, _WORKDIR.value)
         hosts.wait("end")

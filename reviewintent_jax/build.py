@@ -18,6 +18,7 @@ import ml_collections
 from reviewintent_jax.configuration import (
     Config,
     TaskKind,
+    Vectors,
     Weights,
     read_config,
     read_stored_config,
@@ -30,9 +31,11 @@ from reviewintent_jax.data.labels import LabelMap
 from reviewintent_jax.data.prepare import Prepared, open_shared, prepare
 from reviewintent_jax.data.prepared_pages import blank_page
 from reviewintent_jax.data.sources import require_source
-from reviewintent_jax.data.splits import SPLIT_NAMES
+from reviewintent_jax.data.splits import SPLIT_NAMES, TEST, TRAIN
 from reviewintent_jax.data.subject_pages import check_window_fits
 from reviewintent_jax.data.tokens import ReviewTokenizer
+from reviewintent_jax.data.words import Vocabulary, WordLookup
+from reviewintent_jax.evaluation.slices import check_slices
 from reviewintent_jax.models.encoder import EncoderSpec
 from reviewintent_jax.models.history import HistorySpec
 from reviewintent_jax.models.pretrained import load_encoder, read_spec, resolve_folder
@@ -51,8 +54,10 @@ from reviewintent_jax.training.losses import task_parameters
 from reviewintent_jax.training.sharding import make_mesh
 from reviewintent_jax.training.trained import Trained, TrainedIntention
 
-_RUN_GROUPS = {"name", "data", "lstnet", "train"}
-"""Settings that the config of every run has had; no other config.json has them all."""
+_RUN_GROUPS = {"name", "data", "train"}
+_MODEL_GROUPS = {"lstnet", "masking"}
+"""Settings that the config of every run has had, and of which it has had one; no other
+config.json has them."""
 
 
 def plain_values(config: ml_collections.ConfigDict) -> dict[str, Any]:
@@ -89,6 +94,8 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
     began_with = None if identity is None else identity["data"]
     read = open_shared if run.shared else prepare
     prepared = read(config.data_spec(), tokenizer, run, began_with=began_with)
+    if config.data.slice:
+        check_slices(prepared.slices(prepared.labelled(TEST)))
     history = None
     for answers in (prepared.labels, prepared.intention):
         if answers is not None and answers.classes:
@@ -96,11 +103,15 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
     if prepared.intention is not None:
         covariates = len(config.intention.covariate_names)
         history = config.history.spec(covariates, len(prepared.intention.classes))
+    params = None
     if config.encoder.weights == Weights.PRETRAINED:
         pretrained = load_encoder(config.encoder.source, sha256=config.encoder.sha256)
         params = {k: v for k, v in pretrained.params.items() if k != "pooler"}
-    else:
-        params = None
+    words = config.words.fit(prepared.store, prepared.reviews(TRAIN), tokenizer)
+    vectors = None  # a run that goes on has its own
+    if words is not None and identity is None:
+        vectors = config.words.first_vectors(words)
+    classes = len(prepared.labels.classes)
     return Experiment(
         name=config.name,
         seed=config.seed,
@@ -110,8 +121,10 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
         tokenizer=tokenizer,
         pages=config.pages,
         augment=config.augment,
-        model=make_model(config, encoder, len(prepared.labels.classes), history),
+        model=make_model(config, encoder, classes, history, words),
         encoder_params=params,
+        words=words,
+        word_vectors=vectors,
         loss_spec=None if history is None else config.history.loss,
         optimizer=config.optimizer,
         train=config.train,
@@ -153,6 +166,8 @@ def begin_run(experiment: Experiment, run: RunFolder) -> None:
     if hosts.is_first():
         write_json(run.config, experiment.config)
         experiment.tokenizer.save(run.encoder)
+        if experiment.words is not None:
+            experiment.words.vocabulary.save(run.words)
         encoder = experiment.tokenizer.folder / "config.json"
         (run.encoder / "config.json").write_bytes(encoder.read_bytes())
 
@@ -175,7 +190,7 @@ def refuse_foreign_folder(run: RunFolder, task: TaskKind = TaskKind.REVIEW) -> N
         foreign = []
     else:
         places = [run.encoder, run.model, run.metrics, run.report, run.log]
-        places += [run.tensorboard, *map(run.predictions, SPLIT_NAMES)]
+        places += [run.words, run.tensorboard, *map(run.predictions, SPLIT_NAMES)]
         foreign = [place for place in places if place.exists()]
         if not is_rejection_log(run.rejected):
             foreign.append(run.rejected)
@@ -227,7 +242,9 @@ def _is_config(path: Path) -> bool:
         values = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(values, dict) and values.keys() >= _RUN_GROUPS
+    if not isinstance(values, dict) or not values.keys() >= _RUN_GROUPS:
+        return False
+    return not values.keys().isdisjoint(_MODEL_GROUPS)
 
 
 def load_trained(run: RunFolder) -> Trained:
@@ -240,7 +257,8 @@ def load_trained(run: RunFolder) -> Trained:
         raise no_run(run)
     if stored_task(run) is not TaskKind.REVIEW:
         raise InputError(
-            "This run forecasts numbers, not reviews.", where=str(run.root)
+            f"This run does not answer reviews: its task is {stored_task(run)}.",
+            where=str(run.root),
         )
     config = read_stored_config(json.loads(run.config.read_text("utf-8")))
     facts = json.loads(run.model.read_text("utf-8"))
@@ -253,11 +271,15 @@ def load_trained(run: RunFolder) -> Trained:
         intention = TrainedIntention.from_dict(facts["intention"])
         sizes = len(intention.scale.names), len(intention.classes)
         history = config.history.spec(*sizes)
-    model = make_model(config, encoder, len(labels.classes), history)
+    words = None
+    if config.words.vectors is not Vectors.NONE:
+        words = WordLookup(tokenizer, Vocabulary.load(run.words))
+    model = make_model(config, encoder, len(labels.classes), history, words)
     page = blank_page(
         tokenizer.special,
         config.pages,
         None if history is None else history.covariates,
+        words=words is not None,
     )
 
     def init() -> Any:
@@ -277,6 +299,7 @@ def load_trained(run: RunFolder) -> Trained:
         temperature=facts.get("temperature", 1.0),  # none without sentiment
         threshold=facts.get("threshold"),  # absent from runs of earlier versions
         intention=intention,
+        words=words,
         data=config.data_spec(),
         evaluation=config.evaluation,
     )
@@ -324,9 +347,20 @@ def _check_vocabulary(tokenizer: ReviewTokenizer, encoder: EncoderSpec) -> None:
 
 
 def make_model(
-    config: Config, encoder: EncoderSpec, classes: int, history: HistorySpec | None
+    config: Config,
+    encoder: EncoderSpec,
+    classes: int,
+    history: HistorySpec | None,
+    words: WordLookup | None = None,
 ) -> ReviewIntent:
     """The network of a config around an encoder of such sizes.
+
+    Args:
+      config: what is wanted.
+      encoder: what its folder says; left out where the config wants no encoder.
+      classes: of sentiment.
+      history: what reads histories.
+      words: those that have a vector; None where none are read.
 
     Raises:
       InputError: the encoder cannot read chunks as long as the config wants them.
@@ -344,12 +378,15 @@ def make_model(
             f" reads at once ({encoder.max_tokens}).",
             where=config.encoder.source,
         )
+    read = choice.weights is not Weights.NONE
     spec = ReviewIntentSpec(
-        encoder=encoder,
-        lstnet=config.lstnet,
+        encoder=encoder if read else None,
+        reader=config.reader.spec(config.lstnet),
         classes=classes,
         head_dropout=config.head.dropout,
         block_tokens=config.pages.chunk_tokens,
         history=history,
+        words=None if words is None else config.words.spec(words, choice.dtype),
+        head_features=config.head.hidden_features,
     )
     return ReviewIntent(spec)

@@ -10,6 +10,8 @@ import enum
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from reviewintent_jax.data.augment import AugmentSpec
 from reviewintent_jax.data.checks import CheckSpec
 from reviewintent_jax.data.clean import CleanSpec
@@ -20,10 +22,16 @@ from reviewintent_jax.data.pages import PageSpec
 from reviewintent_jax.data.prepare import DataSpec
 from reviewintent_jax.data.sources import SourceSpec
 from reviewintent_jax.data.splits import SplitSpec
+from reviewintent_jax.data.token_shards import TokenStore
+from reviewintent_jax.data.tokens import ReviewTokenizer, TokenList
+from reviewintent_jax.data.word_vectors import WordVectors, read_vectors
+from reviewintent_jax.data.words import WordLookup, fit_vocabulary
 from reviewintent_jax.evaluation.evaluate import EvaluationSpec
 from reviewintent_jax.models.encoder_spec import AttentionPath, ComputeDtype
 from reviewintent_jax.models.history import HistorySpec
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
+from reviewintent_jax.models.reader_spec import ReaderKind, ReaderSpec, Reads
+from reviewintent_jax.models.word_reader import WordsSpec
 from reviewintent_jax.schema import InputError, check_seed
 from reviewintent_jax.settings import read_settings, with_later
 from reviewintent_jax.training.checkpoint_folder import CheckpointSpec
@@ -33,7 +41,8 @@ from reviewintent_jax.training.sharding import MeshSpec
 from reviewintent_jax.training.train_spec import TrainSpec
 
 _LATER = {"evaluation": {"threshold": "argmax"}, "labels": {"aliases": ()}}
-_LATER["data"] = {"date_order": "iso"}  # runs read some such dates, and some wrongly
+# Runs read dates in other orders too, and some of them wrongly.
+_LATER["data"] = {"date_order": "iso", "slice": ""}
 _LATER["intention"] = NO_INTENTION
 _LATER["checkpoints"] = {"folder": ""}
 _LATER["optimizer"] = {"history_rate": 0.0}
@@ -55,12 +64,25 @@ _LATER["history"] = {
 """Settings younger than the first runs, and what runs did before there were any."""
 
 
+_READER = {
+    **{"kind": "lstnet", "reads": "tokens", "features": 128, "layers": 1},
+    **{"bidirectional": True, "kernel_sizes": (3, 4, 5), "dropout": 0.0},
+}
+_LATER["reader"] = _READER
+_LATER["words"] = {
+    **{"vectors": "none", "path": "", "features": 300, "most": 20_000, "min_count": 2},
+    "reader": _READER | {"kind": "lstm", "features": 100, "bidirectional": False},
+}
+_LATER["head"] = {"hidden_features": 0}
+
+
 class TaskKind(enum.StrEnum):
     """What a run learns."""
 
     REVIEW = "review"  # the sentiment of reviews
     FORECAST = "forecast"  # the next values of a numeric table
     HEADING = "heading"  # where the reviews of groups are heading, period by period
+    PRETRAIN = "pretrain"  # an encoder, from text without answers
 
 
 class Weights(enum.StrEnum):
@@ -68,6 +90,7 @@ class Weights(enum.StrEnum):
 
     PRETRAINED = "pretrained"
     RANDOM = "random"  # the folder gives sizes and tokenizer only
+    NONE = "none"  # no encoder: the folder gives the tokenizer, words are read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +100,7 @@ class EncoderChoice:
     Attributes:
       source: a Hugging Face folder, ``package:NAME`` for a model inside an installed
         Python package, or a hub id.
-      weights: pre-trained or random.
+      weights: pre-trained or random; or none, where words alone are read.
       sha256: of the weights file, checked when given; '' = not checked.
       dtype: of activations; parameters stay float32.
       hidden_dropout: in [0, 1); -1 = as the encoder's config.json says.
@@ -114,11 +137,123 @@ class PreparedSpec:
     folder: str
 
 
+class EncoderReader(enum.StrEnum):
+    """What reads the encoder's states."""
+
+    LSTNET = "lstnet"  # as config.lstnet says
+    LSTM = "lstm"
+    GRU = "gru"
+    CNN = "cnn"
+    TCN = "tcn"
+    MEAN = "mean"
+
+
+@dataclasses.dataclass(frozen=True)
+class ReaderChoice:
+    """What reads the encoder's states.
+
+    Attributes:
+      kind: an LSTNet, or one of :class:`~reviewintent_jax.models.reader_spec.
+        ReaderKind`, for which the rest of this is meant.
+      reads, features, layers, bidirectional, kernel_sizes, dropout: see
+        :class:`~reviewintent_jax.models.reader_spec.ReaderSpec`.
+    """
+
+    kind: EncoderReader
+    reads: Reads
+    features: int
+    layers: int
+    bidirectional: bool
+    kernel_sizes: tuple[int, ...]
+    dropout: float
+
+    def spec(self, lstnet: LSTNetSpec) -> LSTNetSpec | ReaderSpec:
+        """The reader; ``lstnet`` where that is chosen."""
+        if self.kind is EncoderReader.LSTNET:
+            return lstnet
+        settings = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return ReaderSpec(**settings | {"kind": ReaderKind(self.kind.value)})
+
+
+class Vectors(enum.StrEnum):
+    """Where the first vectors of words come from; training goes on with them."""
+
+    NONE = "none"  # no words are read
+    TRAINED = "trained"  # drawn at random
+    FILE = "file"  # a text file in GloVe's layout; words that it lacks are drawn
+
+
+@dataclasses.dataclass(frozen=True)
+class WordsChoice:
+    """Word vectors, beside the encoder or in its place, and what reads them.
+
+    Attributes:
+      vectors: where they come from.
+      path: of the file of vectors; unused otherwise.
+      features: numbers of a vector, 1 or more.
+      most: the most frequent words of the training reviews are kept, 1 or more.
+      min_count: words that stand there less often are unknown, 1 or more.
+      reader: what reads the vectors of a review.
+    """
+
+    vectors: Vectors
+    path: str
+    features: int
+    most: int
+    min_count: int
+    reader: ReaderSpec
+
+    def __post_init__(self) -> None:
+        if min(self.features, self.most, self.min_count) < 1:
+            raise InputError(
+                "words.features, words.most and words.min_count must be 1 or more."
+            )
+        if self.vectors is Vectors.FILE and not self.path.strip():
+            raise InputError(
+                "The file of word vectors is not named.",
+                fix="Set --config.words.path=FILE, or --config.words.vectors=trained.",
+            )
+
+    def fit(
+        self,
+        store: TokenStore | TokenList,
+        reviews: np.ndarray,
+        tokenizer: ReviewTokenizer,
+    ) -> WordLookup | None:
+        """The words of some reviews, those of training; None where none are read."""
+        if self.vectors is Vectors.NONE:
+            return None
+        limits = {"most": self.most, "min_count": self.min_count}
+        return WordLookup(
+            tokenizer, fit_vocabulary(store, reviews, tokenizer, **limits)
+        )
+
+    def first_vectors(self, words: WordLookup) -> WordVectors | None:
+        """What the file of vectors says of them; None where none is named."""
+        if self.vectors is not Vectors.FILE:
+            return None
+        return read_vectors(self.path, words.vocabulary, self.features)
+
+    def spec(self, words: WordLookup, dtype: ComputeDtype) -> WordsSpec:
+        """The part of the model for these words."""
+        return WordsSpec(len(words.vocabulary), self.features, self.reader, dtype)
+
+
 @dataclasses.dataclass(frozen=True)
 class HeadSpec:
-    """The softmax head: ``dropout`` in [0, 1) before its dense layer."""
+    """The softmax head.
+
+    Attributes:
+      dropout: in [0, 1), before the layer that the classes come from.
+      hidden_features: of a dense layer with ReLU before that; 0 = none.
+    """
 
     dropout: float
+    hidden_features: int
+
+    def __post_init__(self) -> None:
+        if self.hidden_features < 0:
+            raise InputError("head.hidden_features must be 0 or more.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,7 +294,7 @@ class Config:
       intention: what customers do next; part of what the data are.
       augment: what is done to training texts.
       pages: sizes of a page.
-      encoder, lstnet, head: the model.
+      encoder, reader, lstnet, words, head: the model.
       history: the part of it that reads histories; unused where intention is none.
       optimizer, train: how it learns.
       evaluation: what is measured.
@@ -181,7 +316,9 @@ class Config:
     augment: AugmentSpec
     pages: PageSpec
     encoder: EncoderChoice
+    reader: ReaderChoice
     lstnet: LSTNetSpec
+    words: WordsChoice
     head: HeadSpec
     history: HistoryChoice
     optimizer: OptimizerSpec

@@ -15,7 +15,7 @@ Axis alphabet (one letter, one meaning; a suffix on a local names its axes, so
 ``d`` encoder feature             ``r`` recurrent feature
 ``s`` series                      ``m`` summary feature
 ``y`` class                       ``x`` covariate of a review
-``g`` group of reviews
+``g`` group of reviews            ``u`` hidden token of a page
 ===== =========================== ===== ===========================
 """
 
@@ -122,6 +122,7 @@ class Review(NamedTuple):
       group: user, product or other key that must not cross splits; empty if none.
       time: seconds since 1970 UTC, or None.
       split: the split the source itself names (``train``, ``test``, ...), or empty.
+      slice: what it is scored apart by; empty if none.
     """
 
     row: int
@@ -132,6 +133,7 @@ class Review(NamedTuple):
     group: str
     time: int | None
     split: str
+    slice: str = ""
 
 
 class Rejected(NamedTuple):
@@ -172,6 +174,26 @@ class HistoryBatch(NamedTuple):
     intent_weight_bk: ArrayLike
 
 
+class WordBatch(NamedTuple):
+    """The words of the reviews of a page, whole where tokens may be parts of them.
+
+    The words of a slot begin where its tokens begin. A word has one token or more and a
+    review two tokens beside those, so words always fit.
+
+    Example (one slot of the tokens ``[CLS] tea ##pot leak ##s [SEP]``, from step 4)::
+
+        word_ids [-1, -1, -1, -1, 17, 9, -1, ...]    slot_start [4]  word_length [2]
+
+    Attributes:
+      word_ids_bt: int32 ids of words, 0 for those that are unknown; -1 where there is
+        none.
+      word_length_bk: int32, words in the slot; 0 where it is empty.
+    """
+
+    word_ids_bt: ArrayLike
+    word_length_bk: ArrayLike
+
+
 class PageBatch(NamedTuple):
     """Pages of whole reviews (stage 7): the one layout the models read.
 
@@ -197,6 +219,7 @@ class PageBatch(NamedTuple):
         the review is context: there only for the windows of later ones, counted on
         another page. Context has neither label nor weight.
       history: windows over the slots; None where only reviews are asked about.
+      words: whole words; None where no model reads them.
     """
 
     token_ids_bt: ArrayLike
@@ -208,14 +231,35 @@ class PageBatch(NamedTuple):
     weight_bk: ArrayLike
     review_bk: ArrayLike
     history: HistoryBatch | None = None
+    words: WordBatch | None = None
+
+
+class MaskedBatch(NamedTuple):
+    """Pages some of whose tokens are hidden, and what they were (pre-training).
+
+    Attributes:
+      token_ids_bt, segment_ids_bt, position_ids_bt: int32, as in :class:`PageBatch`;
+        hidden tokens are the mask, another piece or themselves.
+      place_bu: int32 token of the page that is asked for; 0 where there is none.
+      target_bu: int32 vocabulary entry that stood there, or ``NO_LABEL``.
+      review_bk: int32 index of the text in each slot; -1 if empty.
+    """
+
+    token_ids_bt: ArrayLike
+    segment_ids_bt: ArrayLike
+    position_ids_bt: ArrayLike
+    place_bu: ArrayLike
+    target_bu: ArrayLike
+    review_bk: ArrayLike
 
 
 class ModelOutput(NamedTuple):
     """Everything the main model computes; jit drops what nobody reads.
 
     Attributes:
-      hidden_btd: encoder states of every token (zeros carry no meaning on padding).
-      review_bkm: LSTNet's summary of every slot.
+      hidden_btd: encoder states of every token (zeros carry no meaning on padding);
+        None where there is no encoder.
+      review_bkm: the summary of every slot.
       logits_bky: sentiment logits of every slot, float32; None where the model has no
         sentiment.
       window_bkm: summary of the window that ends at each slot; 0 where there is none.
@@ -225,7 +269,7 @@ class ModelOutput(NamedTuple):
     The last three are None where the model reads no history.
     """
 
-    hidden_btd: jax.Array
+    hidden_btd: jax.Array | None
     review_bkm: jax.Array
     logits_bky: jax.Array | None
     window_bkm: jax.Array | None = None
@@ -272,9 +316,19 @@ class RunFolder:
         return self.root / "encoder"
 
     @property
+    def tokenizer(self) -> Path:
+        """The tokenizer that pre-training learned, and from which texts."""
+        return self.root / "tokenizer"
+
+    @property
     def checkpoints(self) -> Path:
         """Orbax checkpoints, latest and best, where they are not kept elsewhere."""
         return self.root / "checkpoints"
+
+    @property
+    def words(self) -> Path:
+        """Words that have a vector, by id (JSON), where the model reads words."""
+        return self.root / "words.json"
 
     @property
     def log(self) -> Path:

@@ -14,6 +14,7 @@ from configs import base
 from reviewintent_jax.build import begin_run, build_experiment, plain_values
 from reviewintent_jax.build_forecast import read_forecast_config
 from reviewintent_jax.build_heading import read_heading_config
+from reviewintent_jax.build_pretrain import read_pretrain_config
 from reviewintent_jax.configuration import (
     Config,
     TaskKind,
@@ -45,6 +46,7 @@ def test_every_config_fills_the_tree(name):
         TaskKind.REVIEW: read_config,
         TaskKind.FORECAST: read_forecast_config,
         TaskKind.HEADING: read_heading_config,
+        TaskKind.PRETRAIN: read_pretrain_config,
     }
     assert readers[task_of(values)](values).name == config.name
 

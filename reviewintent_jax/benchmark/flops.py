@@ -14,6 +14,7 @@ Two questions, one count:
 """
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -22,7 +23,9 @@ from reviewintent_jax.models.forecaster import ForecasterSpec
 from reviewintent_jax.models.heading import DIRECTION_CLASSES, HeadingSpec
 from reviewintent_jax.models.history import HistorySpec
 from reviewintent_jax.models.lstnet_spec import Fusion, LSTNetSpec
+from reviewintent_jax.models.reader_spec import ReaderKind, ReaderSpec, Reads
 from reviewintent_jax.models.review_intent import ReviewIntentSpec
+from reviewintent_jax.models.word_reader import WordsSpec
 
 
 class Work(NamedTuple):
@@ -50,8 +53,8 @@ class Flops:
     """Operations of the parts of a model.
 
     Attributes:
-      forward: of an answer, by part: ``encoder``, ``attention``, ``lstnet``,
-        ``sentiment`` and, with histories, ``history``.
+      forward: of an answer, by part: ``encoder``, ``attention``, ``lstnet`` or
+        ``reader``, ``words``, ``sentiment`` and ``history``, where the model has them.
       backward: of the gradient of all parameters, without the forward pass.
     """
 
@@ -107,16 +110,18 @@ class _Products(NamedTuple):
 
 def count_flops(spec: ReviewIntentSpec, work: Work) -> Flops:
     """Operations of ``spec`` reading ``work``."""
-    lstnet, width = spec.lstnet, spec.encoder.hidden_size
-    said = 2 * work.slots * lstnet.summary_features * spec.classes
-    parts = {
-        "encoder": _encoder(spec.encoder, work.tokens),
-        "attention": [
-            _Products.of(4 * work.attended * width * spec.encoder.num_layers)
-        ],
-        "lstnet": _lstnet(lstnet, width, work, learned=True),
-        "sentiment": [_Products.of(said)],
-    }
+    parts: dict[str, list[_Products]] = {}
+    if spec.encoder is not None:
+        width, layers = spec.encoder.hidden_size, spec.encoder.num_layers
+        parts["encoder"] = _encoder(spec.encoder, work.tokens)
+        parts["attention"] = [_Products.of(4 * work.attended * width * layers)]
+        if isinstance(spec.reader, LSTNetSpec):
+            parts["lstnet"] = _lstnet(spec.reader, width, work, learned=True)
+        else:
+            parts["reader"] = _reader(spec.reader, width, work)
+    if spec.words is not None:
+        parts["words"] = _words(spec.words, work)
+    parts["sentiment"] = _head(spec, work)
     if spec.history is not None:
         parts["history"] = _history(spec.history, spec, work)
     return _flops_of(parts)
@@ -129,6 +134,61 @@ def _encoder(spec: EncoderSpec, tokens: int) -> list[_Products]:
         _Products.of(2 * tokens * dense * spec.num_layers),
         # Types of tokens are looked up by a product; they themselves are data.
         _Products.of(2 * tokens * spec.type_vocab_size * width, operands=1),
+    ]
+
+
+def _head(spec: ReviewIntentSpec, work: Work) -> list[_Products]:
+    """Of the head of sentiment, if there is one."""
+    if not spec.classes:
+        return []
+    sizes = [spec.summary_features, spec.classes]
+    if spec.head_features:
+        sizes.insert(1, spec.head_features)
+    pairs = itertools.pairwise(sizes)
+    return [_Products.of(2 * work.slots * before * after) for before, after in pairs]
+
+
+def _words(spec: WordsSpec, work: Work) -> list[_Products]:
+    """Of the reader; words stand where tokens do, though there are fewer of them."""
+    return _reader(spec.reader, spec.features, work)
+
+
+def _reader(spec: ReaderSpec, width: int, work: Work) -> list[_Products]:
+    """Of a reader over steps of ``width`` features that are learned.
+
+    First tokens of chunks count as one a slot, which they are where no review is long.
+    """
+    chunk = spec.reads is Reads.CLS
+    steps = work.slots if chunk else work.tokens
+    if spec.kind is ReaderKind.MEAN:
+        # Those of one slot are added up; of many, by a product with what is no weight.
+        return [] if chunk else [_Products.of(2 * work.slot_steps * width, 1)]
+    found, sizes = [], spec.kernel_sizes
+    if spec.kind is ReaderKind.CNN:
+        wide = max(sizes) * width > sum(sizes) * spec.features
+        taps = sum(sizes) if wide else max(sizes) * len(sizes)
+        return [_Products.of(2 * steps * width * taps * spec.features)]
+    for _ in range(spec.layers):
+        if spec.kind is ReaderKind.TCN:
+            found += _dilated(width, spec, steps)
+            width = spec.features
+            continue
+        gates = 4 if spec.kind is ReaderKind.LSTM else 3
+        directions = 2 if spec.bidirectional else 1
+        scan = _recurrent(width, spec.features, gates, steps)
+        found += [scan] * directions
+        width = spec.features * directions
+    return found
+
+
+def _dilated(width: int, spec: ReaderSpec, steps: int) -> list[_Products]:
+    """Of a block of a TCN: two convolutions, and what brings its input to its width."""
+    features, (size,) = spec.features, spec.kernel_sizes
+    inputs = [width, features] + [width] * (width != features)
+    taps = [size, size, 1]
+    return [
+        _Products.of(2 * steps * each * count * features)
+        for each, count in zip(inputs, taps, strict=False)
     ]
 
 
@@ -181,7 +241,7 @@ def _fusion(spec: LSTNetSpec, work: Work) -> list[_Products]:
 
 def _history(spec: HistorySpec, model: ReviewIntentSpec, work: Work) -> list[_Products]:
     """Of windows of ``work.window`` reviews, one for every slot."""
-    summary, classes = model.lstnet.summary_features, 2 * work.slots * spec.classes
+    summary, classes = model.summary_features, 2 * work.slots * spec.classes
     kept = spec.step_features if spec.step_features >= 0 else summary
     width = kept + model.classes + spec.covariates
     steps = work.slots * work.window

@@ -9,7 +9,7 @@ import numpy as np
 from reviewintent_jax.data.ids import SpecialIds
 from reviewintent_jax.data.pages import PageSpec, empty_pages
 from reviewintent_jax.models.review_intent import ReviewIntentSpec
-from reviewintent_jax.schema import HistoryBatch, PageBatch
+from reviewintent_jax.schema import HistoryBatch, PageBatch, WordBatch
 
 
 def full_pages(
@@ -25,6 +25,8 @@ def full_pages(
       window: reviews of a history, ending at the last slot of each page; 0 = none.
     """
     rng = np.random.default_rng(0)
+    # Without an encoder nobody reads the tokens.
+    vocabulary = 2 if model.encoder is None else model.encoder.vocab_size
     empty = empty_pages(pages, SpecialIds(2, 3, 0), spec)
     shape, chunk = (pages, spec.page_tokens), min(spec.chunk_tokens, tokens)
     filled = min(spec.page_tokens // tokens, spec.slots)
@@ -35,7 +37,7 @@ def full_pages(
     inside = step < filled * tokens
     segments = np.where(inside, step // chunk + 1, 0)
     batch = empty._replace(
-        token_ids_bt=rng.integers(1, model.encoder.vocab_size, shape, np.int32),
+        token_ids_bt=rng.integers(1, vocabulary, shape, np.int32),
         segment_ids_bt=segments.astype(np.int32),
         position_ids_bt=np.where(inside, step % chunk, 0).astype(np.int32),
         slot_start_bk=starts,
@@ -43,6 +45,14 @@ def full_pages(
         label_bk=np.broadcast_to(np.where(there, 1, -1), starts.shape).astype(np.int32),
         weight_bk=np.broadcast_to(there, starts.shape).astype(np.float32),
     )
+    if model.words is not None:
+        lengths = there * max(tokens - 2, 1)
+        batch = batch._replace(
+            words=WordBatch(
+                rng.integers(0, model.words.vocabulary, shape, np.int32),
+                np.broadcast_to(lengths, starts.shape).astype(np.int32),
+            )
+        )
     if model.history is None:
         return batch
     windows = np.full((*starts.shape, window), -1, np.int32)

@@ -40,7 +40,7 @@ def measure_here(
       pages: of an update, filled with tokens to the last.
       rounds: turns that each takes.
     """
-    dtype = jnp.dtype(model.spec.encoder.dtype)
+    dtype = model.spec.dtype
     runs = {
         "product": product_of(dtype),
         "stream": _stream(),

@@ -1,9 +1,9 @@
 """``docs/scaling.md`` from the records of ``scaling.py``."""
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 from reviewintent_jax.benchmark.devices import DEVICES
+from reviewintent_jax.markdown import markdown_table
 
 _GB = 1e9
 _HEAD = """# Planned past this machine
@@ -31,11 +31,6 @@ def scaling_page(results: dict[str, Any]) -> str:
     if results["here"]:
         parts.append(_here(results["here"]))
     return "\n".join(parts)
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def _device(name: str, memory: float, plans: list[dict[str, Any]]) -> str:
@@ -68,7 +63,7 @@ def _device(name: str, memory: float, plans: list[dict[str, Any]]) -> str:
                 f"{each['million_reviews_price']:.2f}",
             )
         )
-    return f"## {name}\n\n{_table(heads, rows)}"
+    return f"## {name}\n\n{markdown_table(heads, rows)}"
 
 
 def _near(traffic: dict[str, Any]) -> bool:

@@ -41,6 +41,7 @@ def measure_scoring(
         step=0,
         tokenizer=task.tokenizer,
         pages=task.pages,
+        words=task.words,
         labels=task.prepared.labels,
         temperature=1.0,
         threshold=None,

@@ -31,7 +31,12 @@ from reviewintent_jax.configuration import TaskKind, task_of
 from reviewintent_jax.data.batches import Position
 from reviewintent_jax.data.pages import PageSpec
 from reviewintent_jax.data.prepared_pages import blank_page
-from reviewintent_jax.models.review_intent import ReviewIntent, init_params
+from reviewintent_jax.models.lstnet_spec import LSTNetSpec
+from reviewintent_jax.models.review_intent import (
+    ReviewIntent,
+    ReviewIntentSpec,
+    init_params,
+)
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training.experiment import Experiment
 from reviewintent_jax.training.forecast import ForecastExperiment
@@ -80,7 +85,8 @@ class ReviewSystem:
     def _page(self) -> Any:
         history = self.task.model.spec.history
         covariates = None if history is None else history.covariates
-        return blank_page(self.task.tokenizer.special, self.task.pages, covariates)
+        given = self.task.tokenizer.special, self.task.pages, covariates
+        return blank_page(*given, words=self.task.model.spec.words is not None)
 
     def question(self, items: int, tokens: int) -> Question:
         """``items`` reviews of ``tokens`` tokens, a page each.
@@ -117,7 +123,7 @@ class ReviewSystem:
         for length, count in zip(*found, strict=True):
             whole, rest = divmod(int(length), pages.chunk_tokens)
             chunks = [pages.chunk_tokens] * whole + [rest] * (rest > 0)
-            work = review_work(chunks, spec.lstnet.highway_window, self._history)
+            work = review_work(chunks, _highway(spec), self._history)
             flops += int(count) * count_flops(spec, work).update
         return int(lengths.sum()), int(np.asarray(batch.token_ids_bt).size), flops
 
@@ -197,6 +203,12 @@ class WindowSystem:
 
 
 System = ReviewSystem | WindowSystem
+
+
+def _highway(spec: ReviewIntentSpec) -> int:
+    """Steps that a highway looks at; 0 where the reader has none."""
+    found = spec.reader if spec.encoder is not None else None
+    return found.highway_window if isinstance(found, LSTNetSpec) else 0
 
 
 _BUILDERS: dict[TaskKind, Callable[[Mapping[str, Any], RunFolder], System]] = {

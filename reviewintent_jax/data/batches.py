@@ -27,6 +27,7 @@ from reviewintent_jax.schema import PageBatch
 
 if TYPE_CHECKING:  # reading ids from disk needs a library that batches do not
     from reviewintent_jax.data.token_shards import TokenStore
+    from reviewintent_jax.data.words import WordLookup
 
 T = TypeVar("T")
 _DONE = object()
@@ -104,7 +105,8 @@ class PageSource(NamedTuple):
     """What pages are made from: token ids (on disk or not), labels and weights.
 
     ``planner`` packs reviews one by one, or, where the fields have histories, subject
-    by subject (:class:`~reviewintent_jax.data.subject_pages.SubjectPlanner`).
+    by subject (:class:`~reviewintent_jax.data.subject_pages.SubjectPlanner`). ``words``
+    makes words of tokens, where the model reads them.
     """
 
     store: "TokenStore | TokenList"
@@ -112,6 +114,7 @@ class PageSource(NamedTuple):
     special: SpecialIds
     spec: PageSpec
     planner: Planner = plan_pages
+    words: WordLookup | None = None
 
 
 class TrainBatches:
@@ -221,6 +224,7 @@ class TrainBatches:
             source.special,
             source.spec,
             size=len(pages),
+            words_of=source.words,
         )
 
 
@@ -248,6 +252,7 @@ def eval_batches(
             source.special,
             source.spec,
             size=len(rows.source_n),
+            words_of=source.words,
         )
 
 

@@ -8,7 +8,7 @@ a few numbers per review.
 In: rows. Out, in the folder of the prepared data::
 
     tokens-00000-00003.array_record   ids of the accepted reviews
-    reviews-00000-00003.parquet       their texts, subjects and stars
+    reviews-00000-00003.parquet       their texts, subjects, stars, slices
     block-00000-00003.npz             numbers, and the rows set aside; written last,
                                       so a block that has it is whole
 """
@@ -45,8 +45,9 @@ BLOCK_ROWS = 16_384
 BLOCK_CHARACTERS = 1 << 25
 """A block ends with the row whose text takes it to this many characters or more."""
 
-_TEXTS = pa.schema([("text", pa.string())])
-_EVENTS = pa.schema([*_TEXTS, ("subject", pa.string()), ("stars", pa.float32())])
+_TEXT = [("text", pa.string())]
+_EVENT = [("subject", pa.string()), ("stars", pa.float32())]
+_SLICE = [("slice", pa.string())]
 
 
 class RowBlock(NamedTuple):
@@ -104,7 +105,7 @@ class BlockSettings:
       source, check, clean, intention: as in
         :class:`~reviewintent_jax.data.prepared.DataSpec`.
       duplicates: how texts are compared; None where copies do not matter.
-      tokenizer: folder of the tokenizer.
+      tokenizer: folder of the tokenizer; None = texts alone are wanted, without ids.
       now: seconds since 1970 UTC: later dates lie in the future.
     """
 
@@ -113,7 +114,7 @@ class BlockSettings:
     clean: CleanSpec
     intention: IntentionSpec
     duplicates: DuplicateSpec | None
-    tokenizer: Path
+    tokenizer: Path | None
     now: int
 
     @property
@@ -137,8 +138,11 @@ class BlockWorker:
     def __init__(self, settings: BlockSettings) -> None:
         self.settings = settings
         self._cleaner = Cleaner(settings.clean)
-        self._tokenizer = ReviewTokenizer(settings.tokenizer)
-        self._dtype = token_dtype(self._tokenizer.vocab_size)
+        self._encode, vocab_size = _no_ids, 1
+        if settings.tokenizer is not None:
+            tokenizer = ReviewTokenizer(settings.tokenizer)
+            self._encode, vocab_size = tokenizer.encode, tokenizer.vocab_size
+        self._dtype = token_dtype(vocab_size)
 
     def prepare(self, block: RowBlock, folder: Path) -> None:
         """Writes the files of a block to ``folder``; what is there already is kept."""
@@ -150,7 +154,7 @@ class BlockWorker:
         arrays: dict[str, Any] = {"dtype": _packed(self._dtype.str)}
         shard = None
         if kept:
-            ids = self._tokenizer.encode(texts)
+            ids = self._encode(texts)
             path = folder / shard_name(block.name)
             shard = write_shard(path, ids, self._dtype)
             self._write_texts(folder / texts_name(block.name), kept)
@@ -198,12 +202,17 @@ class BlockWorker:
 
     def _write_texts(self, path: Path, kept: Sequence[_Row]) -> None:
         table: dict[str, list] = {"text": [each.review.text for each in kept]}
+        columns = [*_TEXT]
         if self.settings.with_events:
             happened = [each.event for each in kept if each.event is not None]
             table["subject"] = [event.subject for event in happened]
             table["stars"] = [event.stars for event in happened]
-        schema = _EVENTS if self.settings.with_events else _TEXTS
-        pq.write_table(pa.table(table, schema=schema), path, row_group_size=4096)
+            columns += _EVENT
+        if self.settings.source.slice:
+            table["slice"] = [each.review.slice for each in kept]
+            columns += _SLICE
+        written = pa.table(table, schema=pa.schema(columns))
+        pq.write_table(written, path, row_group_size=4096)
 
     def _events(self, kept: Sequence[_Row], texts: Sequence[str]) -> dict[str, Any]:
         if not self.settings.with_events:
@@ -290,6 +299,11 @@ def read_block(folder: Path, name: str) -> Block:
         np.dtype(_unpacked(arrays.pop("dtype"))),
         arrays,
     )
+
+
+def _no_ids(texts: Sequence[str]) -> list[np.ndarray]:
+    """What stands for the ids of texts that are not tokenised."""
+    return [np.zeros(0, np.int32)] * len(texts)
 
 
 def _save(path: Path, arrays: dict[str, Any]) -> None:

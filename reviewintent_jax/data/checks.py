@@ -101,6 +101,7 @@ def check_row(
         group=group,
         time=time,
         split=plain_value(raw.fields.get(source.split)),
+        slice=plain_value(raw.fields.get(source.slice)),
     )
 
 

@@ -163,17 +163,15 @@ class DuplicateIndex:
         if not columns:
             return Duplicates(np.zeros(0, np.int64), np.zeros(0, np.int32))
         signed = Signatures(**columns)
-        hash_n = signed.hash_n
-        _, first_u, unique_n = np.unique(hash_n, return_index=True, return_inverse=True)
-        exact_first_n = first_u[unique_n].astype(np.int64)
-        distinct_u = np.sort(first_u)
+        exact_first_n = _first_equal(signed.hash_n)
         if self.spec.near_threshold < 1.0:
+            distinct_u = np.flatnonzero(exact_first_n == np.arange(len(exact_first_n)))
             pairs = self._near_pairs(distinct_u, signed)
         else:
             pairs = np.zeros((0, 2), np.int64)
         first_n = _first_of_component(exact_first_n, pairs)
-        _, cluster_n = np.unique(first_n, return_inverse=True)
-        return Duplicates(exact_first_n, cluster_n.astype(np.int32))
+        number_n = np.cumsum(first_n == np.arange(len(first_n)), dtype=np.int32) - 1
+        return Duplicates(exact_first_n, number_n[first_n])
 
     def _near_pairs(self, distinct_u: np.ndarray, signed: Signatures) -> np.ndarray:
         """Pairs [?, 2] of texts whose estimated similarity reaches the threshold."""
@@ -244,8 +242,15 @@ def _linked_in_buckets(
     Example: bucket a a' b b' (b differs): round 1 compares a'-a, b-a, b'-a and
     a'-a, b-a', b'-b; round 2 has b b' left and compares b'-b.
     """
+    if not len(key_u):
+        return
     order = np.argsort(key_u, kind="stable")
-    text_u, key_u = text_u[order], key_u[order]
+    key_u = key_u[order]
+    same_u = key_u[1:] == key_u[:-1]
+    # Most keys are alone in their bucket; nothing more is kept of them.
+    shared_u = np.append(same_u, False) | np.insert(same_u, 0, False)
+    text_u, key_u = text_u[order[shared_u]], key_u[shared_u]
+    del order, same_u, shared_u
     for round_ in range(_ROUNDS):
         new_u = np.ones(len(key_u), bool)
         new_u[1:] = key_u[1:] != key_u[:-1]
@@ -274,15 +279,38 @@ def _alike(pairs: np.ndarray, byte_np: np.ndarray, needed: int) -> np.ndarray:
     return alike
 
 
+def _first_equal(hash_n: np.ndarray) -> np.ndarray:
+    """int64, index of the first equal hash of each.
+
+    Example: ``[7, 9, 7]`` -> ``[0, 1, 0]``.
+    """
+    order = np.argsort(hash_n, kind="stable")  # equal ones in the order of their index
+    sorted_n = hash_n[order]
+    same_n = np.zeros(len(hash_n), bool)
+    same_n[1:] = sorted_n[1:] == sorted_n[:-1]
+    del sorted_n
+    again = np.flatnonzero(same_n)
+    starts = np.flatnonzero(~same_n[again - 1]) if len(again) else again
+    # Runs of equal hashes: each repeats the text before its first repetition.
+    lengths = np.diff(np.append(starts, len(again)))
+    first_n = np.arange(len(hash_n))
+    first_n[order[again]] = np.repeat(order[again[starts] - 1], lengths)
+    return first_n
+
+
 def _first_of_component(exact_first_n: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     """The smallest text index connected to each text."""
-    count = len(exact_first_n)
-    a = np.concatenate([np.arange(count), pairs[:, 0]])
-    b = np.concatenate([exact_first_n, pairs[:, 1]])
-    graph = coo_array((np.ones(len(a), bool), (a, b)), shape=(count, count))
-    _, component_n = connected_components(graph, directed=False)
-    _, first_c = np.unique(component_n, return_index=True)
-    return first_c[component_n]
+    found_n = exact_first_n.copy()
+    if not len(pairs):
+        return found_n
+    # Only texts of pairs form a graph; the others are few bytes each.
+    text_u, place = np.unique(pairs, return_inverse=True)
+    a, b = place.reshape(pairs.shape).T
+    graph = coo_array((np.ones(len(a), bool), (a, b)), shape=(len(text_u),) * 2)
+    _, component_u = connected_components(graph, directed=False)
+    _, first_c = np.unique(component_u, return_index=True)
+    found_n[text_u] = text_u[first_c[component_u]]
+    return found_n[exact_first_n]  # copies follow the text that they repeat
 
 
 def _fold_table() -> dict[int, str | None]:

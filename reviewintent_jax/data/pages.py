@@ -11,6 +11,7 @@ crosses the border of a block, so attention can be computed block by block.
 """
 
 import dataclasses
+from array import array
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from reviewintent_jax.data.ids import SpecialIds
 from reviewintent_jax.data.windows import HistoryFields, empty_history, write_history
-from reviewintent_jax.schema import NO_LABEL, InputError, PageBatch
+from reviewintent_jax.schema import NO_LABEL, InputError, PageBatch, WordBatch
 
 _WINDOW = 4096  # reviews sorted by length together; the shuffle decides who is in one
 
@@ -160,9 +161,9 @@ def plan_pages(
         for item in longest_first.tolist():
             packer.place(item, int(slot_length_n[item]))
     return PagePlan.of_slots(
-        review_n[np.array(packer.items, np.int64)],
-        np.array(packer.page_of, np.int64),
-        np.array(packer.start_of, np.int32),
+        review_n[np.asarray(packer.items, np.int64)],
+        np.asarray(packer.page_of, np.int64),
+        np.asarray(packer.start_of, np.int32),
         np.ones(len(packer.items), bool),
         pages=packer.pages,
         shuffle=shuffle,
@@ -180,10 +181,11 @@ class _Packer:
         self.spec = spec
         self.blocks = spec.page_tokens // spec.chunk_tokens
         self.pages = 0
-        self.items: list[int] = []
-        self.page_of: list[int] = []
-        self.start_of: list[int] = []
-        self._used: list[int] = []
+        # Arrays: a list of ten million numbers takes four times the memory.
+        self.items = array("q")
+        self.page_of = array("q")
+        self.start_of = array("i")
+        self._used = array("i")
         self._free: list[list[int]] = [[] for _ in range(spec.chunk_tokens + 1)]
         self._mask = 0
         # Empty blocks at the end of open pages, by how many: long reviews go there.
@@ -260,6 +262,7 @@ def build_pages(
     spec: PageSpec,
     *,
     size: int,
+    words_of: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> PageBatch:
     """Fills ``size`` pages; those beyond ``pages`` stay empty (the last, short batch).
 
@@ -271,8 +274,9 @@ def build_pages(
       special: ids that frame a chunk and fill the page.
       spec: sizes.
       size: pages in the batch (``b``).
+      words_of: token ids of a review -> ids of its words; None = no words are read.
     """
-    batch = empty_pages(size, special, spec)
+    batch = empty_pages(size, special, spec, words=words_of is not None)
     if fields.history is not None:
         batch = batch._replace(history=empty_history(size, spec.slots, fields.history))
     for b, page in enumerate(pages):
@@ -282,9 +286,13 @@ def build_pages(
         segment = 0
         for k, slot in enumerate(range(begin, end)):
             review, start = int(plan.review_n[slot]), int(plan.start_n[slot])
+            ids = ids_of(review)
             length, segment = _write_review(
-                batch, b, start, ids_of(review), segment, special, spec
+                batch, b, start, ids, segment, special, spec
             )
+            if words_of is not None and batch.words is not None:
+                kept = int(slot_lengths(np.array([len(ids)]), spec).kept_n[0])
+                _write_words(batch.words, b, k, start, words_of(ids[:kept]))
             batch.slot_start_bk[b, k] = start
             batch.slot_length_bk[b, k] = length
             if plan.own_n[slot]:
@@ -297,9 +305,15 @@ def build_pages(
     return batch
 
 
-def empty_pages(size: int, special: SpecialIds, spec: PageSpec) -> PageBatch:
-    """``size`` pages without a review: all padding, all slots empty."""
+def empty_pages(
+    size: int, special: SpecialIds, spec: PageSpec, *, words: bool = False
+) -> PageBatch:
+    """``size`` pages without a review: all padding, all slots empty.
+
+    ``words`` says whether there are places for words beside those for tokens.
+    """
     tokens, slots = (size, spec.page_tokens), (size, spec.slots)
+    no_words = WordBatch(np.full(tokens, -1, np.int32), np.zeros(slots, np.int32))
     return PageBatch(
         token_ids_bt=np.full(tokens, special.pad, np.int32),
         segment_ids_bt=np.zeros(tokens, np.int32),
@@ -309,7 +323,16 @@ def empty_pages(size: int, special: SpecialIds, spec: PageSpec) -> PageBatch:
         label_bk=np.full(slots, NO_LABEL, np.int32),
         weight_bk=np.zeros(slots, np.float32),
         review_bk=np.full(slots, -1, np.int32),
+        words=no_words if words else None,
     )
+
+
+def _write_words(
+    words: WordBatch, b: int, k: int, start: int, word_l: np.ndarray
+) -> None:
+    """Writes the words of one review where its tokens begin."""
+    words.word_ids_bt[b, start : start + len(word_l)] = word_l  # pyright: ignore
+    words.word_length_bk[b, k] = len(word_l)  # pyright: ignore
 
 
 def _write_review(

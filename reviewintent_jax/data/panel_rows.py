@@ -98,7 +98,7 @@ class PanelSpec:
             text=self.time,
             time=self.time,
             date_order=self.date_order,
-            **dict.fromkeys(("title", "label", "group", "split"), ""),
+            **dict.fromkeys(("title", "label", "group", "split", "slice"), ""),
             **dict.fromkeys(("tfds_name", "tfds_folder"), ""),
             shop_rows=self.shop_rows,
             shop_seed=self.shop_seed,

@@ -63,7 +63,7 @@ _VERSION = 2  # of the prepared folder's format
 
 def prepare(
     spec: DataSpec,
-    tokenizer: ReviewTokenizer,
+    tokenizer: ReviewTokenizer | None,
     run: RunFolder,
     *,
     began_with: Mapping[str, Any] | None,
@@ -73,7 +73,8 @@ def prepare(
 
     Args:
       spec: what to prepare.
-      tokenizer: its files are part of the fingerprint.
+      tokenizer: its files are part of the fingerprint; None = texts and splits alone
+        are wanted, and every review has 0 ids.
       run: the run's folder; data go to ``run.prepared``, refusals to ``run.rejected``.
       began_with: fingerprint of the data that the run's checkpoints were trained on,
         which must not change any more; None while there is no checkpoint.
@@ -251,7 +252,7 @@ def _refuse_sources_of_ours(spec: DataSpec, run: RunFolder) -> None:
 
 def _ingest(
     spec: DataSpec,
-    tokenizer: ReviewTokenizer,
+    tokenizer: ReviewTokenizer | None,
     begun: Begun,
     log: RejectionLog,
     index: DuplicateIndex | None = None,
@@ -263,7 +264,7 @@ def _ingest(
         clean=spec.clean,
         intention=spec.intention,
         duplicates=None if index is None else spec.duplicates,
-        tokenizer=tokenizer.folder,
+        tokenizer=None if tokenizer is None else tokenizer.folder,
         now=begun.now,
     )
     return ingest(settings, begun.folder, log, index, engine or on_this_machine(1))
@@ -299,7 +300,7 @@ def _summary(taken: Taken, decided: Decided, log: RejectionLog) -> dict[str, Any
 
 def _fingerprint(
     spec: DataSpec,
-    tokenizer: ReviewTokenizer,
+    tokenizer: ReviewTokenizer | None,
     *,
     source: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -308,7 +309,7 @@ def _fingerprint(
     ``source`` stands in for what the source is, where it is not on this machine.
     """
     vocabulary = hashlib.sha256()
-    for name in TOKENIZER_FILES:
+    for name in TOKENIZER_FILES if tokenizer is not None else ():
         path = tokenizer.folder / name
         if path.is_file():
             vocabulary.update(path.read_bytes())
@@ -319,6 +320,8 @@ def _fingerprint(
         del settings["intention"]
     if spec.source.date_order is DateOrder.ISO:
         del settings["source"]["date_order"]
+    if not spec.source.slice:
+        del settings["source"]["slice"]
     if not spec.labels.aliases:
         del settings["labels"]["aliases"]
     try:

@@ -166,6 +166,10 @@ class Prepared:
             return np.full(len(reviews), np.nan, np.float32)
         return np.array(self._column("stars", reviews), np.float32)
 
+    def slices(self, reviews: np.ndarray) -> list[str]:
+        """What some reviews are scored apart by; the source must have named it."""
+        return self._column("slice", reviews)
+
     def _column(self, name: str, reviews: np.ndarray) -> list[Any]:
         reviews = np.asarray(reviews, np.int64)
         values = np.empty(len(reviews), object)

@@ -15,6 +15,7 @@ from reviewintent_jax.data.splits import NO_GROUP
 from reviewintent_jax.data.subject_pages import SubjectPlanner
 from reviewintent_jax.data.tokens import SpecialIds
 from reviewintent_jax.data.windows import HistoryFields, empty_history
+from reviewintent_jax.data.words import WordLookup
 from reviewintent_jax.schema import PageBatch
 
 
@@ -26,6 +27,7 @@ def page_source(
     *,
     weight_n: np.ndarray | None = None,
     intent_weight_n: np.ndarray | None = None,
+    words: WordLookup | None = None,
 ) -> PageSource:
     """What pages of prepared reviews are made from.
 
@@ -37,12 +39,13 @@ def page_source(
         there may be some.
       weight_n: float32 weight of each review in the loss; None = 1.
       intent_weight_n: the same of the window that ends at each review.
+      words: makes words of tokens; None where the model reads none.
     """
     ones_n = np.ones(len(prepared.label_n), np.float32)
     fields = ReviewFields(prepared.label_n, ones_n if weight_n is None else weight_n)
     histories, intention = prepared.histories, prepared.intention
     if scale is None or histories is None or intention is None:
-        return PageSource(prepared.store, fields, special, spec)
+        return PageSource(prepared.store, fields, special, spec, words=words)
     window_nw = whole_windows(histories)
     history = HistoryFields(
         window_nw=window_nw,
@@ -52,7 +55,7 @@ def page_source(
     )
     planner = SubjectPlanner(histories.order_n, window_nw)
     fields = fields._replace(history=history)
-    return PageSource(prepared.store, fields, special, spec, planner)
+    return PageSource(prepared.store, fields, special, spec, planner, words)
 
 
 def whole_windows(histories: Histories) -> np.ndarray:
@@ -66,13 +69,14 @@ def whole_windows(histories: Histories) -> np.ndarray:
 
 
 def blank_page(
-    special: SpecialIds, spec: PageSpec, covariates: int | None
+    special: SpecialIds, spec: PageSpec, covariates: int | None, *, words: bool
 ) -> PageBatch:
     """One page without a review, from which a model's shapes are read.
 
-    ``covariates`` is their number; None where the model reads no histories.
+    ``covariates`` is their number; None where the model reads no histories. ``words``
+    says whether it reads words.
     """
-    page = empty_pages(1, special, spec)
+    page = empty_pages(1, special, spec, words=words)
     if covariates is None:
         return page
     none, windows = np.zeros(0, np.int32), np.zeros((0, 1), np.int64)

@@ -162,6 +162,12 @@ def _free_name(name: str, taken: set[str]) -> str:
 
 
 def _check_target(target: Path, format_: TableFormat, inputs: Sequence[Path]) -> None:
+    if format_ is TableFormat.LABEL_LINES:
+        raise InputError(
+            "Answers cannot be written as lines that begin with a label.",
+            where=str(target),
+            fix="Let the name end in .csv, .tsv, .jsonl or .parquet.",
+        )
     plain = target.name.lower().endswith((".parquet", ".pq"))
     if format_ is TableFormat.PARQUET and not plain:
         raise InputError(

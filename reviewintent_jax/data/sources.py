@@ -43,6 +43,7 @@ class SourceSpec:
       time: column of the review's time.
       date_order: what comes first in dates such as 05/06/2014.
       split: column that names the split a row belongs to; TFDS rows have ``split``.
+      slice: column whose values are scored apart as well as together.
       tfds_name: for TFDS: ``name``, ``name/config`` or ``name:version``; else empty.
       tfds_folder: for TFDS: its data folder; empty for TFDS's own default.
       shop_rows: for the shop: reviews to write, at least 1.
@@ -58,6 +59,7 @@ class SourceSpec:
     time: str
     date_order: DateOrder
     split: str
+    slice: str
     tfds_name: str
     tfds_folder: str
     shop_rows: int
@@ -83,7 +85,7 @@ class SourceSpec:
     @property
     def named_columns(self) -> dict[str, str]:
         """Field of this spec -> column, for those that are not empty."""
-        fields = ("text", "title", "label", "group", "time", "split")
+        fields = ("text", "title", "label", "group", "time", "split", "slice")
         named = {field: getattr(self, field) for field in fields}
         return {field: column for field, column in named.items() if column}
 

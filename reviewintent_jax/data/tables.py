@@ -1,4 +1,4 @@
-"""Stage 1, raw, from tables: CSV, TSV, TXT, JSON lines and Parquet files -> RawRow.
+"""Stage 1, raw, from tables: CSV, TSV, TXT, JSON lines, Parquet -> RawRow.
 
 Everything streams: a row is handed out before the next is read.
 """
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from reviewintent_jax.data.csv_rows import open_csv
 from reviewintent_jax.data.json_rows import open_jsonl
+from reviewintent_jax.data.label_lines import open_label_lines
 from reviewintent_jax.data.opening import Lines
 from reviewintent_jax.data.parquet_rows import open_parquet
 from reviewintent_jax.schema import InputError, RawRow
@@ -30,6 +31,7 @@ class TableFormat(enum.StrEnum):
     TXT = "txt"
     JSONL = "jsonl"
     PARQUET = "parquet"
+    LABEL_LINES = "label_lines"  # a label, then the text; the name says the split
 
 
 _SUFFIXES = {
@@ -38,6 +40,7 @@ _SUFFIXES = {
     **dict.fromkeys((".jsonl", ".ndjson", ".jsonlines", ".json"), TableFormat.JSONL),
     **dict.fromkeys((".json-lines", ".json_lines"), TableFormat.JSONL),
     **dict.fromkeys((".parquet", ".pq"), TableFormat.PARQUET),
+    **dict.fromkeys((".train", ".dev", ".test", ".all"), TableFormat.LABEL_LINES),
 }
 _PACKED = (".gz", ".gzip", ".zst", ".zstd")
 _DELIMITERS = {
@@ -90,7 +93,8 @@ def table_format(path: str | Path) -> TableFormat:
             "The file's name does not say what it holds.",
             where=str(path),
             fix="Use one of: .csv .tsv .txt .jsonl .ndjson .parquet "
-            "(text ones also with .gz or .zst after it).",
+            "(text ones also with .gz or .zst after it); or .train .dev .test .all "
+            "for lines that begin with a label.",
         )
     return _SUFFIXES[suffixes[-1]]
 
@@ -222,6 +226,8 @@ def _open(
     lines = open_lines(stream, name)
     if format_ is TableFormat.JSONL:
         columns, rows = open_jsonl(lines)
+    elif format_ is TableFormat.LABEL_LINES:
+        columns, rows = open_label_lines(lines)
     else:
         columns, rows = open_csv(lines, _DELIMITERS[format_])
     rows = _not_empty(rows, lines)

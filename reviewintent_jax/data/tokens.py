@@ -5,6 +5,7 @@ stage 7 adds to every chunk. Everything about the vocabulary, casing included, i
 from the tokenizer's own files.
 """
 
+import hashlib
 import json
 import re
 import shutil
@@ -29,6 +30,7 @@ TOKENIZER_FILES = (
     "sentencepiece.bpe.model",
 )
 _PAD_NAMES = ("[PAD]", "<pad>")
+_MASK_NAMES = ("[MASK]", "<mask>")
 _NO_PIECE = re.compile(
     r"\[(?:PAD|UNK|CLS|SEP|MASK|BOS|EOS|unused\d+)\]"
     r"|<(?:pad|unk|mask|s|/s|cls|sep|unused\d+|\|endoftext\|)>"
@@ -43,6 +45,7 @@ class ReviewTokenizer:
     Attributes:
       folder: where its files lie.
       special: ids that frame every chunk.
+      mask_id: the id that hides a token in pre-training; None where there is none.
       vocab_size: one past the highest id.
 
     Raises:
@@ -57,6 +60,7 @@ class ReviewTokenizer:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self.special = _special_ids(self._tokenizer, self.folder)
+        self.mask_id = _first_known(self._tokenizer, _MASK_NAMES)
         self._vocabulary = self._tokenizer.get_vocab()
         self.vocab_size = max(self._vocabulary.values()) + 1
 
@@ -82,6 +86,25 @@ class ReviewTokenizer:
             if number not in barred and not _NO_PIECE.fullmatch(name)
         ]
         return np.array(sorted(real), np.int32)
+
+    def pieces(self) -> list[str]:
+        """Every piece of the vocabulary by id; ``""`` where an id has none."""
+        found = [""] * self.vocab_size
+        for name, number in self._vocabulary.items():
+            found[number] = name
+        return found
+
+    def special_names(self) -> list[str]:
+        """Names of entries that stand for no piece of text, such as ``[UNK]``."""
+        return [name for name in self._vocabulary if _NO_PIECE.fullmatch(name)]
+
+    def id_of(self, piece: str) -> int | None:
+        """Id of one vocabulary entry; None where there is none."""
+        return self._tokenizer.token_to_id(piece)
+
+    def fingerprint(self) -> str:
+        """Hash of what decides the ids."""
+        return hashlib.sha256(self._tokenizer.to_str().encode()).hexdigest()
 
     def save(self, folder: Path) -> None:
         """Copies the tokenizer's files, so that a run can score without its origin."""
@@ -131,8 +154,7 @@ def _stated_lowercase(folder: Path) -> bool:
 
 def _special_ids(tokenizer: Tokenizer, folder: Path) -> SpecialIds:
     framed = tokenizer.encode("").ids
-    pads = [tokenizer.token_to_id(name) for name in _PAD_NAMES]
-    pad = next((i for i in pads if i is not None), None)
+    pad = _first_known(tokenizer, _PAD_NAMES)
     if len(framed) != 2 or pad is None:
         raise InputError(
             "The tokenizer must put one special token before and one after a text,"
@@ -141,3 +163,9 @@ def _special_ids(tokenizer: Tokenizer, folder: Path) -> SpecialIds:
             fix="Use the tokenizer that belongs to a BERT, RoBERTa or XLM-R model.",
         )
     return SpecialIds(framed[0], framed[1], pad)
+
+
+def _first_known(tokenizer: Tokenizer, names: Sequence[str]) -> int | None:
+    """Id of the first of some entries that there is."""
+    found = (tokenizer.token_to_id(name) for name in names)
+    return next((number for number in found if number is not None), None)

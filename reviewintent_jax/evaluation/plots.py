@@ -49,6 +49,35 @@ def learning_curves(
     return draw_svg("learning", "Loss and validation scores by step", draw, height=4.2)
 
 
+def masked_learning_curves(
+    log: Sequence[Mapping[str, Any]], best_step: int, usual: float
+) -> str:
+    """Draw the cross-entropy of hidden tokens by step above the accuracy.
+
+    Args:
+      log: lines of ``log.jsonl``.
+      best_step: the step whose weights were kept.
+      usual: cross-entropy, on validation, of what knows frequencies alone.
+    """
+
+    def draw(figure: Figure) -> None:
+        loss, score = figure.subplots(2, 1, sharex=True)
+        step, value = _thin(*_series(log, "train", "loss"))
+        loss.plot(step, value, color=COLOURS[5], lw=1.2, label="training")
+        _dotted(loss, *_series(log, "validation", "loss"), 0, "validation")
+        loss.axhline(usual, color=MUTED, ls="--", lw=1.2, label="frequency")
+        loss.set_title("Cross-entropy (nats)")
+        _dotted(score, *_series(log, "validation", "accuracy"), 0, "validation")
+        score.set_title("Accuracy")
+        score.set_xlabel("training step")
+        for axes in (loss, score):
+            axes.axvline(best_step, color=MUTED, ls=":", lw=1.2, label="kept")
+            axes.legend(loc="best")
+        score.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+
+    return draw_svg("learning", "Cross-entropy and accuracy by step", draw, height=4.2)
+
+
 def confusion_matrix(count_yy: np.ndarray, classes: Sequence[str]) -> str:
     """Draw how often each class was given each answer.
 

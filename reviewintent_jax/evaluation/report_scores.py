@@ -9,8 +9,11 @@ from typing import Any
 
 from reviewintent_jax.evaluation.metrics import METRICS
 
+MODEL_TITLE = "BERT-LSTNet-Softmax"
+"""What the model is called where ``metrics.json`` does not say so."""
+
 SYSTEM_NAMES = {
-    "model": "BERT-LSTNet-Softmax",
+    "model": MODEL_TITLE,
     "pytorch_fine_tune": "plain PyTorch fine-tune",
     "tfidf_logistic_regression": "TF-IDF + logistic regression",
     "text_only": "text alone",
@@ -49,7 +52,13 @@ def shown_systems(metrics: Mapping[str, Any]) -> dict[str, str]:
     scored = [key for key, parts in metrics["systems"].items() if "test" in parts]
     ordered = [key for key in SYSTEM_NAMES if key in scored]
     ordered += [key for key in scored if key not in SYSTEM_NAMES]
-    return {key: SYSTEM_NAMES.get(key, key.replace("_", " ")) for key in ordered}
+    names = SYSTEM_NAMES | {"model": model_title(metrics)}
+    return {key: names.get(key, key.replace("_", " ")) for key in ordered}
+
+
+def model_title(metrics: Mapping[str, Any]) -> str:
+    """What the model of a section is called; runs of earlier versions had one kind."""
+    return metrics.get("model_title", MODEL_TITLE)
 
 
 def one_score(metrics: Mapping[str, Any], system: str, metric: str) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from reviewintent_jax.evaluation.report_scores import MODEL_TITLE, model_title
 from reviewintent_jax.schema import InputError, RunFolder
 
 _SYSTEMS = {
-    "model": "BERT-LSTNet-Softmax",
+    "model": MODEL_TITLE,
     "pytorch_fine_tune": "PyTorch fine-tune, same weights",
     "tfidf_logistic_regression": "TF-IDF + logistic regression",
     "majority": "majority class",
@@ -36,11 +37,16 @@ def write_review_results(
     """
     sections = []
     for each in metrics:
-        text = json.dumps(each, indent=1, ensure_ascii=False) + "\n"
-        (folder / f"{each['name']}.json").write_text(text, "utf-8")
+        keep_metrics(each, folder)
         if each["systems"]:  # none where intention alone was learned
             sections.append(section(each, command_of(each["config"])))
     return write_page(folder / page, sections)
+
+
+def keep_metrics(metrics: Mapping[str, Any], folder: Path) -> None:
+    """Writes ``NAME.json`` of a run."""
+    text = json.dumps(metrics, indent=1, ensure_ascii=False) + "\n"
+    (folder / f"{metrics['name']}.json").write_text(text, "utf-8")
 
 
 def read_results(runs: Sequence[RunFolder]) -> list[dict[str, Any]]:
@@ -64,8 +70,12 @@ def read_kept(folder: Path) -> list[dict[str, Any]]:
         stored = json.loads(path.read_text("utf-8"))
         runs = stored if isinstance(stored, list) else [stored]
         # Measurements of time and memory lie there too, and have no config.
-        found += [run for run in runs if isinstance(run, dict) and "config" in run]
+        found += [run for run in runs if isinstance(run, dict) and _has_config(run)]
     return found
+
+
+def _has_config(run: dict[str, Any]) -> bool:
+    return isinstance(run.get("config"), Mapping)
 
 
 def write_page(path: Path, sections: Sequence[str]) -> Path:
@@ -83,6 +93,7 @@ def without_paths(metrics: dict[str, Any]) -> dict[str, Any]:
         ("data", "path"),
         ("data", "tfds_folder"),
         ("encoder", "source"),
+        ("corpus", "path"),
     ):
         # A forecast has neither encoder nor TFDS.
         value = config.get(group, {}).get(key, "")
@@ -110,7 +121,7 @@ def section(metrics: dict[str, Any], command: str) -> str:
         "| system | " + " | ".join(_SCORES.values()) + " | training time |",
         "|---|---|---|---|---|",
     ]
-    for key, name in _SYSTEMS.items():
+    for key, name in (_SYSTEMS | {"model": model_title(metrics)}).items():
         system = metrics["systems"].get(key)
         if system is None:
             lines.append(f"| {name} | not measured | | | |")
@@ -119,7 +130,30 @@ def section(metrics: dict[str, Any], command: str) -> str:
         seconds = training["seconds"] if key == "model" else system.get("seconds")
         took = "" if seconds is None else f"{seconds:,.0f} s"
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {took} |")
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, *_slice_lines(metrics), ""])
+
+
+def _slice_lines(metrics: Mapping[str, Any]) -> list[str]:
+    """The scores of parts of the test split, if there are any, as a second table."""
+    slices = metrics.get("slices")
+    if slices is None:
+        return []
+    systems = _SYSTEMS | {"model": model_title(metrics)}
+    lines = [
+        "",
+        f"| {slices['column']} | reviews | system | "
+        + " | ".join(_SCORES.values())
+        + " |",
+        "|---|---|---|---|---|---|",
+    ]
+    for value, part in slices["values"].items():
+        held = ", ".join(f"{n:,} {name}" for name, n in part["classes"].items())
+        for key, name in systems.items():
+            if key in part["systems"]:
+                test = part["systems"][key]["test"]
+                cells = " | ".join(score_cell(test[score]) for score in _SCORES)
+                lines.append(f"| {value} | {held} | {name} | {cells} |")
+    return lines
 
 
 def score_cell(score: Mapping[str, float | None]) -> str:

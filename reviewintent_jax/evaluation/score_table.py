@@ -20,6 +20,7 @@ from reviewintent_jax.data.progress import Progress
 from reviewintent_jax.data.scored import ScoredWriter
 from reviewintent_jax.data.sources import SourceSpec
 from reviewintent_jax.data.tokens import ReviewTokenizer, TokenList
+from reviewintent_jax.data.words import WordLookup
 from reviewintent_jax.evaluation.calibration import answers, probabilities
 from reviewintent_jax.evaluation.row_intention import (
     RowIntention,
@@ -54,6 +55,7 @@ class TableScorer(NamedTuple):
       source: which columns hold title and text; its other columns are not needed.
       check: what makes a row unusable.
       intention: where single rows are asked about their intention, too; else None.
+      words: makes words of tokens; None where the model reads none.
     """
 
     score: ScoreStep
@@ -68,6 +70,7 @@ class TableScorer(NamedTuple):
     source: SourceSpec
     check: CheckSpec
     intention: RowIntention | None
+    words: WordLookup | None = None
 
     def added_columns(self) -> dict[str, type]:
         """Columns that scoring adds, and their types.
@@ -184,11 +187,12 @@ def _source(scorer: TableScorer, chunk: _Chunk) -> PageSource:
     """What pages of the rows of a chunk are made from."""
     count, store = len(chunk.ids), TokenList(chunk.ids)
     nothing = ReviewFields(np.full(count, NO_LABEL), np.ones(count, np.float32))
-    special, pages = scorer.tokenizer.special, scorer.pages
+    special, pages, words = scorer.tokenizer.special, scorer.pages, scorer.words
     if scorer.intention is None or chunk.numbers is None:
-        return PageSource(store, nothing, special, pages)
+        return PageSource(store, nothing, special, pages, words=words)
     history, planner = row_histories(scorer.intention, chunk.numbers)
-    return PageSource(store, nothing._replace(history=history), special, pages, planner)
+    fields = nothing._replace(history=history)
+    return PageSource(store, fields, special, pages, planner, words)
 
 
 def _fill(

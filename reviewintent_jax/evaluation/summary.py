@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from reviewintent_jax.evaluation.intention import intention_lines
+from reviewintent_jax.evaluation.report_scores import MODEL_TITLE, model_title
 
 _NAMES = {
-    "model": "BERT-LSTNet-Softmax",
+    "model": MODEL_TITLE,
     "pytorch_fine_tune": "PyTorch fine-tune, same weights",
     "tfidf_logistic_regression": "TF-IDF + logistic regression",
     "text_only": "The same model, text alone",
@@ -38,6 +39,10 @@ def summarise(metrics: Mapping[str, Any]) -> str:
             "among those that the model was trained or tuned on; its scores, and those "
             "of TF-IDF, are better here than they would be on new reviews."
         )
+    for value, part in metrics.get("slices", {}).get("values", {}).items():
+        what = f"{metrics['slices']['column']} {value}: {part['n']:,} reviews"
+        named = {**part, "model_title": model_title(metrics)}
+        lines += ["", *_score_lines(named, what)]
     intention = metrics.get("intention")
     if intention:
         circular = " (circular)" if intention["circular"] else ""
@@ -50,7 +55,7 @@ def summarise(metrics: Mapping[str, Any]) -> str:
 def _score_lines(section: Mapping[str, Any], what: str) -> list[str]:
     """The systems of a section one under the other; ``what`` heads the first column."""
     rows = [[what, *_COLUMNS.values()]]
-    for key, name in _NAMES.items():
+    for key, name in (_NAMES | {"model": model_title(section)}).items():
         test = section["systems"].get(key, {}).get("test")
         if test:
             rows.append([name, *(_cell(test[column]) for column in _COLUMNS)])

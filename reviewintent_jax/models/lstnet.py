@@ -57,12 +57,13 @@ class PackedConvolution(nn.Module):
     All taps of all sizes are one matrix product. Either their outputs are shifted and
     added, or the inputs are shifted before it: whichever moves less memory. Parameters:
     ``kernel_{size} [size, d, c]``, oldest tap first as in torch and linen, and
-    ``bias_{size} [c]``.
+    ``bias_{size} [c]``. Taps are ``dilation`` steps apart.
     """
 
     kernel_sizes: tuple[int, ...]
     channels: int
     dtype: Any = jnp.float32
+    dilation: int = 1
 
     @nn.compact
     def __call__(
@@ -83,11 +84,13 @@ class PackedConvolution(nn.Module):
         wide = taps > sum(self.kernel_sizes) * self.channels
         convolve = _convolve_outputs if wide else _convolve_inputs
         bias = jnp.concatenate(biases).astype(self.dtype)
-        total = convolve(x_btd, position_bt, kernels)
+        total = convolve(x_btd, position_bt, kernels, self.dilation)
         return nn.relu(total + bias.reshape((1,) * (x_btd.ndim - 1) + (-1,)))
 
 
-def _convolve_outputs(x_btd: Array, position_bt: Array, kernels: list[Array]) -> Array:
+def _convolve_outputs(
+    x_btd: Array, position_bt: Array, kernels: list[Array], dilation: int
+) -> Array:
     """All taps as one product whose outputs are shifted and added: for wide inputs."""
     columns = jnp.concatenate([tap for kernel in kernels for tap in kernel], axis=1)
     projected = jnp.matmul(x_btd.reshape(-1, x_btd.shape[-1]), columns)
@@ -96,16 +99,19 @@ def _convolve_outputs(x_btd: Array, position_bt: Array, kernels: list[Array]) ->
     convolved = []
     for kernel in kernels:
         ages = reversed(range(len(kernel)))
-        shifted = [_shift(next(taps), position_bt, age) for age in ages]
+        shifted = [_shift(next(taps), position_bt, age * dilation) for age in ages]
         convolved.append(sum(shifted[1:], shifted[0]))
     return jnp.concatenate(convolved, axis=-1)
 
 
-def _convolve_inputs(x_btd: Array, position_bt: Array, kernels: list[Array]) -> Array:
+def _convolve_inputs(
+    x_btd: Array, position_bt: Array, kernels: list[Array], dilation: int
+) -> Array:
     """Shifted inputs side by side, and one product: for narrow inputs."""
     size = max(map(len, kernels))
     ages = reversed(range(size))
-    taken = jnp.concatenate([_shift(x_btd, position_bt, age) for age in ages], axis=-1)
+    shifted = [_shift(x_btd, position_bt, age * dilation) for age in ages]
+    taken = jnp.concatenate(shifted, axis=-1)
     # A shorter kernel reads the newest of these steps alone.
     longest = [(size - len(kernel), 0) for kernel in kernels]
     columns = jnp.concatenate(

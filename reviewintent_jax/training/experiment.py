@@ -19,16 +19,20 @@ from reviewintent_jax.data.prepared_pages import blank_page, page_source
 from reviewintent_jax.data.splits import TRAIN, VALIDATION
 from reviewintent_jax.data.times import ORDER_UNKNOWN, SET_ORDER
 from reviewintent_jax.data.tokens import ReviewTokenizer
+from reviewintent_jax.data.word_vectors import WordVectors
+from reviewintent_jax.data.words import WordLookup
 from reviewintent_jax.evaluation.calibration import probabilities
 from reviewintent_jax.evaluation.evaluate import EvaluationSpec
 from reviewintent_jax.evaluation.metrics import classification_metrics
 from reviewintent_jax.evaluation.scoring import split_logits
+from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.models.review_intent import (
     ReviewIntent,
     ReviewIntentSpec,
     init_params,
 )
 from reviewintent_jax.schema import InputError, PageBatch
+from reviewintent_jax.training.describe import model_line, word_lines
 from reviewintent_jax.training.losses import (
     IntentionLossSpec,
     LossSums,
@@ -68,6 +72,8 @@ class Experiment:
       augment: what is done to training texts.
       model: the network.
       encoder_params: pre-trained weights of the encoder, or None for random ones.
+      words: makes words of tokens; None where the model reads none.
+      word_vectors: what a file says of them; None = all are drawn.
       loss_spec: how sentiment and intention become one loss; None where intention is
         not asked about.
       optimizer: of all parameters.
@@ -86,6 +92,8 @@ class Experiment:
     augment: AugmentSpec
     model: ReviewIntent
     encoder_params: Any | None
+    words: WordLookup | None
+    word_vectors: WordVectors | None
     loss_spec: IntentionLossSpec | None
     optimizer: OptimizerSpec
     train: TrainSpec
@@ -124,6 +132,7 @@ class Experiment:
             self.scale,
             weight_n=weight_n,
             intent_weight_n=intent_weight_n,
+            words=self.words,
         )
 
     def batch_pages(self) -> int:
@@ -148,24 +157,22 @@ class Experiment:
 
     def describe(self) -> str:
         """What is about to happen, in a few lines for people."""
-        summary, model = self.prepared.summary, self.model.spec
+        summary = self.prepared.summary
         splits = ", ".join(f"{v['rows']:,} {k}" for k, v in summary["splits"].items())
         refused = sum(summary["rejected"].values())
-        reads = model.history
-        second = f"; a second LSTNet, {reads.classes} intentions" if reads else ""
         lines = [
             f"Data: {summary['rows']:,} rows; {splits}; {refused:,} set aside"
             + (f" (see rejected.jsonl): {_reasons(summary)}" if refused else ""),
             f"Labels: {self.prepared.labels.describe()}",
             *_order_lines(summary["rejected"]),
             *_intention_lines(summary.get("intention")),
-            f"Model: {model.encoder.family} of {model.encoder.num_layers} x "
-            f"{model.encoder.hidden_size}, LSTNet, {model.classes} classes{second}",
+            model_line(self.model.spec),
+            *word_lines(self.words, self.word_vectors),
             f"Updates: about {self.train.batch_reviews} reviews, packed in "
             f"{self.batch_pages()} pages of {self.pages.page_tokens} tokens",
             *describe_mesh(self.mesh),
         ]
-        if not model.classes:
+        if not self.classes:
             lines[1] = "Labels: none of sentiment; intention alone"
         return "\n".join(lines)
 
@@ -184,8 +191,15 @@ class Experiment:
         return {
             part: rate_at(peak, spec, step)
             for part, peak in spec.peaks().items()
-            if part != "history" or self.model.spec.history is not None
+            if part not in self._absent_parts
         }
+
+    @property
+    def _absent_parts(self) -> set[str]:
+        """Parts with a rate of their own that the model lacks."""
+        spec = self.model.spec
+        parts = {"encoder": spec.encoder, "history": spec.history}
+        return {name for name, part in parts.items() if part is None}
 
     def init_state(self, optimizer: optax.GradientTransformation) -> TrainState:
         """State before the first update."""
@@ -194,9 +208,14 @@ class Experiment:
             self.tokenizer.special,
             self.pages,
             None if history is None else history.covariates,
+            words=self.words is not None,
         )
         params = init_params(
-            self.model, page, seed=self.seed, encoder=self.encoder_params
+            self.model,
+            page,
+            seed=self.seed,
+            encoder=self.encoder_params,
+            vectors=None if self.word_vectors is None else self.word_vectors.vector_vd,
         )
         params |= task_parameters(self.loss_spec)
         return make_state(params, optimizer, self.mesh)
@@ -280,6 +299,7 @@ class Experiment:
             "classes": list(self.classes),
             "data": self.prepared.fingerprint,
             **self._of_intention(),
+            **({} if self.words is None else {"words": self.words.vocabulary.sha256()}),
         }
 
     def _of_intention(self) -> dict[str, Any]:
@@ -291,9 +311,12 @@ class Experiment:
 
 
 def _settings(spec: ReviewIntentSpec) -> dict[str, Any]:
-    """The model's settings; without intention those that runs had before it came."""
+    """The model's settings; where a part is not used, those of runs before it came."""
     settings = dataclasses.asdict(spec)
-    return {k: v for k, v in settings.items() if (k, v) != ("history", None)}
+    if isinstance(spec.reader, LSTNetSpec):
+        settings["lstnet"] = settings.pop("reader")
+    unused = ("history", None), ("words", None), ("head_features", 0)
+    return {k: v for k, v in settings.items() if (k, v) not in unused}
 
 
 def _scores(

@@ -15,13 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reviewintent_jax.data.bazaar import best_possible
 from reviewintent_jax.data.duplicates import fold
-from reviewintent_jax.data.pages import PageSpec, slot_lengths
 from reviewintent_jax.data.prepare import Prepared, prepare_for_scoring
 from reviewintent_jax.data.progress import Progress
 from reviewintent_jax.data.splits import (
-    SET_ASIDE,
     SPLIT_NAMES,
     TEST,
     TRAIN,
@@ -39,9 +36,11 @@ from reviewintent_jax.evaluation.evaluate import (
     table_metrics,
 )
 from reviewintent_jax.evaluation.scoring import ReviewLogits, review_table
+from reviewintent_jax.evaluation.slices import score_slices
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoints import restore_best
+from reviewintent_jax.training.data_facts import best_achievable, data_summary
 from reviewintent_jax.training.experiment import Experiment
 from reviewintent_jax.training.files import Facts, write_json, write_table
 from reviewintent_jax.training.intention_outcome import (
@@ -74,6 +73,7 @@ def write_outcome(
         temperature=1.0,
         threshold=None,
         intention=begin_intention(experiment),
+        words=experiment.words,
         data=experiment.data,
         evaluation=experiment.evaluation,
         mesh=experiment.mesh,
@@ -131,7 +131,11 @@ def _own_sentiment(
         split: _table(trained, prepared, split, logits)
         for split, logits in said.items()
     }
-    tables[TEST]["text"] = prepared.texts(prepared.labelled(TEST))
+    tested = prepared.labelled(TEST)
+    tables[TEST]["text"] = prepared.texts(tested)
+    column = trained.data.source.slice
+    if column:
+        tables[TEST]["slice"] = prepared.slices(tested)
     others = _add_baselines(tables[TEST], fit_baselines(prepared, prepared, spec))
     if peer and _keep_peer(tables[TEST], run, classes):
         others[PEER] = {k: v for k, v in peer.items() if k != "test"}
@@ -140,6 +144,9 @@ def _own_sentiment(
     model = model_metrics(tables[VALIDATION], tables[TEST], classes, spec)
     chosen = {name: model.pop(name) for name in ("temperature", "threshold")}
     compared = compare(model, tables[TEST], others, classes, **chosen, spec=spec)
+    if column:
+        scored = score_slices(tables[TEST], others, classes, **chosen, spec=spec)
+        compared["slices"] = {"column": column, "values": scored}
     if peer and PEER not in others:
         log.warning(
             "The answers of %s are not in the table of predictions, so its scores are "
@@ -245,13 +252,16 @@ def evaluate_other(
     )
     said = {TEST: _say(trained, other, TEST)}
     metrics = context | _results(trained, other)
+    metrics.pop("slices", None)  # of the run's own data
     metrics["evaluated"] = {
         "path": data.source.path,
         "reviews": len(other.reviews(TEST)),
         "seen": count_seen(prepared, other.texts(other.reviews(TEST))),
     }
     if trained.labels.classes:
-        metrics |= _other_sentiment(trained, prepared, other, said[TEST], folder)
+        column = data.source.slice
+        given = trained, prepared, other, said[TEST], folder, column
+        metrics |= _other_sentiment(*given)
     metrics.pop("intention", None)  # of the run's own data
     if asked is not None and len(other.anchors(TEST)):
         said[VALIDATION] = _say(trained, prepared, VALIDATION)
@@ -266,8 +276,11 @@ def _other_sentiment(
     other: Prepared,
     said: ReviewLogits,
     folder: RunFolder,
+    column: str,
 ) -> Facts:
     """Writes the table of sentiment of another source; returns all scores.
+
+    ``column`` is the one it is scored apart by; '' = none.
 
     Raises:
       InputError: the other source has no label of sentiment.
@@ -279,6 +292,8 @@ def _other_sentiment(
         )
     table = _table(trained, other, TEST, said)
     table["text"] = other.texts(other.labelled(TEST))
+    if column:
+        table["slice"] = other.slices(other.labelled(TEST))
     spec, classes = trained.evaluation, trained.labels.classes
     others = _add_baselines(table, fit_baselines(prepared, other, spec))
     write_table(folder.predictions("test"), table)
@@ -291,7 +306,11 @@ def _other_sentiment(
         "test": table_metrics(table, classes, **chosen, spec=spec),
         "uncalibrated": table_metrics(table, classes, **before, spec=spec),
     }
-    return chosen | compare(model, table, others, classes, **chosen, spec=spec)
+    compared = compare(model, table, others, classes, **chosen, spec=spec)
+    if column:
+        scored = score_slices(table, others, classes, **chosen, spec=spec)
+        compared["slices"] = {"column": column, "values": scored}
+    return chosen | compared
 
 
 def count_seen(prepared: Prepared, texts: Iterable[str]) -> int:
@@ -317,10 +336,11 @@ def _results(trained: Trained, prepared: Prepared) -> Facts:
     now = datetime.datetime.now(datetime.UTC)
     return {
         "classes": list(trained.labels.classes),
+        "model_title": trained.model.spec.title,
         "created": now.isoformat(timespec="seconds"),
         "label_map": prepared.labels.describe() if prepared.labels.classes else "",
         "data": data_summary(prepared, trained.pages),
-        "best_possible": _best_achievable(prepared),
+        "best_possible": best_achievable(prepared),
     }
 
 
@@ -339,39 +359,6 @@ def _table(
     reviews = prepared.labelled(split)
     logits_ny = said.sentiment_ny[np.searchsorted(prepared.reviews(split), reviews)]
     return review_table(prepared, trained.pages, reviews, logits_ny)
-
-
-def data_summary(prepared: Prepared, pages: PageSpec) -> Facts:
-    """Counts of the data and the lengths of the reviews that were used."""
-    counts = prepared.store.lengths()[prepared.split_n != SET_ASIDE]
-    lengths = slot_lengths(counts, pages)
-    # Lengths before the cut: what the histogram and the cap beside it are about.
-    whole = counts + (lengths.slot_n - lengths.kept_n)
-    top = int(np.percentile(whole, 99.5)) + 1
-    width = max(1, -(-top // 40))  # whole tokens, or the bars would look like a comb
-    edges = np.arange(0, top + width + 1, width)
-    histogram, edges = np.histogram(np.minimum(whole, top), bins=edges)
-    return prepared.summary | {
-        "tokens": {
-            "mean": float(whole.mean()),
-            "median": float(np.median(whole)),
-            "p95": float(np.percentile(whole, 95)),
-            "max": int(whole.max()),
-            "cap": pages.max_tokens,
-            "cut_reviews": int((counts > lengths.kept_n).sum()),
-            "cut_tokens": int((counts - lengths.kept_n).sum()),
-            "histogram": {"edges": edges.tolist(), "counts": histogram.tolist()},
-        }
-    }
-
-
-def _best_achievable(prepared: Prepared) -> Facts | None:
-    """Scores of the rule that knows how the built-in shop works, on the test split."""
-    test = prepared.labelled(TEST)
-    truth = prepared.truth_n[test]
-    if len(prepared.labels.classes) != 2 or np.isnan(truth).any():
-        return None
-    return best_possible(truth, prepared.label_n[test])
 
 
 def _training(result: TrainResult, best_step: int, train_reviews: int) -> Facts:

@@ -16,6 +16,7 @@ from reviewintent_jax.data.prepared_pages import page_source
 from reviewintent_jax.data.progress import Progress
 from reviewintent_jax.data.sources import SourceSpec
 from reviewintent_jax.data.tokens import ReviewTokenizer
+from reviewintent_jax.data.words import WordLookup
 from reviewintent_jax.evaluation.evaluate import EvaluationSpec
 from reviewintent_jax.evaluation.row_intention import RowIntention
 from reviewintent_jax.evaluation.score_table import TableScorer
@@ -85,6 +86,7 @@ class Trained(NamedTuple):
       threshold: the probability from which class 1 of two is answered; None = the most
         probable class.
       intention: the same of intention; None where it is not asked about.
+      words: makes words of tokens; None where the model reads none.
       data: what its training data were.
       evaluation: what is measured.
       mesh: where the weights lie; None = on the first device.
@@ -99,6 +101,7 @@ class Trained(NamedTuple):
     temperature: float
     threshold: float | None
     intention: TrainedIntention | None
+    words: WordLookup | None
     data: DataSpec
     evaluation: EvaluationSpec
     mesh: Mesh | None = None
@@ -118,7 +121,8 @@ class Trained(NamedTuple):
             model, intents = without_history(model), 0
         mesh = self.mesh or one_device()
         score = SplitScorer(model, mesh, self.evaluation.batch_pages)
-        source = page_source(prepared, self.tokenizer.special, self.pages, scale)
+        special, words = self.tokenizer.special, self.words
+        source = page_source(prepared, special, self.pages, scale, words=words)
         logits_nz = score(self.params, source, reviews, progress)
         return split_logits(logits_nz, len(self.labels.classes), intents)
 
@@ -154,6 +158,7 @@ def make_scorer(trained: Trained, source: SourceSpec) -> TableScorer:
         threshold=trained.threshold,
         source=source,
         check=trained.data.check,
+        words=trained.words,
         intention=None
         if asked is None
         else RowIntention(

@@ -15,6 +15,7 @@ from reviewintent_jax.benchmark.flops import (
 )
 from reviewintent_jax.data.pages import PageSpec, empty_pages
 from reviewintent_jax.data.tokens import SpecialIds
+from reviewintent_jax.models.encoder_spec import ComputeDtype
 from reviewintent_jax.models.forecaster import (
     Anchor,
     Forecaster,
@@ -24,12 +25,14 @@ from reviewintent_jax.models.forecaster import (
 from reviewintent_jax.models.heading import Heading, HeadingSpec
 from reviewintent_jax.models.history import HistorySpec
 from reviewintent_jax.models.lstnet_spec import Fusion
+from reviewintent_jax.models.reader_spec import ReaderKind, ReaderSpec, Reads
 from reviewintent_jax.models.recurrent import GateFusion
 from reviewintent_jax.models.review_intent import (
     ReviewIntent,
     ReviewIntentSpec,
     init_params,
 )
+from reviewintent_jax.models.word_reader import WordsSpec
 from reviewintent_jax.schema import HistoryBatch
 from tests.conftest import tiny_encoder_spec
 from tests.models.lstnet_cases import SPEC
@@ -63,9 +66,22 @@ def history_of(step_features):
     return HistorySpec(lstnet, step_features, covariates=2, classes=4, head_dropout=0.0)
 
 
-def spec_of(lstnet=SPEC, history=None, classes=3):
-    encoder = tiny_encoder_spec(97)
-    return ReviewIntentSpec(encoder, lstnet, classes, 0.0, PAGES.chunk_tokens, history)
+def spec_of(reader=SPEC, history=None, classes=3, encoder=True, **words):
+    encoder = tiny_encoder_spec(97) if encoder else None
+    sizes = classes, 0.0, PAGES.chunk_tokens, history
+    return ReviewIntentSpec(encoder, reader, *sizes, **words)
+
+
+def reader_of(kind, reads=Reads.TOKENS, *, both=False, sizes=(2,), features=5):
+    fixed = {"layers": 2, "bidirectional": both, "dropout": 0.0}
+    return ReaderSpec(
+        kind=kind, reads=reads, features=features, kernel_sizes=sizes, **fixed
+    )
+
+
+LSTM, GRU = reader_of(ReaderKind.LSTM, both=True), reader_of(ReaderKind.GRU)
+CLS = reader_of(ReaderKind.MEAN, Reads.CLS)
+WORDS = WordsSpec(11, 7, reader_of(ReaderKind.LSTM), ComputeDtype.FLOAT32)
 
 
 SPECS = {
@@ -79,6 +95,13 @@ SPECS = {
     "whole_history": spec_of(history=history_of(-1)),
     "history_without_text": spec_of(history=history_of(0)),
     "intention_alone": spec_of(history=history_of(2), classes=0),
+    "sequential": spec_of(LSTM),
+    "gru": spec_of(GRU),
+    "wide_cnn": spec_of(reader_of(ReaderKind.CNN, sizes=(2, 3), features=3)),
+    "tcn": spec_of(reader_of(ReaderKind.TCN, sizes=(3,))),
+    "mean": spec_of(reader_of(ReaderKind.MEAN)),
+    "parallel": spec_of(CLS, words=WORDS, head_features=6),
+    "words_alone": spec_of(encoder=False, words=WORDS),
 }
 
 
@@ -96,7 +119,8 @@ def traced(request):
             jax.numpy.zeros(slots, int),
             jax.numpy.zeros(slots),
         )
-    page = empty_pages(2, SpecialIds(2, 3, 0), PAGES)._replace(history=history)
+    page = empty_pages(2, SpecialIds(2, 3, 0), PAGES, words=True)
+    page = page._replace(history=history)
     model = ReviewIntent(spec)
     params = jax.eval_shape(lambda: init_params(model, page, seed=0, encoder=None))
 

@@ -27,7 +27,7 @@ from reviewintent_jax.schema import InputError, RawRow, Rejected, Review
 def source(**columns):
     named = {"text": "text", "title": "", "label": "", "group": "", "time": ""}
     return SourceSpec(
-        **{**named, "date_order": DateOrder.ISO, "split": "", **columns},
+        **{**named, "date_order": DateOrder.ISO, "split": "", "slice": "", **columns},
         **{"kind": SourceKind.TABLE, "path": "r.csv"},
         **{"tfds_name": "", "tfds_folder": "", "shop_rows": 1, "shop_seed": 0},
     )

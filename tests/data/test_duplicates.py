@@ -160,9 +160,9 @@ def test_a_template_that_everybody_copies_takes_linear_time():
     """30,000 texts share nearly all shingles: 450 million pairs, most buckets full."""
     opening = "the same opening words of a template that everybody copies and pastes"
     texts = [f"{opening} number {i}" for i in range(30_000)]
-    begin = time.perf_counter()
+    begin = time.process_time()
     sizes = np.bincount(find(texts).cluster_n)
-    assert time.perf_counter() - begin < 10.0
+    assert time.process_time() - begin < 10.0
     assert sizes.max() > 29_000
 
 
@@ -174,9 +174,9 @@ def test_a_bucket_of_strangers_takes_linear_time():
         + " ".join(f"w{draw.randrange(9999)}" for _ in range(9))
         for _ in range(5000)
     ]
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert len(set(find(texts).cluster_n)) > 4900
-    assert time.perf_counter() - begin < 10.0
+    assert time.process_time() - begin < 10.0
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.5, 0.7, 0.8, 0.9, 0.99])

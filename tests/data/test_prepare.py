@@ -352,3 +352,32 @@ def test_the_shop_brings_its_truth_along(tiny_config, tiny_encoder, tmp_path):
     assert ((truth >= 0) & (truth <= 1)).all()
     right = (truth > 0.5) == (prepared.label_n[used] == 1)
     assert right.mean() > 0.8
+
+
+def test_what_reviews_are_scored_apart_by_is_kept_with_their_texts(prepared_from):
+    rows = rows_of()
+    for i, row in enumerate(rows):
+        row["translated"] = "" if i == 7 else str(i % 3 == 0)
+    plain, _ = prepared_from(rows, folder="plain")
+    assert "slice" not in plain.fingerprint["source"]  # older runs go on
+    prepared, _ = prepared_from(rows, source={"slice": "translated"})
+    some = np.array([0, 7, 8, 9, 41])
+    assert prepared.slices(some) == ["True", "", "False", "True", "False"]
+    assert prepared.fingerprint["source"]["slice"] == "translated"
+    np.testing.assert_array_equal(prepared.split_n, plain.split_n)
+
+
+def test_a_column_of_slices_that_is_not_there_is_said(prepared_from):
+    with pytest.raises(InputError, match=r"data\.slice|named as the slice"):
+        prepared_from(rows_of(), source={"slice": "translatd"})
+
+
+def test_without_a_tokenizer_there_are_texts_and_splits_alone(prepared_from):
+    whole, spec = prepared_from(rows_of())
+    folder = RunFolder(prepared_from.folder / "texts")
+    texts = prepare(spec, None, folder, began_with=None)
+    reviews = np.arange(len(whole.row_n))
+    assert texts.texts(reviews) == whole.texts(reviews)
+    np.testing.assert_array_equal(texts.split_n, whole.split_n)
+    assert [len(ids) for ids in texts.store.read(reviews)] == [0] * len(reviews)
+    assert texts.fingerprint["tokenizer"] != whole.fingerprint["tokenizer"]

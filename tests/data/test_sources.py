@@ -27,6 +27,7 @@ def spec(**changes):
             "time": "",
             "date_order": DateOrder.ISO,
             "split": "",
+            "slice": "",
             "tfds_name": "",
         },
         **{"tfds_folder": "", "shop_rows": 5, "shop_seed": 3},

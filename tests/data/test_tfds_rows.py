@@ -24,7 +24,7 @@ from reviewintent_jax.schema import InputError
 def spec(name, folder, **changes):
     plain = {
         **{"kind": SourceKind.TFDS, "path": "", "text": "text", "title": ""},
-        **{"label": "label", "group": "", "time": "", "split": "split"},
+        **{"label": "label", "group": "", "time": "", "split": "split", "slice": ""},
         "date_order": DateOrder.ISO,
         **{"tfds_name": name, "tfds_folder": str(folder)},
         **{"shop_rows": 1, "shop_seed": 0},

@@ -135,3 +135,22 @@ def test_tfidf_is_a_strong_baseline_on_real_tweets(shared_data):
     )
     score = f1_score(label_n[2300:], result.log_prob.argmax(1), average="macro")
     assert score > 0.66
+
+
+@pytest.mark.parametrize("mark", ["'", "’", "ʼ"])
+def test_tfidf_keeps_ukrainian_words_with_an_apostrophe_whole(mark):
+    words = [f"об{mark}єктив", f"п{mark}ять", f"зв{mark}язок", f"кур{mark}єр"]
+    text = f"{words[0].title()}, {words[1]} днів: {words[2]} — {words[3]}!"
+    vectorizer = baselines._word_vectorizer(1)
+    vectorizer.fit([text])
+    found = set(vectorizer.get_feature_names_out())
+    assert {*words, "днів", "!", "—"} <= found
+    assert not {"об", "єктив", "п", "ять", mark} & found
+
+
+def test_tfidf_tells_short_ukrainian_and_russian_reviews_apart():
+    good = ["супер", "Ok 👍", "дуже п'ять зірок", "отлично"]
+    bad = ["жах", "зв'язку немає 😡", "не раджу", "плохо"]
+    texts, label_n = (good + bad) * 9, np.array(([1] * 4 + [0] * 4) * 9)
+    result = fitted((texts, label_n), (texts, label_n), good + bad, classes=2)
+    np.testing.assert_array_equal(result.log_prob.argmax(1), [1] * 4 + [0] * 4)

@@ -12,7 +12,7 @@ import pytest
 from absl.flags import FlagValues
 from ml_collections import config_flags
 
-from launch.results import overrides, result_name, training_command
+from launch.results import APART, overrides, result_name, training_command
 from reviewintent_jax.build import plain_values
 from reviewintent_jax.evaluation.results import without_paths
 
@@ -32,7 +32,7 @@ def test_a_kept_result_was_made_with_its_config_file(path):
     config = json.loads(path.read_text("utf-8"))["config"]
     assert path.stem == result_name(config)
     changed = overrides(config, config["name"])
-    assert all(setting.startswith("intention.") for setting in changed)
+    assert all(APART.match(setting) for setting in changed)
 
 
 @pytest.mark.parametrize("path", FORECASTS, ids=[path.stem for path in FORECASTS])
@@ -89,7 +89,8 @@ def test_another_question_of_the_same_config_is_another_result():
     assert result_name(values("shop_intention", **asked)) == "shop_intention_window_1"
     other = values("amazon_musical", **{"intention.kind": "next_positive"})
     assert result_name(other) == "amazon_musical_kind_next_positive"
-    assert result_name(values("demo", seed=1)) == "demo"
+    assert result_name(values("demo", seed=1)) == "demo_seed_1"
+    assert result_name(values("demo", **{"split.seed": 1})) == "demo"
 
 
 def test_what_is_kept_stays_and_a_run_of_the_same_name_and_seed_replaces_it(tmp_path):

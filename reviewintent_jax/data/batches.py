@@ -114,7 +114,7 @@ class PageSource(NamedTuple):
     special: SpecialIds
     spec: PageSpec
     planner: Planner = plan_pages
-    words: WordLookup | None = None
+    words: "WordLookup | None" = None
 
 
 class TrainBatches:

@@ -52,7 +52,6 @@ def measure_gpu(plan: Plan, keep: Callable[[Records], None]) -> Records:
         found[name] = record
         chosen = _choose(chosen, name, record)
         keep(found)
-    keep(found)
     return found
 
 

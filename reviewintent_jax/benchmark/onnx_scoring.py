@@ -57,27 +57,18 @@ def measure_onnx(
     exported = _exported(torch, model, path.with_name("twin.onnx"))
     session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
 
-    def answer(texts: Sequence[str], size: int) -> np.ndarray:
-        read = tokenizer(
-            list(texts), truncation=True, max_length=config.pages.max_tokens
-        )["input_ids"]
-        order = np.argsort([len(ids) for ids in read], kind="stable")
-        said = np.zeros((len(texts), len(classes)), np.float32)
-        for begin in range(0, len(order), size):
-            own = order[begin : begin + size]
-            longest = max(len(read[i]) for i in own)
-            ids = np.zeros((len(own), longest), np.int64)
-            for row, i in enumerate(own):
-                ids[row, : len(read[i])] = read[i]
-            given = {"ids": ids, "mask": (ids > 0).astype(np.int64)}
-            said[own] = session.run(None, given)[0]
-        return said
+    most = config.pages.max_tokens
 
-    def score(size: int, most: int | None = None) -> None:
-        lines = path.read_text("utf-8").splitlines()[:most]
+    def score(size: int, rows: int | None = None) -> None:
+        lines = path.read_text("utf-8").splitlines()[:rows]
         texts = [json.loads(line)[column] for line in lines]
-        chunks = [texts[i : i + _CHUNK] for i in range(0, len(texts), _CHUNK)]
-        logits = np.concatenate([answer(chunk, size) for chunk in chunks])
+        said = []
+        for begin in range(0, len(texts), _CHUNK):
+            read = tokenizer(
+                texts[begin : begin + _CHUNK], truncation=True, max_length=most
+            )
+            said += _answers(session, read["input_ids"], size)
+        logits = np.stack(said)
         answers = pd.DataFrame(logits, columns=list(classes)).assign(text=texts)
         answers.to_parquet(path.with_name("onnx.parquet"))
 
@@ -92,6 +83,20 @@ def measure_onnx(
     }
     while True:
         yield {**timed(lambda: score(best)), "items": rows}
+
+
+def _answers(session: Any, read: list[list[int]], size: int) -> list[np.ndarray]:
+    """Logits of tokenised reviews, ``size`` of like length at a time, in their order."""
+    order = sorted(range(len(read)), key=lambda i: len(read[i]))
+    found: dict[int, np.ndarray] = {}
+    for begin in range(0, len(order), size):
+        own = order[begin : begin + size]
+        ids = np.zeros((len(own), max(len(read[i]) for i in own)), np.int64)
+        for row, i in enumerate(own):
+            ids[row, : len(read[i])] = read[i]
+        given = {"ids": ids, "mask": (ids > 0).astype(np.int64)}
+        found |= zip(own, session.run(None, given)[0], strict=True)
+    return [found[i] for i in range(len(read))]
 
 
 def _exported(torch: Any, model: Any, path: Path) -> str:

@@ -86,7 +86,7 @@ def measure_onnx(
 
 
 def _answers(session: Any, read: list[list[int]], size: int) -> list[np.ndarray]:
-    """Logits of tokenised reviews in their order, ``size`` alike in length at a time."""
+    """Logits of tokenised reviews in their order, ``size`` alike in length at once."""
     order = sorted(range(len(read)), key=lambda i: len(read[i]))
     found: dict[int, np.ndarray] = {}
     for begin in range(0, len(order), size):

@@ -169,9 +169,9 @@ def test_bert_base_takes_what_its_sizes_say():
 @pytest.mark.parametrize("anchor", Anchor)
 def test_windows_take_the_products_of_the_traced_program(anchor):
     lstnet = dataclasses.replace(SPEC, summary_features=3)
-    forecaster = ForecasterSpec(lstnet, 11, OutputActivation.NONE, Anchor.NONE)
+    forecaster = ForecasterSpec(lstnet, 12, OutputActivation.NONE, Anchor.NONE)
     anchors = (Anchor.NONE, anchor, Anchor.NONE)
-    value, length = jax.numpy.ones((2, 11, 3)), jax.numpy.full(2, 11)
+    value, length = jax.numpy.ones((2, 12, 3)), jax.numpy.full(2, 12)
     for spec, model in (
         (forecaster, Forecaster(forecaster)),
         (found := HeadingSpec(forecaster, anchors, 0.0), Heading(found)),
@@ -185,7 +185,7 @@ def test_windows_take_the_products_of_the_traced_program(anchor):
             output = model.apply(params, value, length, deterministic=True)
             return sum(part.sum() for part in output[: len(output) - 1])
 
-        flops = count_window_flops(spec, 2, 11)
+        flops = count_window_flops(spec, 2, 12)
         assert flops.answer == products(jax.make_jaxpr(total)(params).jaxpr)
         gradient = jax.make_jaxpr(jax.grad(total))(params)
         assert flops.update == products(gradient.jaxpr)

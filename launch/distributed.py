@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import jax
 from absl import flags
 
-from reviewintent_jax.schema import InputError
+from reviewintent_jax.schema import InputError, TransientError
 from reviewintent_jax.training.stopping import Preempted
 
 log = logging.getLogger("reviewintent")
@@ -87,9 +87,9 @@ def find_seat(environ: Mapping[str, str]) -> Seat | None:
     """
     if PROCESSES in environ or PROCESS in environ:
         seat = _plain_seat(environ)
-    elif int(environ.get("OMPI_COMM_WORLD_SIZE", "1")) > 1:
+    elif _processes(environ, "OMPI_COMM_WORLD_SIZE") > 1:
         seat = _ompi_seat(environ)
-    elif int(environ.get("SLURM_NTASKS", "1")) > 1:
+    elif _processes(environ, "SLURM_NTASKS") > 1:
         seat = _slurm_seat(environ)
     elif ADDRESS in environ:
         raise _half_set(environ, PROCESSES)
@@ -114,7 +114,8 @@ def join() -> Seat | None:
     """Joins the other processes, if there are any; before JAX touches a device.
 
     Raises:
-      InputError: see :func:`find_seat`; or the others do not come in time.
+      InputError: see :func:`find_seat`.
+      TransientError: the others do not come in time, as far as JAX lives to say so.
     """
     if _DISTRIBUTED.value == "off":
         return None
@@ -128,6 +129,12 @@ def join() -> Seat | None:
     if seat is None:
         jax.distributed.initialize(**limits)
         return Seat("", jax.process_count(), jax.process_index(), None)
+    # JAX ends the process itself when the time is up, so this is said beforehand.
+    log.info(
+        "Process %d of %d: waiting for the others at %s, %d s at most. If they do not "
+        "come, start all with the same address, which all hosts must reach.",
+        *(seat.process, seat.processes, seat.address, _START.value),
+    )
     try:
         jax.distributed.initialize(
             seat.address,
@@ -138,7 +145,7 @@ def join() -> Seat | None:
             **limits,
         )
     except RuntimeError as error:
-        raise InputError(
+        raise TransientError(
             f"Process {seat.process} of {seat.processes} did not find the others: "
             f"{str(error).splitlines()[0]}",
             where=seat.address,
@@ -182,6 +189,11 @@ def _number(environ: Mapping[str, str], name: str) -> int:
         ) from None
 
 
+def _processes(environ: Mapping[str, str], name: str) -> int:
+    """What a scheduler says of their number; 1 where it says nothing."""
+    return _number(environ, name) if environ.get(name) else 1
+
+
 def _plain_seat(environ: Mapping[str, str]) -> Seat:
     process = PROCESS if PROCESS in environ else COMPLETION
     needed = (PROCESSES, PROCESS if process not in environ else process)
@@ -209,13 +221,20 @@ def _shared_devices(
 ) -> tuple[int, ...] | None:
     """Which devices a process owns that shares its host with ``sharing - 1`` others.
 
-    One each, unless the scheduler has already hidden those of the others.
+    Equally many each, unless the scheduler has already hidden those of the others.
+
+    Example: process 1 of 2 on a host of which both see 4 GPUs -> (2, 3); where each
+    sees 2 of 4 -> all that it sees, None.
     """
     own = _own_devices(environ)
     visible = [d for d in environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if d]
     if own is not None or sharing == 1 or len(visible) == 1:
         return own
-    return (local,)
+    on_host = environ.get("SLURM_GPUS_ON_NODE", "")
+    if visible and on_host.isdigit() and len(visible) < int(on_host):
+        return None
+    each = max(1, len(visible) // sharing)
+    return tuple(range(local * each, (local + 1) * each))
 
 
 def _slurm_seat(environ: Mapping[str, str]) -> Seat:

@@ -16,7 +16,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 import reviewintent_jax
-from reviewintent_jax.schema import InputError, RunFolder
+from reviewintent_jax.schema import InputError, RunFolder, TransientError
 from reviewintent_jax.training.hosts import SaidElsewhereError
 
 log = logging.getLogger("reviewintent")
@@ -27,7 +27,7 @@ INPUT_ERROR = 2
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
 FAILED = 1
-"""Exit code of everything else."""
+"""Exit code of everything else: the same command may succeed later."""
 
 
 def run(
@@ -55,7 +55,7 @@ def run(
     except InputError as error:
         if not isinstance(error, SaidElsewhereError):
             print(f"\n{_me()}Error: {error}", file=sys.stderr)
-        _leave(INPUT_ERROR)
+        _leave(FAILED if isinstance(error, TransientError) else INPUT_ERROR)
     except BrokenPipeError:
         # The reader of our stdout has gone (| head); nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

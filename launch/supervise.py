@@ -65,6 +65,9 @@ class Supervisor:
         """Tells the processes to save and end; a handler of signals."""
         del frame
         self.told = number
+        self._tell()
+
+    def _tell(self) -> None:
         for process in self._running:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -74,7 +77,9 @@ class Supervisor:
         for attempt in range(restarts + 1):
             codes = self.attempt()
             if self.told is not None:
-                return 0 if set(codes) <= {0, STOPPED} else max(map(_shell_code, codes))
+                # Before training begins SIGTERM just ends a process; nothing is lost.
+                well = set(codes) <= {0, STOPPED, -signal.SIGTERM}
+                return 0 if well else max(map(_shell_code, codes))
             if not any(codes):
                 return 0
             if INPUT_ERROR in codes:
@@ -82,9 +87,17 @@ class Supervisor:
             if attempt < restarts:
                 again = f"starting again ({attempt + 1} of {restarts} times)"
                 log.warning("%s; %s.", describe(codes), again)
-                time.sleep(pause)
+                if not self._pause(pause):
+                    return 0  # told to stop while nothing ran
         log.error("%s; giving up after %d restarts.", describe(codes), restarts)
         return max(map(_shell_code, codes))
+
+    def _pause(self, seconds: float) -> bool:
+        """Waits; returns whether to go on: False once told to stop."""
+        end = time.monotonic() + seconds
+        while self.told is None and time.monotonic() < end:
+            time.sleep(_TICK)
+        return self.told is None
 
     def attempt(self) -> list[int]:
         """Starts all processes once; returns their exit codes, negative for signals."""
@@ -95,6 +108,8 @@ class Supervisor:
             )
             for place in _places(self._processes)
         ]
+        if self.told is not None:  # while they were started
+            self._tell()
         deadline = float("inf")
         while any(process.poll() is None for process in self._running):
             if any(process.poll() for process in self._running):

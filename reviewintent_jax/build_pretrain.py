@@ -146,8 +146,8 @@ class PretrainConfig:
     def data_spec(self) -> DataSpec:
         """What the labelled source is prepared with."""
         none = read_settings(IntentionSpec, NO_INTENTION, "config.intention")
-        names = [part.name for part in dataclasses.fields(DataSpec)][1:-1]
-        return DataSpec(self.data, *(getattr(self, name) for name in names), none)
+        rest = self.check, self.clean, self.duplicates, self.labels, self.split
+        return DataSpec(self.data, *rest, none)
 
 
 def read_pretrain_config(values: Mapping[str, Any]) -> PretrainConfig:

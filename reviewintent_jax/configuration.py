@@ -171,8 +171,15 @@ class ReaderChoice:
         """The reader; ``lstnet`` where that is chosen."""
         if self.kind is EncoderReader.LSTNET:
             return lstnet
-        settings = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return ReaderSpec(**settings | {"kind": ReaderKind(self.kind.value)})
+        return ReaderSpec(
+            kind=ReaderKind(self.kind.value),
+            reads=self.reads,
+            features=self.features,
+            layers=self.layers,
+            bidirectional=self.bidirectional,
+            kernel_sizes=self.kernel_sizes,
+            dropout=self.dropout,
+        )
 
 
 class Vectors(enum.StrEnum):
@@ -241,14 +248,19 @@ class WordsChoice:
 
 @dataclasses.dataclass(frozen=True)
 class HeadSpec:
-    """The softmax head.
-
-    Attributes:
-      dropout: in [0, 1), before the layer that the classes come from.
-      hidden_features: of a dense layer with ReLU before that; 0 = none.
-    """
+    """The softmax head: ``dropout`` in [0, 1) before its dense layer."""
 
     dropout: float
+
+
+@dataclasses.dataclass(frozen=True)
+class ReviewHeadSpec(HeadSpec):
+    """The softmax head of sentiment; see also :class:`HeadSpec`.
+
+    Attributes:
+      hidden_features: of a dense layer with ReLU before all that; 0 = none.
+    """
+
     hidden_features: int
 
     def __post_init__(self) -> None:
@@ -319,7 +331,7 @@ class Config:
     reader: ReaderChoice
     lstnet: LSTNetSpec
     words: WordsChoice
-    head: HeadSpec
+    head: ReviewHeadSpec
     history: HistoryChoice
     optimizer: OptimizerSpec
     train: TrainSpec

@@ -56,6 +56,14 @@ class InputError(ValueError):
         return _same_error, (type(self), self.what, self.where, self.fix)
 
 
+class TransientError(InputError):
+    """Not for ever, and not the user's mistake: the same command may succeed later.
+
+    A full disk, a lost worker, processes that did not come. Launchers end with another
+    exit code than after a mistake, so that supervisors try again.
+    """
+
+
 def _same_error(kind: type[InputError], what: str, where: str, fix: str) -> InputError:
     return kind(what, where=where, fix=fix)
 

@@ -195,11 +195,9 @@ def _encoder(job: str, argument: str) -> str:
     if job != "score":
         return _read(argument).encoder.source
     spec = load_trained(RunFolder(Path(argument))).model.spec.encoder
-    return (
-        "none"
-        if spec is None
-        else f"{spec.family} of {spec.num_layers} x {spec.hidden_size}"
-    )
+    if spec is None:
+        return "none"
+    return f"{spec.family} of {spec.num_layers} x {spec.hidden_size}"
 
 
 _JOBS = {"prepare": _prepare, "compare": _compare, "plan": _plan, "score": _score}

@@ -15,7 +15,6 @@ from reviewintent_jax.data.block_pool import prepare_blocks
 from reviewintent_jax.data.blocks import (
     Block,
     BlockSettings,
-    block_path,
     cut_blocks,
     read_block,
 )
@@ -154,7 +153,7 @@ def join_blocks(
     """The numbers of all blocks as one; rows set aside go to the log.
 
     Args:
-      folder: where the blocks lie; the files of their numbers are removed at the end.
+      folder: where the blocks lie.
       names: of the blocks, in the order of the source.
       log, duplicates: see :func:`ingest`.
 
@@ -176,10 +175,7 @@ def join_blocks(
             where=str(log.path),
             fix="Check the column names and the file's format.",
         )
-    taken = join.finish()
-    for name in names:
-        block_path(folder, name).unlink()
-    return taken
+    return join.finish()
 
 
 class _Join:

@@ -16,7 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from reviewintent_jax.data.blocks import BLOCK_CHARACTERS, BLOCK_ROWS, BlockSettings
+from reviewintent_jax.data.blocks import (
+    BLOCK_CHARACTERS,
+    BLOCK_ROWS,
+    BlockSettings,
+    block_names,
+    block_path,
+)
 from reviewintent_jax.data.checks import RejectionLog
 from reviewintent_jax.data.decide_intention import decide_for_scoring, decide_intention
 from reviewintent_jax.data.decide_sentiment import (
@@ -279,6 +285,9 @@ def _save(
 ) -> None:
     summary = _summary(taken, decided, log) | decided.summary
     save_prepared(folder, decided, taken, summary, fingerprint)
+    # Not before: whatever ends the stages after the blocks, they are made once.
+    for name in block_names(folder):
+        block_path(folder, name).unlink()
 
 
 def _summary(taken: Taken, decided: Decided, log: RejectionLog) -> dict[str, Any]:
@@ -309,10 +318,11 @@ def _fingerprint(
     ``source`` stands in for what the source is, where it is not on this machine.
     """
     vocabulary = hashlib.sha256()
-    for name in TOKENIZER_FILES if tokenizer is not None else ():
-        path = tokenizer.folder / name
-        if path.is_file():
-            vocabulary.update(path.read_bytes())
+    if tokenizer is not None:
+        for name in TOKENIZER_FILES:
+            path = tokenizer.folder / name
+            if path.is_file():
+                vocabulary.update(path.read_bytes())
     settings = json.loads(json.dumps(dataclasses.asdict(spec)))
     # Settings younger than the first runs count where they are used: a run that was
     # begun without them goes on.

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reviewintent_jax.schema import InputError
+from reviewintent_jax.schema import InputError, TransientError
 
 MANIFEST = "manifest.json"
 _PLAN = "plan.json"  # made before any other file, so a half-finished folder has it
@@ -29,7 +29,7 @@ _OURS = re.compile(
 _FIX = "Give --workdir a folder of its own, such as --workdir=runs/mine."
 
 
-class UnfinishedError(InputError):
+class UnfinishedError(TransientError):
     """Something ended a preparation that the same command can go on with."""
 
 

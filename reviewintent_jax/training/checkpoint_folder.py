@@ -2,10 +2,13 @@
 
 import dataclasses
 import errno
+import logging
 
 from etils import epath
 
 from reviewintent_jax.schema import InputError, RunFolder
+
+log = logging.getLogger("reviewintent")
 
 _UNFINISHED = "*.orbax-checkpoint-tmp*"
 
@@ -15,8 +18,9 @@ class CheckpointSpec:
     """Where checkpoints go.
 
     Attributes:
-      folder: a folder, or a URL (``gs://bucket/run``, ``s3://bucket/run``), of this run
-        alone; '' = in the run's folder.
+      folder: a folder, or a URL, of this run alone; '' = in the run's folder. Orbax
+        writes to ``gs://bucket/run`` itself. It cannot write to ``s3://bucket/run``: of
+        what it writes to the run's folder copies are kept there.
     """
 
     folder: str
@@ -31,7 +35,8 @@ class CheckpointSpec:
             )
 
 
-_SCHEMES = ("gs", "s3")
+_COPIED = ("s3",)
+_SCHEMES = ("gs", *_COPIED)
 
 
 _FULL = {errno.ENOSPC: "No space left", errno.EDQUOT: "quota", errno.EFBIG: "too large"}
@@ -43,8 +48,9 @@ def root_of(run: RunFolder) -> epath.Path:
     Raises:
       InputError: it is a URL whose file system is not installed.
     """
-    if "://" not in run.elsewhere:
-        place = epath.Path(run.elsewhere or run.checkpoints)
+    if "://" not in run.elsewhere or is_copied(run):
+        local = run.checkpoints if is_copied(run) else run.elsewhere or run.checkpoints
+        place = epath.Path(local)
         return place.absolute()  # type: ignore[attr-defined]
     place = epath.Path(run.elsewhere)
     try:
@@ -57,6 +63,11 @@ def root_of(run: RunFolder) -> epath.Path:
             "credentials of its owner.",
         ) from None
     return place
+
+
+def is_copied(run: RunFolder) -> bool:
+    """Whether checkpoints lie in the run's folder, and copies of them in a bucket."""
+    return run.elsewhere.partition("://")[0] in _COPIED
 
 
 def first_line(error: BaseException) -> str:
@@ -89,6 +100,8 @@ def remove_unfinished(folder: epath.Path) -> None:
     Done here and not by Orbax, whose managers do it in threads that trip over each
     other and over folders that have just gone.
     """
-    if folder.exists():
-        for path in folder.glob(_UNFINISHED):
-            path.rmtree()
+    if not folder.exists():
+        return
+    for path in folder.glob(_UNFINISHED):
+        log.warning("%s was not finished and is removed; those before stay.", path)
+        path.rmtree()

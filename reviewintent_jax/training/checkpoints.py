@@ -22,11 +22,18 @@ import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 
-from reviewintent_jax.schema import InputError, RunFolder, setting_leaves
+from reviewintent_jax.schema import (
+    InputError,
+    RunFolder,
+    TransientError,
+    setting_leaves,
+)
 from reviewintent_jax.training import hosts
+from reviewintent_jax.training.checkpoint_copies import BucketCopies
 from reviewintent_jax.training.checkpoint_folder import (
     finished_steps,
     first_line,
+    is_copied,
     is_full,
     remove_unfinished,
     root_of,
@@ -54,9 +61,13 @@ class Checkpoints:
     def __init__(self, run: RunFolder, identity: dict[str, Any]) -> None:
         self._root = root_of(run)
         self._identity = identity
+        self._copies = _copies_of(run) if hosts.is_first() else None
         if hosts.is_first():
             for folder in ("latest", "best"):
                 remove_unfinished(self._root / folder)
+        if self._copies is not None:
+            self._copies.fetch()
+            self._copies.start()
         hosts.wait("clean")
         self._latest = ocp.CheckpointManager(
             self._root / "latest",
@@ -71,6 +82,8 @@ class Checkpoints:
         return self
 
     def __exit__(self, kind: type | None, *error: object) -> None:
+        if _others_may_be_gone(kind):
+            return  # waiting for them would hide what happened
         with self._writing("the last"):
             try:
                 self._latest.close()
@@ -78,12 +91,14 @@ class Checkpoints:
             except Exception:
                 if kind is None:  # otherwise the first error is the one to tell
                     raise
+        if self._copies is not None:
+            self._copies.close()
 
     def save(self, state: TrainState, tracker: Tracker) -> None:
         """Saves the full state in the background; the caller may go on at once.
 
         Raises:
-          InputError: the disk is full, now or at the save before; what was saved
+          TransientError: the disk is full, now or at the save before; what was saved
             earlier is intact.
         """
         step = int(state.step)
@@ -105,10 +120,12 @@ class Checkpoints:
         """Waits until everything is safe.
 
         Raises:
-          InputError: the disk is full.
+          TransientError: the disk is full.
         """
         with self._writing("the last"):
             self._latest.wait_until_finished()
+        if self._copies is not None:
+            self._copies.copy()
 
     def save_best(self, state: TrainState) -> None:
         """Saves the parameters as the best so far, and waits until they are safe.
@@ -117,7 +134,7 @@ class Checkpoints:
         validates again and writes the same.
 
         Raises:
-          InputError: the disk is full.
+          TransientError: the disk is full.
         """
         step = int(state.step)
         if step in self._best.all_steps():
@@ -138,11 +155,12 @@ class Checkpoints:
         except Exception as error:
             if not is_full(error):
                 raise
-            raise InputError(
+            raise TransientError(
                 f"The disk is full: of the checkpoints, {which} could not be written. "
                 "Those that were finished earlier are intact.",
                 where=str(self._root),
-                fix="Make room, and start the same command again.",
+                fix="Make room, and start the same command again: it goes on from the "
+                "newest that is whole.",
             ) from error
 
     def restore(self, fresh: TrainState) -> tuple[TrainState, Tracker]:
@@ -228,6 +246,25 @@ class Checkpoints:
             )
 
 
+def _copies_of(run: RunFolder) -> BucketCopies | None:
+    """What keeps copies of a run's checkpoints; None where nothing has to."""
+    return BucketCopies(root_of(run), run.elsewhere) if is_copied(run) else None
+
+
+def _opened(run: RunFolder) -> epath.Path:
+    """Where checkpoints lie, with those that so far lie in a bucket alone."""
+    if is_copied(run) and hosts.is_first():
+        BucketCopies(root_of(run), run.elsewhere).fetch()
+    return root_of(run)
+
+
+def _others_may_be_gone(kind: type | None) -> bool:
+    """Whether an error may come of a process that has ended."""
+    if kind is None or hosts.count() == 1:
+        return False
+    return issubclass(kind, Exception) and not issubclass(kind, InputError)
+
+
 def _alone() -> ocp.options.MultiprocessingOptions:
     """For what a process reads without the others."""
     me = jax.process_index()
@@ -269,12 +306,12 @@ def _newest_identity(folder: epath.Path) -> dict[str, Any] | None:
 
 def has_checkpoint(run: RunFolder) -> bool:
     """Whether a run can be resumed; a folder that was not finished does not count."""
-    return bool(finished_steps(root_of(run) / "latest"))
+    return bool(finished_steps(_opened(run) / "latest"))
 
 
 def stored_identity(run: RunFolder) -> dict[str, Any] | None:
     """What the run began with, as its newest checkpoint keeps it; None without one."""
-    return _newest_identity(root_of(run) / "latest")
+    return _newest_identity(_opened(run) / "latest")
 
 
 def restore_best(run: RunFolder, params: Any) -> tuple[Any, int]:
@@ -287,7 +324,7 @@ def restore_best(run: RunFolder, params: Any) -> tuple[Any, int]:
     Raises:
       InputError: the folder holds no finished checkpoint, or one of another model.
     """
-    folder = root_of(run) / "best"
+    folder = _opened(run) / "best"
     missing = InputError(
         "This run holds no trained model yet.",
         where=str(run.root),

@@ -86,10 +86,10 @@ class Trained(NamedTuple):
       threshold: the probability from which class 1 of two is answered; None = the most
         probable class.
       intention: the same of intention; None where it is not asked about.
-      words: makes words of tokens; None where the model reads none.
       data: what its training data were.
       evaluation: what is measured.
       mesh: where the weights lie; None = on the first device.
+      words: makes words of tokens; None where the model reads none.
     """
 
     model: ReviewIntent
@@ -101,10 +101,10 @@ class Trained(NamedTuple):
     temperature: float
     threshold: float | None
     intention: TrainedIntention | None
-    words: WordLookup | None
     data: DataSpec
     evaluation: EvaluationSpec
     mesh: Mesh | None = None
+    words: WordLookup | None = None
 
     def logits(
         self, prepared: Prepared, reviews: np.ndarray, progress: Progress | None = None

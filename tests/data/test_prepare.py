@@ -165,6 +165,30 @@ def test_a_preparation_that_fails_or_is_killed_leaves_the_older_data_whole(
     assert open_prepared(first.folder).summary["rows"] == 48
 
 
+def test_what_ends_after_the_blocks_costs_no_block(
+    prepared_from, tmp_path, monkeypatch
+):
+    """Deciding needs all reviews at once, so memory is most likely to end there."""
+    part, where = tmp_path / "run" / "data.part", "reviewintent_jax.data.prepare"
+    # The fixture writes the table anew: the same bytes, another time.
+    monkeypatch.setattr(f"{where}.source_fingerprint", lambda _: {"same": "bytes"})
+
+    def end(*_):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{where}.decide_sentiment", end)
+        with pytest.raises(MemoryError):
+            prepared_from(rows_of(48))
+    made = {each.name: each.stat().st_mtime_ns for each in part.glob("*-0*")}
+    assert any(name.startswith("block-") for name in made)
+    prepared, _ = prepared_from(rows_of(48))
+    kept = {each.name: each.stat().st_mtime_ns for each in prepared.folder.iterdir()}
+    assert not any(name.startswith("block-") for name in kept)
+    for name in made:
+        assert name.startswith("block-") or kept[name] == made[name]
+
+
 def everything_in(folder):
     return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 

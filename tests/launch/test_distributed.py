@@ -31,6 +31,8 @@ OMPI = {
     "OMPI_COMM_WORLD_LOCAL_SIZE": "1",
     "OMPI_MCA_orte_hnp_uri": "1531576320.0;tcp://10.96.0.1,10.148.0.1:34911",
 }
+SEES_FOUR = {"CUDA_VISIBLE_DEVICES": "0,1,2,3"}
+ON_NODE = {count: {"SLURM_GPUS_ON_NODE": str(count)} for count in (4, 8)}
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,10 @@ OMPI = {
         # Port by job: 65536 - 4096 + 4097 % 4096. Two tasks a node: a device each.
         (SLURM, Seat("node001:61441", 6, 5, (1,))),
         (SLURM | {"CUDA_VISIBLE_DEVICES": "3"}, Seat("node001:61441", 6, 5, None)),
+        # Both tasks see all four; or each its own two.
+        (SLURM | SEES_FOUR, Seat("node001:61441", 6, 5, (2, 3))),
+        (SLURM | SEES_FOUR | ON_NODE[4], Seat("node001:61441", 6, 5, (2, 3))),
+        (SLURM | SEES_FOUR | ON_NODE[8], Seat("node001:61441", 6, 5, None)),
         (
             SLURM
             | {"SLURM_STEP_TASKS_PER_NODE": "1(x6)", "SLURM_STEP_NODELIST": "a,b"},
@@ -65,6 +71,7 @@ def test_every_cluster_says_it_in_its_own_way(environ, seat):
     [
         {},
         {"SLURM_NTASKS": "1", "SLURM_JOB_ID": "7"},
+        {"SLURM_NTASKS": ""},
         {"OMPI_COMM_WORLD_SIZE": "1"},
         {"JOB_COMPLETION_INDEX": "0"},  # a Job that is no run of several processes
         {"JAX_NUM_PROCESSES": "1", "JAX_PROCESS_ID": "0"},
@@ -88,6 +95,7 @@ def test_alone_means_alone(environ):
         (PLAIN | {"JAX_PROCESS_ID": "one"}, "no whole number"),
         (PLAIN | {"JAX_COORDINATOR_ADDRESS": "node1"}, "free port"),
         (PLAIN | {"JAX_LOCAL_DEVICE_IDS": "a"}, "Example: 0,1"),
+        ({"OMPI_COMM_WORLD_SIZE": "x"}, "OMPI_COMM_WORLD_SIZE is 'x'"),
         ({"SLURM_NTASKS": "4", "SLURM_PROCID": "0"}, "not started by srun"),
         (
             {k: v for k, v in OMPI.items() if not k.startswith("OMPI_MCA")},

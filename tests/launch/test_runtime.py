@@ -4,6 +4,22 @@ import pytest
 from absl import app
 
 from launch import runtime
+from reviewintent_jax.schema import InputError, TransientError
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(InputError, runtime.INPUT_ERROR), (TransientError, runtime.FAILED)],
+)
+def test_what_may_pass_ends_otherwise_than_a_mistake(error, code, monkeypatch, capsys):
+    def fail(*_, **__):
+        raise error("Something is wrong.")
+
+    monkeypatch.setattr(app, "run", fail)
+    with pytest.raises(SystemExit) as ended:
+        runtime.run(lambda _: None)
+    assert ended.value.code == code
+    assert "Error: Something is wrong." in capsys.readouterr().err
 
 
 def stopped(main, monkeypatch, capsys, **options):

@@ -1,4 +1,4 @@
-"""Dropout by hashing: right shares, no pattern, the same wherever computed."""
+"""Dropout by hashing: right shares, no pattern, the same wherever it is computed."""
 
 import jax
 import jax.numpy as jnp

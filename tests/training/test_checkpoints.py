@@ -3,6 +3,7 @@
 import resource
 
 import chex
+import fsspec
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +11,8 @@ import orbax.checkpoint as ocp
 import pytest
 from etils import epath
 
-from reviewintent_jax.schema import InputError, RunFolder
+from reviewintent_jax.schema import InputError, RunFolder, TransientError
+from reviewintent_jax.training import checkpoint_folder
 from reviewintent_jax.training.checkpoint_folder import CheckpointSpec
 from reviewintent_jax.training.checkpoints import (
     FRESH,
@@ -165,7 +167,7 @@ def test_a_full_disk_is_told_and_the_checkpoint_before_stays(tmp_path):
     noise = jax.random.normal(jax.random.key(0), (600, 500))  # does not compress
     big = state(2)._replace(params={"kernel": noise})
     try:
-        said = pytest.raises(InputError, match="disk is full")
+        said = pytest.raises(TransientError, match="disk is full")
         with said, Checkpoints(run, IDENTITY) as checkpoints:
             resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
             checkpoints.save(big, FRESH)
@@ -189,6 +191,58 @@ def test_checkpoints_may_lie_elsewhere(tmp_path):
 @pytest.mark.parametrize("folder", ["", "/disk/run", "gs://bucket/run", "s3://b/run"])
 def test_folders_and_buckets_are_taken(folder):
     assert CheckpointSpec(folder).folder == folder
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """A bucket in memory, which is treated as S3 is."""
+    monkeypatch.setattr(checkpoint_folder, "_COPIED", ("memory",))
+    files = fsspec.filesystem("memory")
+    yield files
+    files.store.clear()
+
+
+def copied(bucket, kind):
+    marks = bucket.glob(f"/run/{kind}/*/COMPLETE")
+    return sorted(mark.split("/")[-2] for mark in marks)
+
+
+def test_copies_in_a_bucket_follow_the_run(bucket, tmp_path):
+    run = RunFolder(tmp_path / "here", "memory://run")
+    save_steps(run, 1, 2, 3)
+    assert kept(run, "latest") == [2, 3]
+    assert copied(bucket, "latest") == ["00000002", "00000003"]
+    with Checkpoints(run, IDENTITY) as checkpoints:
+        checkpoints.save_best(state(3))
+        checkpoints.wait()
+        assert copied(bucket, "best") == ["00000003"]
+
+
+def test_a_new_machine_goes_on_from_the_copies(bucket, tmp_path):
+    save_steps(RunFolder(tmp_path / "lost", "memory://run"), 1, 2)
+    # A copy that was broken off has no mark.
+    bucket.copy("/run/latest/00000002", "/run/latest/00000005", recursive=True)
+    bucket.rm_file("/run/latest/00000005/COMPLETE")
+    run = RunFolder(tmp_path / "new", "memory://run")
+    assert has_checkpoint(run)
+    with Checkpoints(run, IDENTITY) as checkpoints:
+        found, tracker = checkpoints.restore(state(0))
+        chex.assert_trees_all_equal(jax.device_get(found), jax.device_get(state(2)))
+        assert tracker.seen == 2
+        checkpoints.save(state(3), FRESH)
+    assert kept(run, "latest") == [2, 3]
+    assert len(bucket.ls("/run/latest")) == 2
+
+
+def test_a_bucket_that_fails_loses_nothing_and_is_told(bucket, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError("Access denied")
+
+    monkeypatch.setattr(type(bucket), "put", refuse)
+    run = RunFolder(tmp_path, "memory://run")
+    with pytest.raises(TransientError, match="cannot be copied: Access denied"):
+        save_steps(run, 1)
+    assert kept(run, "latest") == [1]
 
 
 def test_other_addresses_are_refused():

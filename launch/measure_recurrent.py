@@ -7,14 +7,12 @@ PyTorch's (``PYTHONPATH=.torch``). Two minutes on two idle cores; run nothing be
 """
 
 from pathlib import Path
-from typing import Any
 
 from absl import flags
 
-from configs import base, forecast
 from launch import runtime
+from launch.layer_uses import uses
 from reviewintent_jax.benchmark.recurrent import (
-    Use,
     fastest,
     measure_recurrent,
     recurrent_page,
@@ -24,9 +22,6 @@ from reviewintent_jax.training.logs import say
 
 _ROUNDS = flags.DEFINE_integer("rounds", 11, "Turns that each system takes.")
 _OUTPUT = flags.DEFINE_string("folder", "docs/results", "Folder to write to.")
-
-_PAGES = 4  # of 512 tokens: 32 reviews of usual length
-_WINDOWS = 192  # the slots of two pages, a window each
 
 
 def main(argv: list[str]) -> None:
@@ -44,29 +39,6 @@ def main(argv: list[str]) -> None:
     page = recurrent_page(results)
     (output / "recurrent.md").write_text(page, "utf-8")
     say(page)
-
-
-def uses() -> list[Use]:
-    """The three uses of LSTNet, in the sizes of their configs."""
-    review: Any = base.get_config()  # a ConfigDict has no types to check
-    table: Any = forecast.get_config()
-    history, batch = review.history.lstnet, table.train.batch_windows
-    sizes = (
-        ("tokens of reviews", review.lstnet, _PAGES, review.pages.page_tokens),
-        ("histories of subjects", history, _WINDOWS, review.intention.window),
-        ("numeric tables", table.lstnet, batch, table.windows.window),
-    )
-    return [
-        Use(
-            name,
-            rows,
-            steps,
-            lstnet.channels * len(lstnet.kernel_sizes),
-            lstnet.recurrent_features,
-            (lstnet.gate_fusion, lstnet.unroll),
-        )
-        for name, lstnet, rows, steps in sizes
-    ]
 
 
 if __name__ == "__main__":

@@ -367,6 +367,7 @@ def make_model(
     """
     choice = config.encoder
     changes: dict[str, Any] = {"dtype": choice.dtype, "has_pooler": False}
+    changes["attention"] = choice.attention
     for name in ("hidden_dropout", "attention_dropout"):
         if getattr(choice, name) >= 0:
             changes[name] = getattr(choice, name)

@@ -27,7 +27,7 @@ from reviewintent_jax.data.tokens import ReviewTokenizer, TokenList
 from reviewintent_jax.data.word_vectors import WordVectors, read_vectors
 from reviewintent_jax.data.words import WordLookup, fit_vocabulary
 from reviewintent_jax.evaluation.evaluate import EvaluationSpec
-from reviewintent_jax.models.encoder import ComputeDtype
+from reviewintent_jax.models.encoder_spec import AttentionPath, ComputeDtype
 from reviewintent_jax.models.history import HistorySpec
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.models.reader_spec import ReaderKind, ReaderSpec, Reads
@@ -46,6 +46,7 @@ _LATER["data"] = {"date_order": "iso", "slice": ""}
 _LATER["intention"] = NO_INTENTION
 _LATER["checkpoints"] = {"folder": ""}
 _LATER["optimizer"] = {"history_rate": 0.0}
+_LATER["encoder"] = {"attention": "xla"}
 _LATER["prepared"] = {"folder": ""}
 _LATER["mesh"] = {"data": 1, "fsdp": 1, "tensor": 1}
 _LATER["history"] = {
@@ -105,6 +106,7 @@ class EncoderChoice:
       dtype: of activations; parameters stay float32.
       hidden_dropout: in [0, 1); -1 = as the encoder's config.json says.
       attention_dropout: in [0, 1); -1 = as the encoder's config.json says.
+      attention: what computes attention; the numbers are the same, up to rounding.
     """
 
     source: str
@@ -113,6 +115,15 @@ class EncoderChoice:
     dtype: ComputeDtype
     hidden_dropout: float
     attention_dropout: float
+    attention: AttentionPath
+
+    def __post_init__(self) -> None:
+        if self.attention is AttentionPath.CUDNN_LENGTHS:
+            raise InputError(
+                "encoder.attention cannot be cudnn_lengths: it would mix the reviews "
+                "of a page.",
+                fix="Choose of: xla, cudnn, pallas.",
+            )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from reviewintent_jax.models.encoder_spec import EncoderSpec
+from reviewintent_jax.models.forecaster import ForecasterSpec
+from reviewintent_jax.models.heading import DIRECTION_CLASSES, HeadingSpec
 from reviewintent_jax.models.history import HistorySpec
 from reviewintent_jax.models.lstnet_spec import Fusion, LSTNetSpec
 from reviewintent_jax.models.reader_spec import ReaderKind, ReaderSpec, Reads
@@ -122,10 +124,7 @@ def count_flops(spec: ReviewIntentSpec, work: Work) -> Flops:
     parts["sentiment"] = _head(spec, work)
     if spec.history is not None:
         parts["history"] = _history(spec.history, spec, work)
-    return Flops(
-        {part: sum(each.forward for each in found) for part, found in parts.items()},
-        {part: sum(each.backward for each in found) for part, found in parts.items()},
-    )
+    return _flops_of(parts)
 
 
 def _encoder(spec: EncoderSpec, tokens: int) -> list[_Products]:
@@ -254,3 +253,29 @@ def _history(spec: HistorySpec, model: ReviewIntentSpec, work: Work) -> list[_Pr
     # The head of the text alone sends no gradient back.
     found.append(_Products.of(classes * summary, operands=1))
     return found
+
+
+def count_window_flops(
+    spec: ForecasterSpec | HeadingSpec, windows: int, steps: int
+) -> Flops:
+    """Operations of a model of windows of numbers, of ``steps`` steps each.
+
+    By part: ``lstnet`` and, where directions are asked about, ``directions``.
+    """
+    heading = spec if isinstance(spec, HeadingSpec) else None
+    lstnet = (heading.forecaster if heading else spec).lstnet  # type: ignore[union-attr]
+    series, total = lstnet.summary_features, windows * steps
+    work = Work(total, 0, windows, total, total, 0)
+    parts = {"lstnet": _lstnet(lstnet, series, work, learned=False)}
+    if heading is not None:
+        seen = lstnet.recurrent_features + 2 * series
+        asked = 2 * windows * series * seen * DIRECTION_CLASSES
+        parts["directions"] = [_Products.of(asked)]
+    return _flops_of(parts)
+
+
+def _flops_of(parts: dict[str, list[_Products]]) -> Flops:
+    return Flops(
+        {part: sum(each.forward for each in found) for part, found in parts.items()},
+        {part: sum(each.backward for each in found) for part, found in parts.items()},
+    )

@@ -6,20 +6,20 @@ follows, and the measured update. It says how far from the truth a roofline is h
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from reviewintent_jax.benchmark.flops import count_flops, page_work
+from reviewintent_jax.benchmark.full_pages import full_pages
 from reviewintent_jax.benchmark.programs import compile_update, sentiment_of
+from reviewintent_jax.benchmark.timing import timed
 from reviewintent_jax.configuration import Config
 from reviewintent_jax.data.pages import empty_pages
 from reviewintent_jax.data.tokens import SpecialIds
 from reviewintent_jax.models.review_intent import ReviewIntent, init_params
-from reviewintent_jax.schema import PageBatch
 from reviewintent_jax.training.optimizer import make_optimizer
 from reviewintent_jax.training.sharding import one_device
 from reviewintent_jax.training.state import make_state
@@ -42,7 +42,7 @@ def measure_here(
     """
     dtype = model.spec.dtype
     runs = {
-        "product": _product(dtype),
+        "product": product_of(dtype),
         "stream": _stream(),
         "update": _update(model, config, pages),
     }
@@ -80,7 +80,26 @@ def measure_here(
     }
 
 
-def _product(dtype: Any) -> Callable[[], Any]:
+def measure_peaks(*, dtype: str) -> Iterator[dict[str, Any]]:
+    """Yields what is measured, then ``peak_flops`` and ``peak_bandwidth``, by rounds.
+
+    The first is of one product of square matrices of 2,048, the second of reading and
+    writing 256 MiB.
+    """
+    runs = product_of(jnp.dtype(dtype)), _stream()
+    for run in runs:
+        run()
+    yield {"device": jax.devices()[0].device_kind, "dtype": dtype, "side": _SIDE}
+    while True:
+        product, stream = (timed(run)["seconds"] for run in runs)
+        yield {
+            "peak_flops": 2 * _SIDE**3 / product,
+            "peak_bandwidth": 2 * 4 * _STREAM / stream,
+        }
+
+
+def product_of(dtype: Any) -> Callable[[], Any]:
+    """One product of square matrices, and waiting for it."""
     x = jnp.ones((_SIDE, _SIDE), dtype)
     multiply = jax.jit(lambda a, b: a @ b)
     return lambda: jax.block_until_ready(multiply(x, x))
@@ -95,7 +114,8 @@ def _stream() -> Callable[[], Any]:
 def _update(model: ReviewIntent, config: Config, pages: int) -> Callable[[], Any]:
     """One update after another, as the loop makes them."""
     rule = make_optimizer(config.optimizer)
-    batch = _full(model, config, pages)
+    spec = config.pages
+    batch = full_pages(model.spec, spec, pages, spec.chunk_tokens, window=0)
     params = init_params(model, batch, seed=0, encoder=None)
     state = make_state(params, rule)
     step = make_train_step(sentiment_of(model), rule, state, accumulate=1)
@@ -106,26 +126,3 @@ def _update(model: ReviewIntent, config: Config, pages: int) -> Callable[[], Any
         jax.block_until_ready(metrics)
 
     return run
-
-
-def _full(model: ReviewIntent, config: Config, pages: int) -> PageBatch:
-    """Pages without padding: a review in every chunk."""
-    spec, rng = config.pages, np.random.default_rng(0)
-    empty = empty_pages(pages, SpecialIds(2, 3, 0), spec)
-    assert model.spec.encoder is not None  # those that are measured have one
-    vocabulary = model.spec.encoder.vocab_size
-    shape, chunk = (pages, spec.page_tokens), spec.chunk_tokens
-    filled = min(spec.page_tokens // chunk, spec.slots)
-    starts = np.zeros((pages, spec.slots), np.int32)
-    starts[:, :filled] = np.arange(filled) * chunk
-    there = np.arange(spec.slots)[None] < filled
-    step = np.broadcast_to(np.arange(spec.page_tokens), shape)
-    return empty._replace(
-        token_ids_bt=rng.integers(1, vocabulary, shape, np.int32),
-        segment_ids_bt=(step // chunk + 1).astype(np.int32),
-        position_ids_bt=(step % chunk).astype(np.int32),
-        slot_start_bk=starts,
-        slot_length_bk=np.broadcast_to(there * chunk, starts.shape).astype(np.int32),
-        label_bk=np.broadcast_to(np.where(there, 1, -1), starts.shape).astype(np.int32),
-        weight_bk=np.broadcast_to(there, starts.shape).astype(np.float32),
-    )

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import log_softmax
 from tqdm import tqdm
 
+from reviewintent_jax.benchmark.torch_optimizer import make_torch_optimizer
 from reviewintent_jax.data.prepare import Prepared
 from reviewintent_jax.data.splits import TEST, TRAIN, VALIDATION
 from reviewintent_jax.evaluation.calibration import (
@@ -117,7 +118,9 @@ class _Trainer:
         self._tokenizer, self._spec = tokenizer, spec
         used = np.concatenate([prepared.labelled(s) for s in (TRAIN, VALIDATION, TEST)])
         self._texts = dict(zip(used.tolist(), prepared.texts(used), strict=True))
-        self._optimizer, self._schedule = _optimizer(torch, model, spec.optimizer)
+        self._optimizer, self._schedule = make_torch_optimizer(
+            torch, model, spec.optimizer
+        )
 
     def train_epoch(self, epoch: int, most: int) -> int:
         """Trains on ``most`` reviews, or all there are; returns how many they were."""
@@ -172,30 +175,6 @@ class _Trainer:
             padding=True,
             return_tensors="pt",
         )
-
-
-def _optimizer(torch: Any, model: Any, spec: OptimizerSpec) -> tuple[Any, Any]:
-    """AdamW with our rates: decay for matrices, none for vectors; our staircase."""
-    groups: dict[tuple[float, float], list] = {}
-    for name, parameter in model.named_parameters():
-        rate = spec.head_rate if "classifier" in name else spec.encoder_rate
-        decay = spec.weight_decay if parameter.ndim >= 2 else 0.0
-        groups.setdefault((rate, decay), []).append(parameter)
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": parameters, "lr": rate, "weight_decay": decay}
-            for (rate, decay), parameters in groups.items()
-        ],
-        betas=(spec.beta1, spec.beta2),
-        eps=spec.epsilon,
-    )
-
-    def factor(count: int) -> float:
-        stairs = count // spec.decay_every_steps if spec.decay_every_steps else 0
-        warm = min(1.0, (count + 1) / spec.warmup_steps) if spec.warmup_steps else 1.0
-        return warm * spec.decay_factor**stairs
-
-    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 
 def _pieces(items: np.ndarray, size: int) -> Iterator[np.ndarray]:

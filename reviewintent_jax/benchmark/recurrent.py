@@ -9,7 +9,7 @@ slows down slows all of them; medians are compared.
 import functools
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -238,3 +238,13 @@ def _torch(use: Use, x: np.ndarray) -> list[_Run | None]:
         wait()
 
     return [forward, backward]
+
+
+def measure_layers(
+    *, uses: Sequence[Sequence[Any]], rounds: int, unrolls: Sequence[int]
+) -> Iterator[dict[str, Any]]:
+    """Yields what is measured, then one ``record`` a use, pass and system."""
+    yield {"unrolls": list(unrolls)}
+    given = [Use(*use[:-1], chosen=tuple(use[-1])) for use in uses]
+    for record in measure_recurrent(given, rounds=rounds, unrolls=unrolls):
+        yield {"record": record}

@@ -9,11 +9,12 @@ batch it would have seen.
 import queue
 import threading
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from reviewintent_jax.data.augment import AugmentSpec, augment_ids
+from reviewintent_jax.data.ids import SpecialIds, TokenList
 from reviewintent_jax.data.pages import (
     PagePlan,
     PageSpec,
@@ -22,10 +23,11 @@ from reviewintent_jax.data.pages import (
     plan_pages,
     slot_lengths,
 )
-from reviewintent_jax.data.token_shards import TokenStore
-from reviewintent_jax.data.tokens import SpecialIds, TokenList
-from reviewintent_jax.data.words import WordLookup
 from reviewintent_jax.schema import PageBatch
+
+if TYPE_CHECKING:  # reading ids from disk needs a library that batches do not
+    from reviewintent_jax.data.token_shards import TokenStore
+    from reviewintent_jax.data.words import WordLookup
 
 T = TypeVar("T")
 _DONE = object()
@@ -107,12 +109,12 @@ class PageSource(NamedTuple):
     makes words of tokens, where the model reads them.
     """
 
-    store: TokenStore | TokenList
+    store: "TokenStore | TokenList"
     fields: ReviewFields
     special: SpecialIds
     spec: PageSpec
     planner: Planner = plan_pages
-    words: WordLookup | None = None
+    words: "WordLookup | None" = None
 
 
 class TrainBatches:
@@ -255,7 +257,7 @@ def eval_batches(
 
 
 def _ids_on(
-    store: TokenStore | TokenList, plan: PagePlan, pages: np.ndarray
+    store: "TokenStore | TokenList", plan: PagePlan, pages: np.ndarray
 ) -> dict[int, np.ndarray]:
     """Ids of the reviews on some pages, all read at once; page -1 holds none."""
     reviews = [plan.review_n[plan.offset_p[page] : plan.offset_p[page + 1]]

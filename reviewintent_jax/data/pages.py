@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reviewintent_jax.data.tokens import SpecialIds
+from reviewintent_jax.data.ids import SpecialIds
 from reviewintent_jax.data.windows import HistoryFields, empty_history, write_history
 from reviewintent_jax.schema import NO_LABEL, InputError, PageBatch, WordBatch
 

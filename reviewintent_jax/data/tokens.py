@@ -11,12 +11,14 @@ import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from tokenizers import BertWordPieceTokenizer, Tokenizer
 
+from reviewintent_jax.data.ids import SpecialIds, TokenList
 from reviewintent_jax.schema import InputError
+
+__all__ = ["ReviewTokenizer", "SpecialIds", "TokenList"]
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -35,14 +37,6 @@ _NO_PIECE = re.compile(
     r"|<?madeupword\d+>?"
 )
 """Entries that stand for no piece of text; vocab.txt does not mark them as special."""
-
-
-class SpecialIds(NamedTuple):
-    """Ids that frame every chunk: ``first`` body ``last``; ``pad`` fills the page."""
-
-    first: int
-    last: int
-    pad: int
 
 
 class ReviewTokenizer:
@@ -175,26 +169,3 @@ def _first_known(tokenizer: Tokenizer, names: Sequence[str]) -> int | None:
     """Id of the first of some entries that there is."""
     found = (tokenizer.token_to_id(name) for name in names)
     return next((number for number in found if number is not None), None)
-
-
-class TokenList:
-    """Ids of a few reviews in memory; reads like a store on disk
-    (:class:`~reviewintent_jax.data.token_shards.TokenStore`).
-    """
-
-    def __init__(self, ids: Sequence[np.ndarray]) -> None:
-        self._ids = ids
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        return self._ids[index]
-
-    def read(self, reviews: Sequence[int] | np.ndarray) -> list[np.ndarray]:
-        """int32 ids of some reviews, in the order asked for."""
-        return [self._ids[index] for index in reviews]
-
-    def lengths(self) -> np.ndarray:
-        """Number of ids of every review, int64, special tokens not counted."""
-        return np.array([len(ids) for ids in self._ids], np.int64)

@@ -18,9 +18,11 @@ import jax.numpy as jnp
 
 from reviewintent_jax.models import attention
 from reviewintent_jax.models.activations import Activation, activate
+from reviewintent_jax.models.attention_paths import attend_by
 from reviewintent_jax.models.dropout import Dropout, kept
 from reviewintent_jax.models.encoder_spec import (
     INITIAL_STD,
+    AttentionPath,
     ComputeDtype,
     EncoderFamily,
     EncoderSpec,
@@ -141,9 +143,13 @@ class SelfAttention(nn.Module):
             self._heads_first(_dense(spec, spec.hidden_size, name)(x_td))
             for name in ("query", "key", "value")
         )
-        mask_gij = attention.segment_mask(segment_ids_t.reshape(-1, self.block_tokens))
-        kept = self._kept(query.shape, deterministic)
-        context_ghie = attention.attend(query, key, value, mask_gij, kept)
+        segment_ids_gi = segment_ids_t.reshape(-1, self.block_tokens)
+        if spec.attention is AttentionPath.XLA:
+            mask_gij = attention.segment_mask(segment_ids_gi)
+            drop = self._kept(query.shape, deterministic)
+            context_ghie = attention.attend(query, key, value, mask_gij, drop)
+        else:
+            context_ghie = attend_by(spec.attention, query, key, value, segment_ids_gi)
         context_td = context_ghie.swapaxes(1, 2).reshape(x_td.shape)
         return _dense(spec, spec.hidden_size, "output")(context_td)
 

@@ -29,6 +29,15 @@ class ComputeDtype(enum.StrEnum):
     BFLOAT16 = "bfloat16"
 
 
+class AttentionPath(enum.StrEnum):
+    """What computes attention; the same numbers, up to rounding."""
+
+    XLA = "xla"  # our own products and softmax, on any device
+    CUDNN = "cudnn"  # cuDNN with a mask, on NVIDIA GPUs
+    CUDNN_LENGTHS = "cudnn_lengths"  # cuDNN with lengths: one segment a block only
+    PALLAS = "pallas"  # a Pallas kernel that reads segments, on NVIDIA GPUs
+
+
 @dataclasses.dataclass(frozen=True)
 class EncoderSpec:
     """Everything that sets one encoder apart from another.
@@ -50,6 +59,8 @@ class EncoderSpec:
       pad_id: the padding token, in [0, vocab_size).
       has_pooler: whether there is a dense tanh layer over first tokens.
       dtype: type of activations.
+      attention: what computes attention. All but ``xla`` know no dropout of
+        probabilities, so ``attention_dropout`` must be 0 with them.
     """
 
     family: EncoderFamily
@@ -68,6 +79,7 @@ class EncoderSpec:
     pad_id: int
     has_pooler: bool
     dtype: ComputeDtype
+    attention: AttentionPath = AttentionPath.XLA
 
     def __post_init__(self) -> None:
         for name, kind in _ENUM_FIELDS.items():
@@ -87,6 +99,10 @@ class EncoderSpec:
         _require(
             0 <= self.position_offset < self.max_positions,
             "position_offset must be in [0, max_positions)",
+        )
+        _require(
+            self.attention is AttentionPath.XLA or self.attention_dropout == 0,
+            f"attention {self.attention} knows no dropout; set attention_dropout to 0",
         )
         _require(self.type_vocab_size >= 0, "type_vocab_size must not be below 0")
         _require(
@@ -108,6 +124,7 @@ _ENUM_FIELDS = {
     "family": EncoderFamily,
     "activation": Activation,
     "dtype": ComputeDtype,
+    "attention": AttentionPath,
 }
 _POSITIVE_FIELDS = (
     "vocab_size",

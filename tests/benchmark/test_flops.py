@@ -7,10 +7,22 @@ import jax
 import pytest
 from jax.extend.core import jaxprs_in_params
 
-from reviewintent_jax.benchmark.flops import count_flops, page_work, review_work
+from reviewintent_jax.benchmark.flops import (
+    count_flops,
+    count_window_flops,
+    page_work,
+    review_work,
+)
 from reviewintent_jax.data.pages import PageSpec, empty_pages
 from reviewintent_jax.data.tokens import SpecialIds
 from reviewintent_jax.models.encoder_spec import ComputeDtype
+from reviewintent_jax.models.forecaster import (
+    Anchor,
+    Forecaster,
+    ForecasterSpec,
+    OutputActivation,
+)
+from reviewintent_jax.models.heading import Heading, HeadingSpec
 from reviewintent_jax.models.history import HistorySpec
 from reviewintent_jax.models.lstnet_spec import Fusion
 from reviewintent_jax.models.reader_spec import ReaderKind, ReaderSpec, Reads
@@ -152,3 +164,28 @@ def test_bert_base_takes_what_its_sizes_say():
     flops = count_flops(spec, review_work((128,), 9))
     assert flops.forward["encoder"] == 128 * 2 * 84_934_656
     assert flops.forward["attention"] == 12 * 4 * 128 * 128 * 768
+
+
+@pytest.mark.parametrize("anchor", Anchor)
+def test_windows_take_the_products_of_the_traced_program(anchor):
+    lstnet = dataclasses.replace(SPEC, summary_features=3)
+    forecaster = ForecasterSpec(lstnet, 12, OutputActivation.NONE, Anchor.NONE)
+    anchors = (Anchor.NONE, anchor, Anchor.NONE)
+    value, length = jax.numpy.ones((2, 12, 3)), jax.numpy.full(2, 12)
+    for spec, model in (
+        (forecaster, Forecaster(forecaster)),
+        (found := HeadingSpec(forecaster, anchors, 0.0), Heading(found)),
+    ):
+        init = lambda model=model: model.init(  # noqa: E731
+            jax.random.key(0), value, length, deterministic=True
+        )
+        params = jax.eval_shape(init)
+
+        def total(params, model=model):
+            output = model.apply(params, value, length, deterministic=True)
+            return sum(part.sum() for part in output[: len(output) - 1])
+
+        flops = count_window_flops(spec, 2, 12)
+        assert flops.answer == products(jax.make_jaxpr(total)(params).jaxpr)
+        gradient = jax.make_jaxpr(jax.grad(total))(params)
+        assert flops.update == products(gradient.jaxpr)

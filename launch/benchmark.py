@@ -1,0 +1,92 @@
+"""Measures everything: ``python -m launch.benchmark --config=configs/benchmark.py``.
+
+Writes ``docs/results/benchmark.json`` and ``docs/benchmark.md`` with its plots. Every
+part runs in processes of its own and is kept as it is finished; parts that are there
+with the same settings are not measured again. ``--config.only=latency,peers`` measures
+the parts whose names begin so; ``--config.again`` measures them anew. What the systems
+are compared with is installed by ``pip install '.[bench]'``; what is absent is reported
+as absent.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict, config_flags
+
+from launch import runtime
+from launch.benchmark_parts import parts_of
+from reviewintent_jax.benchmark.benchmark_page import benchmark_page, benchmark_plots
+from reviewintent_jax.benchmark.runner import Part, open_records, run_part
+from reviewintent_jax.benchmark.timing import load_average
+from reviewintent_jax.schema import InputError
+from reviewintent_jax.training.files import write_json
+from reviewintent_jax.training.logs import say
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", "configs/benchmark.py", "What to measure, and how."
+)
+
+
+def main(argv: list[str]) -> None:
+    """Config in, records, page and plots out."""
+    del argv
+    config: Any = _CONFIG.value
+    folder = Path(config.folder)
+    path = folder / "results" / "benchmark.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = open_records(path)
+    for part in _wanted(config):
+        before = kept.get(part.name)
+        same = before is not None and before["settings"] == part.settings()
+        if same and not config.again:
+            continue
+        say(f"Measuring {part.name} ...")
+        kept[part.name] = _measured(part)
+        write_json(path, {"parts": kept})
+    results = {"parts": kept}
+    write_page(results, folder)
+    say(f"Benchmark: {folder / 'benchmark.md'}")
+
+
+def _wanted(config: ConfigDict) -> list[Part]:
+    """The parts that were asked for.
+
+    Raises:
+      InputError: no name begins like that.
+    """
+    parts = parts_of(config)
+    only = tuple(config.only)
+    found = [part for part in parts if not only or part.name.startswith(only)]
+    if not found:
+        names = ", ".join(part.name for part in parts)
+        raise InputError(
+            f"No part of the benchmark begins with {' or '.join(only)}.",
+            fix=f"There are: {names}.",
+        )
+    return found
+
+
+def _measured(part: Part) -> dict[str, Any]:
+    """The record of a part: what was measured, where, and how busy the machine was."""
+    before = load_average()
+    workers = run_part(part)
+    return {
+        "settings": part.settings(),
+        "environment": runtime.environment(),
+        "load_before": before,
+        "load_after": load_average(),
+        "workers": workers,
+    }
+
+
+def write_page(results: dict[str, Any], folder: Path) -> None:
+    """Writes the page and its plots from the records alone."""
+    images = folder / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    for name, svg in benchmark_plots(results).items():
+        (images / f"{name}.svg").write_text(svg, "utf-8")
+    (folder / "benchmark.md").write_text(benchmark_page(results), "utf-8")
+
+
+if __name__ == "__main__":
+    runtime.run(main, after_stop="The same command goes on after the last whole part.")

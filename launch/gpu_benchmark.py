@@ -1,0 +1,89 @@
+"""Measures a GPU in one call of ten minutes: ``python -m launch.gpu_benchmark``.
+
+Needs jax, flax, optax, orbax and PyTorch, nothing else of what the product installs.
+Writes ``docs/results/gpu_benchmark.json``, after every part anew, so that a call that
+is cut short leaves what it had. ``--tiny`` runs all of it in miniature on any machine.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import types
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "torch")
+
+
+def without_jaxtyping() -> None:
+    """Lets modules whose signatures carry shapes be imported without jaxtyping.
+
+    Shapes are checked in tests alone; here ``Float[Array, "b t"]`` is just ``Array``.
+    """
+    import jax
+
+    class Shaped:
+        """Stands for every kind of number."""
+
+        def __class_getitem__(cls, item: Any) -> Any:
+            return item[0]
+
+    stand_in: Any = types.ModuleType("jaxtyping")
+    stand_in.Array = jax.Array
+    for kind in ("Float", "Int", "Bool"):
+        setattr(stand_in, kind, Shaped)
+    sys.modules["jaxtyping"] = stand_in
+
+
+def environment() -> dict[str, Any]:
+    """Versions and device, for the record."""
+    import jax
+
+    found: dict[str, Any] = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    found["device"] = jax.devices()[0].device_kind
+    found["platform"] = jax.default_backend()
+    return found
+
+
+def main() -> None:
+    """Sizes in, records out."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--output", default="docs/results/gpu_benchmark.json")
+    parser.add_argument("--tiny", action="store_true", help="in miniature")
+    parser.add_argument("--seconds", type=float, help="after which no part begins")
+    chosen = parser.parse_args()
+    # PyTorch needs memory as well; by default JAX takes three quarters at once.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    try:
+        import jaxtyping  # noqa: F401
+    except ImportError:
+        without_jaxtyping()
+    import dataclasses
+
+    from reviewintent_jax.benchmark.gpu import measure_gpu
+    from reviewintent_jax.benchmark.gpu_plan import full_plan, tiny_plan
+
+    plan = tiny_plan() if chosen.tiny else full_plan()
+    if chosen.seconds is not None:
+        plan = dataclasses.replace(plan, seconds=chosen.seconds)
+    output = Path(chosen.output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    about = {"environment": environment(), "tiny": chosen.tiny}
+
+    def keep(records: dict[str, Any]) -> None:
+        output.write_text(json.dumps({**about, "parts": records}, indent=1) + "\n")
+        print(json.dumps({name: records[name] for name in list(records)[-1:]}))
+
+    measure_gpu(plan, keep)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,313 @@
+"""``docs/benchmark.md`` and its plots, from the records of ``launch.benchmark``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from reviewintent_jax.benchmark.benchmark_plots import cost_plot, latency_plot
+from reviewintent_jax.benchmark.peer_page import layer_section, peer_sections
+from reviewintent_jax.benchmark.tables import amount, figure, ranged, table
+from reviewintent_jax.benchmark.timing import exponent, spread
+
+_HEAD = """# Benchmark
+
+Written by `python -m launch.benchmark --config=configs/benchmark.py` from
+[results/benchmark.json](results/benchmark.json), where every single time stands. Each
+part runs in processes of its own. Times are medians with quartiles; where systems are
+compared, they take turns, and the ratio is that of the same round. What was tried to
+make it faster, and what came of it: [speed.md](speed.md).
+"""
+
+Parts = Mapping[str, dict[str, Any]]
+
+
+def benchmark_page(results: Mapping[str, Any]) -> str:
+    """The page, from what ``launch.benchmark`` keeps as JSON."""
+    parts: Parts = results["parts"]
+    sections = [
+        _HEAD,
+        _machine(parts),
+        _sizes(parts),
+        _claimed(parts),
+        _training(parts),
+        *peer_sections(parts),
+        layer_section(parts),
+        _windows_once(parts),
+        _latency(parts),
+        _starts(parts),
+        _costs(parts),
+    ]
+    return "\n".join(section for section in sections if section)
+
+
+def benchmark_plots(results: Mapping[str, Any]) -> dict[str, str]:
+    """Name of a file, without ``.svg`` -> the plot."""
+    parts: Parts = results["parts"]
+    found = {}
+    for title, worker in _workers(parts, "latency of "):
+        found[_file("latency", title)] = latency_plot(title, worker["rounds"])
+    for title, worker in _workers(parts, "cost by "):
+        found[_file("cost", title)] = cost_plot(title, worker["rounds"])
+    return found
+
+
+def _file(kind: str, title: str) -> str:
+    words = "".join(c if c.isalnum() else "-" for c in title.lower())
+    return f"benchmark-{kind}-{words}"
+
+
+def _workers(parts: Parts, beginning: str) -> list[tuple[str, dict[str, Any]]]:
+    """Of each part that begins so: the rest of its name, and its one worker."""
+    return [
+        (name.removeprefix(beginning), next(iter(part["workers"].values())))
+        for name, part in parts.items()
+        if name.startswith(beginning)
+        and "rounds" in next(iter(part["workers"].values()))
+    ]
+
+
+def _missing(parts: Parts, beginning: str) -> str:
+    """A line for each part that begins so and could not be measured."""
+    lines = []
+    for name, part in parts.items():
+        for system, worker in part["workers"].items():
+            why = worker.get("absent") or worker.get("failed")
+            if why and name.startswith(beginning):
+                word = "absent" if "absent" in worker else "failed"
+                lines.append(f"- {name}, {system}: {word} ({why})")
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def _machine(parts: Parts) -> str:
+    first = next(iter(parts.values()))["environment"]
+    loads = [part["load_before"] for part in parts.values() if part["load_before"]]
+    busy = ""
+    if loads:
+        busy = (
+            f" Before the parts, {figure(min(loads))} to {figure(max(loads))} programs "
+            "wanted a core. Where that is more than one, others were at work beside "
+            "the benchmark, and seconds are longer than on an idle machine; each part "
+            "says so in the JSON file."
+        )
+    peak = ""
+    if "peaks" in parts:
+        rounds = parts["peaks"]["workers"]["device"]["rounds"]
+        flops = spread([each["peak_flops"] for each in rounds])
+        moved = spread([each["peak_bandwidth"] for each in rounds])
+        peak = (
+            f"\n\nOne large float32 product runs at {ranged(flops, 1e-9)} GFLOP/s, "
+            f"memory is read and written at {ranged(moved, 1e-9)} GB/s."
+        )
+    versions = ", ".join(f"{k} {first[k]}" for k in ("python", "jax", "flax", "optax"))
+    device = f"{first['device']}, {first['cores']} cores"
+    return f"Device: {device}; {versions}.{busy}{peak}\n"
+
+
+def _peak(parts: Parts) -> float | None:
+    """The median of the measured peak, operations a second."""
+    if "peaks" not in parts:
+        return None
+    rounds = parts["peaks"]["workers"]["device"]["rounds"]
+    return spread([each["peak_flops"] for each in rounds])["median"]
+
+
+def _sizes(parts: Parts) -> str:
+    rows = []
+    for name, worker in _workers(parts, "sizes of "):
+        facts = worker["facts"]
+        by_part = ", ".join(
+            f"{part} {amount(n, '').strip()}" for part, n in facts["parameters"].items()
+        )
+        flops = "; ".join(
+            f"{length}: {amount(n, '').strip()}" for length, n in facts["flops"].items()
+        )
+        total = amount(sum(facts["parameters"].values()), "").strip()
+        state = amount(facts["state_bytes"], "B")
+        rows.append((name, total, by_part, state, f"{flops} ({facts['reads']})"))
+    if not rows:
+        return ""
+    heads = ("system", "parameters", "by part", "with Adam's moments",
+             "operations of an answer, by length")  # fmt: skip
+    note = (
+        "Operations are those of matrix products, counted from the specs; tests hold "
+        "them to a walk through the traced programs.\n"
+    )
+    missing = _missing(parts, "sizes of ")
+    return f"## Sizes\n\n{table(heads, rows)}\n{note}{missing}"
+
+
+def _claimed(parts: Parts) -> str:
+    if "claimed costs" not in parts:
+        return ""
+    facts = parts["claimed costs"]["workers"]["counted"]["facts"]
+    parameters = sum(facts["parameters"].values()) / 1e6
+    flops = sum(facts["flops"].values()) / 1e9
+    tokens = facts["tokens"]
+    ours = (
+        "ours, counted",
+        figure(parameters),
+        figure(flops),
+        "see below",
+        "see below",
+    )
+    rows = [
+        (
+            name,
+            *(
+                figure(said[key])
+                for key in ("parameters_m", "gflops", "ms", "training_s")
+            ),
+        )
+        for name, said in facts["claimed"].items()
+    ]
+    heads = ("data", "parameters, M", "GFLOP an answer", "inference, ms", "training, s")
+    shortest = min(said["gflops"] for said in facts["claimed"].values())
+    largest = max(said["parameters_m"] for said in facts["claimed"].values())
+    words = (
+        f"What the paper prints ({facts['source']}) beside {facts['encoder']} with our "
+        f"LSTNet at {tokens} tokens. {figure(shortest)} GFLOP is what "
+        f"{facts['encoder']} needs for about {round(tokens * shortest / flops)} "
+        f"tokens, not for a review of {tokens}, whatever a multiplication and an "
+        f"addition count as (as one: {figure(flops / 2)}). {figure(largest)} M "
+        f"parameters are {largest / parameters:.1f} times those of the model that it "
+        "describes; and the parameters of one network cannot differ by data set, as "
+        "they do in its table. Its device is not named with its times.\n"
+    )
+    return f"## What the paper prints\n\n{words}\n{table(heads, [*rows, ours])}"
+
+
+def _training(parts: Parts) -> str:
+    rows, peak = [], _peak(parts)
+    for name, worker in _workers(parts, "training of "):
+        rounds, facts = worker["rounds"], worker["facts"]
+        if not rounds:
+            continue
+        thousand = spread(
+            [1_000 * each["seconds"] / each["updates"] for each in rounds]
+        )
+        rate = spread([each["items"] / each["seconds"] for each in rounds])
+        useful = sum(each["useful"] for each in rounds)
+        share = useful / sum(each["places"] for each in rounds)
+        speed = spread([each["useful_flops"] / each["seconds"] for each in rounds])
+        mfu = f"{speed['median'] / peak:.0%}" if peak else "-"
+        rows.append(
+            (
+                name,
+                f"{ranged(rate)} {facts['items']}/s",
+                ranged(thousand),
+                f"{share:.1%}",
+                figure(speed["median"] / 1e9),
+                mfu,
+                amount(worker["peak_bytes"], "B"),
+                figure(facts["first_update_seconds"]),
+            )
+        )
+    if not rows:
+        return ""
+    heads = ("system", "rate", "1,000 updates, s", "useful", "useful GFLOP/s", "MFU",
+             "peak memory", "first update, s")  # fmt: skip
+    note = (
+        "Useful: tokens of reviews (or windows) among all places that are computed. "
+        "MFU: operations of useful tokens alone, over the measured peak of one large "
+        "product. Peak memory is that of the whole process. The first update traces "
+        "and compiles, with nothing kept from before.\n"
+    )
+    return (
+        f"## Training\n\n{table(heads, rows)}\n{note}{_missing(parts, 'training of ')}"
+    )
+
+
+def _windows_once(parts: Parts) -> str:
+    worker = parts.get("windows once", {}).get("workers", {}).get("model", {})
+    rounds = worker.get("rounds")
+    if not rounds:
+        return ""
+    facts = worker["facts"]
+    once, each = facts["once"], facts["each"]
+    gain = spread([r["each"]["seconds"] / r["once"]["seconds"] for r in rounds])
+    words = (
+        f"An update on {facts['windows']:,} windows of up to {facts['window']} "
+        f"reviews, each review encoded once ({once['tokens']:,} tokens on "
+        f"{once['pages']} pages), against the same windows with reviews of their own "
+        f"({each['tokens']:,} tokens on {each['pages']} pages): {ranged(gain)} "
+        "times faster.\n"
+    )
+    return f"## Every review once\n\n{words}"
+
+
+def _latency(parts: Parts) -> str:
+    found = []
+    for name, worker in _workers(parts, "latency of "):
+        facts = worker["facts"]
+        rows = [
+            (
+                f"{each['length']} x {each['batch']}",
+                *(figure(each["seconds"][p] * 1e3) for p in ("p50", "p90", "p99")),
+                figure(each["items_per_second"]),
+                figure(each["flops"] / each["seconds"]["p50"] / 1e9),
+                str(each["calls"]),
+            )
+            for each in worker["rounds"]
+        ]
+        heads = (f"{facts['reads']} x {facts['items']}", "p50, ms", "p90", "p99",
+                 f"{facts['items']}/s", "GFLOP/s", "calls")  # fmt: skip
+        image = f"![Latency of {name}](images/{_file('latency', name)}.svg)"
+        found.append(f"### {name}\n\n{table(heads, rows)}\n{image}\n")
+    if not found:
+        return ""
+    note = (
+        "From host arrays to host arrays, one call after another, of items that all "
+        "have one length.\n"
+    )
+    return "\n".join(["## Latency\n", note, *found])
+
+
+def _starts(parts: Parts) -> str:
+    rows = []
+    for name, part in parts.items():
+        if not name.startswith("start of "):
+            continue
+        for start, worker in part["workers"].items():
+            facts = worker.get("facts")
+            if facts:
+                names = ("seconds", "imports", "data_and_weights", "first_weights",
+                         "first_update")  # fmt: skip
+                label = f"{name.removeprefix('start of ')}, {start}"
+                rows.append((label, *(figure(facts[each]) for each in names)))
+    if not rows:
+        return ""
+    heads = ("system", "to the first update, s", "imports", "data and weights",
+             "first weights", "first update")  # fmt: skip
+    note = (
+        "Cold: nothing prepared, nothing compiled. Warm: the same command again, with "
+        "prepared data and compiled programs kept.\n"
+    )
+    return f"## From start to first update\n\n{table(heads, rows)}\n{note}"
+
+
+def _costs(parts: Parts) -> str:
+    rows, images = [], []
+    for name, worker in _workers(parts, "cost by "):
+        rounds = worker["rounds"]
+        if len(rounds) < 3:
+            continue
+        sizes = [each["size"] for each in rounds]
+        seconds = [each["seconds"]["median"] for each in rounds]
+        grown = exponent(sizes, seconds)
+        rows.append(
+            (
+                name,
+                f"{sizes[0]:,} to {sizes[-1]:,}",
+                f"{figure(seconds[0] * 1e3)} to {figure(seconds[-1] * 1e3)}",
+                f"{grown['value']:.2f} ({grown['low']:.2f} to {grown['high']:.2f})",
+            )
+        )
+        images.append(f"![Cost by {name}](images/{_file('cost', name)}.svg)")
+    if not rows:
+        return ""
+    heads = ("by", "from, to", "ms", "exponent (95 % interval)")
+    note = (
+        "Milliseconds: of one review or history in an update; of all reviews where "
+        "they are prepared. The exponent is the slope through logarithms; 1 is "
+        "in proportion.\n"
+    )
+    return "\n".join(["## How cost grows\n", table(heads, rows), note, *images, ""])

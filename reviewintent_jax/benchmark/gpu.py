@@ -1,0 +1,176 @@
+"""All that is measured on a GPU, in one process and ten minutes.
+
+In: a :class:`Plan`: sizes, and what takes how many rounds. Out: a record a part. Needs
+jax, flax, optax, orbax and, for the comparison, PyTorch; no tokenizer, no files but
+``lengths.json``. Weights are drawn and tokens are random: neither changes the time, and
+the lengths are those of published reviews. A part that fails says so, and the next one
+is measured.
+"""
+
+import functools
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from reviewintent_jax.benchmark.flops import count_flops, page_work
+from reviewintent_jax.benchmark.full_pages import full_pages
+from reviewintent_jax.benchmark.gpu_attention import measure_attention
+from reviewintent_jax.benchmark.gpu_plan import Plan
+from reviewintent_jax.benchmark.gpu_training import measure_gpu_training
+from reviewintent_jax.benchmark.recurrent import Use, measure_recurrent
+from reviewintent_jax.benchmark.timing import percentiles, spread, timed
+from reviewintent_jax.data.pages import PageSpec
+from reviewintent_jax.models.encoder_spec import AttentionPath
+from reviewintent_jax.models.recurrent import GateFusion
+from reviewintent_jax.models.review_intent import ReviewIntent, init_params
+
+Records = dict[str, Any]
+_LEFT = 60.0  # seconds that a part must have to begin
+
+
+def measure_gpu(plan: Plan, keep: Callable[[Records], None]) -> Records:
+    """Measures every part and returns their records.
+
+    Args:
+      plan: what is measured.
+      keep: is given all records after every part, so that none is lost.
+    """
+    began, found = time.monotonic(), {}
+    chosen = plan
+    for name, measure in _PARTS.items():
+        left = plan.seconds - (time.monotonic() - began)
+        if left < _LEFT and plan.seconds > _LEFT:
+            found[name] = {"skipped": f"only {left:.0f} s were left"}
+            continue
+        try:
+            record = measure(chosen)
+        except Exception as error:
+            record = {"failed": f"{type(error).__name__}: {error}"[:600]}
+        found[name] = record
+        chosen = _choose(chosen, name, record)
+        keep(found)
+    return found
+
+
+def _choose(plan: Plan, name: str, record: Records) -> Plan:
+    """What was the fastest is used in the parts that follow."""
+    if name == "attention" and record.get("fastest"):
+        return plan.with_attention(AttentionPath(record["fastest"]))
+    if name == "layers" and record.get("fastest"):
+        fusion, unroll = record["fastest"]
+        return plan.with_scan(GateFusion(fusion), unroll)
+    return plan
+
+
+def _peak(plan: Plan) -> Records:
+    """Operations a second of one large product, in the type of the activations."""
+    dtype = jnp.dtype(plan.encoder.dtype)
+    x = jnp.ones((plan.side, plan.side), dtype)
+    multiply = jax.jit(lambda a: a @ a)
+    run = lambda: jax.block_until_ready(multiply(x))  # noqa: E731
+    run()
+    rates = [2 * plan.side**3 / timed(run)["seconds"] for _ in range(4 * plan.rounds)]
+    return {"side": plan.side, "dtype": dtype.name, "flops": spread(rates)}
+
+
+def _layers(plan: Plan) -> Records:
+    """One GRU layer, forward and backward: each setting, linen's and PyTorch's."""
+    lstnet = plan.lstnet
+    inputs = lstnet.channels * len(lstnet.kernel_sizes)
+    use = Use(
+        "tokens of reviews",
+        plan.train_tokens // plan.cap,
+        plan.cap,
+        inputs,
+        lstnet.recurrent_features,
+        (lstnet.gate_fusion.value, lstnet.unroll),
+    )
+    records = measure_recurrent([use], rounds=plan.rounds, unrolls=plan.unrolls)
+    ours = [
+        each
+        for each in records
+        if "unroll" in each["system"] and each["pass"] == "forward+backward"
+    ]
+    best = min(ours, key=lambda each: each["milliseconds"]["median"])
+    fusion, unroll = best["system"].split(", unroll ")
+    return {"records": records, "fastest": [fusion, int(unroll)]}
+
+
+class _Asked(NamedTuple):
+    """So many reviews, and what answers them; answering does not wait."""
+
+    reviews: int
+    answer: Callable[[Any], jax.Array]
+    batch: Any
+    flops: int
+
+
+def _asked(plan: Plan, tokens: int) -> Iterator[_Asked]:
+    """Questions of reviews of ``tokens`` tokens, so many of them at once as planned."""
+    chunk = min(tokens, plan.cap)
+    model = ReviewIntent(plan.model(chunk))
+    layout = PageSpec(tokens, chunk, tokens, 1)
+    page = full_pages(model.spec, layout, 1, tokens, window=0)
+    params = init_params(model, page, seed=0, encoder=None)
+
+    @jax.jit
+    def answer(params: Any, batch: Any) -> jax.Array:
+        output: Any = model.apply({"params": params}, batch, deterministic=True)
+        return jax.nn.softmax(output.logits_bky)
+
+    for reviews in plan.score_reviews:
+        batch = full_pages(model.spec, layout, reviews, tokens, window=0)
+        work = page_work(reviews, tokens, 1, chunk)
+        flops = count_flops(model.spec, work).answer
+        yield _Asked(reviews, functools.partial(answer, params), batch, flops)
+
+
+def _stream(asked: _Asked, calls: int) -> None:
+    """Asks again and again; an answer is read when the next question is on its way."""
+    before = asked.answer(asked.batch)
+    for _ in range(calls - 1):
+        after = asked.answer(asked.batch)
+        jax.device_get(before)
+        before = after
+    jax.device_get(before)
+
+
+def _scoring(plan: Plan) -> Records:
+    """Answers a second at the longest length, host to host, by reviews at once."""
+    found = {}
+    for asked in _asked(plan, plan.cap):
+        stream = functools.partial(_stream, asked, plan.calls)
+        stream()
+        seconds = spread([timed(stream)["seconds"] for _ in range(plan.rounds)])
+        calls = plan.calls / seconds["median"]
+        found[str(asked.reviews)] = {
+            "reviews_per_second": asked.reviews * calls,
+            "seconds": seconds,
+            "flops_per_second": asked.flops * calls,
+        }
+    return {"tokens": plan.cap, "by_reviews_at_once": found}
+
+
+def _latency(plan: Plan) -> Records:
+    """Latency of one review, host to host, by length."""
+    found = {}
+    for tokens in plan.latency_tokens:
+        ask = functools.partial(_stream, next(_asked(plan.scoring_one(), tokens)), 1)
+        for _ in range(3):
+            ask()
+        taken = [timed(ask)["seconds"] for _ in range(plan.latency_calls)]
+        found[str(tokens)] = percentiles(taken)
+    return {"seconds_by_tokens": found}
+
+
+_PARTS: dict[str, Callable[[Plan], Records]] = {
+    "peak": _peak,
+    "attention": measure_attention,
+    "layers": _layers,
+    "training": measure_gpu_training,
+    "latency": _latency,
+    "scoring": _scoring,
+}

@@ -1,0 +1,96 @@
+"""Sections of ``docs/benchmark.md``: systems that took turns, and their ratios."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from reviewintent_jax.benchmark.tables import amount, figure, ranged, table
+from reviewintent_jax.benchmark.timing import ratios, spread
+
+_OURS = "ours"
+_WORDS = {
+    "training": "The same encoder, an equal LSTNet head, the same reviews, batch size, "
+    "optimizer and dropout; a ratio above 1 says that ours is faster. *Useful* are the "
+    "tokens of reviews among all places that are computed.",
+    "scoring": "From the file of reviews to the file of answers, tokenising included; "
+    "the pipeline of transformers at the best of its batch sizes.",
+}
+
+
+def peer_sections(parts: Mapping[str, dict[str, Any]]) -> list[str]:
+    """Training and scoring beside what people would use."""
+    found = []
+    for kind, words in _WORDS.items():
+        beginning = f"peers in {kind}: "
+        tables = [
+            f"### {name.removeprefix(beginning)}\n\n{_beside(part['workers'])}"
+            for name, part in parts.items()
+            if name.startswith(beginning)
+        ]
+        if tables:
+            found.append("\n".join([f"## Beside others: {kind}\n\n{words}\n", *tables]))
+    return found
+
+
+def _beside(workers: Mapping[str, dict[str, Any]]) -> str:
+    """A line a system: its rate, ours over it, and its memory."""
+    rates = {
+        name: [each["items"] / each["seconds"] for each in worker["rounds"]]
+        for name, worker in workers.items()
+        if worker.get("rounds")
+    }
+    rows, notes = [], []
+    for name, worker in workers.items():
+        if name not in rates:
+            why = worker.get("absent") or worker.get("failed") or "no round"
+            rows.append(
+                (name, "absent" if "absent" in worker else "failed", "", "", "", "")
+            )
+            notes.append(f"- {name}: {why}")
+            continue
+        rounds = worker["rounds"]
+        share = ""
+        if "places" in rounds[0]:
+            useful = sum(each["useful"] for each in rounds)
+            share = f"{useful / sum(each['places'] for each in rounds):.0%}"
+        work = spread([1e3 * each["cpu_seconds"] / each["items"] for each in rounds])
+        faster = ""
+        if name != _OURS and len(rates.get(_OURS, ())) == len(rates[name]):
+            faster = ranged(ratios(rates[_OURS], rates[name]))
+        said = amount(worker["peak_bytes"], "B") if worker.get("peak_bytes") else ""
+        label = name
+        if "batch_size" in worker["facts"]:
+            label = f"{name}, {worker['facts']['batch_size']} at a time"
+        rows.append(
+            (
+                label,
+                ranged(spread(rates[name])),
+                faster,
+                figure(work["median"]),
+                share,
+                said,
+            )
+        )
+    heads = ("system", "reviews/s", "ours faster, times", "CPU ms a review", "useful",
+             "peak memory")  # fmt: skip
+    return table(heads, rows) + "".join(f"\n{note}\n" for note in notes)
+
+
+def layer_section(parts: Mapping[str, dict[str, Any]]) -> str:
+    """Recurrent layers beside linen's and PyTorch's."""
+    worker = parts.get("recurrent layers", {}).get("workers", {}).get("systems", {})
+    records = [each["record"] for each in worker.get("rounds", [])]
+    if not records:
+        return ""
+    rows = []
+    for record in records:
+        label = f"{record['use']}, {record['pass']}: {record['system']}"
+        if "milliseconds" not in record:
+            rows.append((label, f"absent ({record['absent']})", ""))
+            continue
+        rows.append((label, ranged(record["milliseconds"]), f"{record['ratio']:.2f}"))
+    heads = ("use, pass: system", "ms", "over the setting in use")
+    words = (
+        "One GRU layer at the sizes of LSTNet's three uses; more settings: "
+        "[results/recurrent.md](results/recurrent.md).\n"
+    )
+    return f"## Recurrent layers\n\n{words}\n{table(heads, rows)}"

@@ -1,0 +1,84 @@
+"""Clocks, and what is made of the times they give.
+
+In: something to do, again and again. Out: seconds on the wall and seconds of CPU, their
+medians and quartiles, and ratios of one system to another in the same round, which a
+machine that slows down for a while does not change.
+"""
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from scipy import stats
+
+T = TypeVar("T")
+
+
+def timed(work: Callable[[], Any]) -> dict[str, float]:
+    """Does something and returns ``seconds`` on the wall and ``cpu_seconds``.
+
+    The second are those of all threads of this process.
+    """
+    return watched(work)[1]
+
+
+def watched(work: Callable[[], T]) -> tuple[T, dict[str, float]]:
+    """Does something; returns what it returns, and its times (:func:`timed`)."""
+    began, spent = time.perf_counter(), time.process_time()
+    found = work()
+    return found, {
+        "seconds": time.perf_counter() - began,
+        "cpu_seconds": time.process_time() - spent,
+    }
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """``median``, ``low`` and ``high``: the quartiles.
+
+    Example: 1 2 3 4 5 -> 3, 2 and 4.
+    """
+    low, high = np.quantile(values, (0.25, 0.75))
+    return {
+        "median": statistics.median(values),
+        "low": float(low),
+        "high": float(high),
+    }
+
+
+def ratios(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
+    """Spread of ``ours / theirs``, round by round.
+
+    Raises:
+      ValueError: there are not equally many rounds.
+    """
+    return spread([a / b for a, b in zip(ours, theirs, strict=True)])
+
+
+def percentiles(seconds: Sequence[float]) -> dict[str, float]:
+    """``p50``, ``p90`` and ``p99`` of some latencies."""
+    return {f"p{p}": float(np.percentile(seconds, p)) for p in (50, 90, 99)}
+
+
+def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> dict[str, float]:
+    """How a cost grows: ``b`` of ``seconds = a sizes ** b``, with a 95 % interval.
+
+    A straight line through logarithms, by least squares; Student's t.
+
+    Example: 1 2 4 and 3 6 12 -> value 1.
+
+    Args:
+      sizes: 3 or more, all above 0.
+      seconds: above 0.
+    """
+    line = stats.linregress(np.log(sizes), np.log(seconds))
+    slope, error = float(line.slope), float(line.stderr)  # type: ignore[attr-defined]
+    reach = float(stats.t.ppf(0.975, len(sizes) - 2)) * error
+    return {"value": slope, "low": slope - reach, "high": slope + reach}
+
+
+def load_average() -> float | None:
+    """Programs that want a core, over the last minute; None where nobody counts."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None

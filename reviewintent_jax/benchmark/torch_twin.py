@@ -1,0 +1,168 @@
+"""The same network in PyTorch: transformers' encoder and an equal LSTNet head.
+
+What people would write who fine-tune BERT with PyTorch and want an LSTNet behind it: a
+batch is padded to its longest review, ``nn.GRU`` reads padded rows (all of the head is
+causal, so what is padded on the right changes nothing before it) and the states at the
+ends of the reviews are taken. With :func:`take_weights` it gives our answers to 1e-5,
+which a test holds. PyTorch and transformers are imported when a comparison is asked
+for, and by nothing else.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from reviewintent_jax.benchmark.absent import AbsentError
+from reviewintent_jax.models.lstnet_spec import Fusion, LSTNetSpec, Padding
+
+
+def import_torch() -> tuple[Any, Any]:
+    """PyTorch and transformers.
+
+    Raises:
+      AbsentError: one of them is not installed.
+    """
+    try:
+        import torch  # pyright: ignore[reportMissingImports]
+        import transformers
+    except ImportError as error:
+        raise AbsentError(f"{error.name} is not installed") from None
+    transformers.utils.logging.set_verbosity_error()
+    return torch, transformers
+
+
+def make_classifier(
+    torch: Any, encoder: Any, width: int, spec: LSTNetSpec, classes: int, dropout: float
+) -> Any:
+    """An encoder of transformers, an LSTNet and a softmax head, as one module.
+
+    Called with ids and mask ``[b, t]``, it returns logits ``[b, y]``. The candidate of
+    ``nn.GRU`` is tanh, whatever the spec says; it costs what ReLU does.
+
+    Args:
+      torch: the module.
+      encoder: whose ``last_hidden_state`` is read.
+      width: features of that.
+      spec: of the LSTNet: causal padding and fusion ``skip``.
+      classes: of the answer.
+      dropout: before the last layer.
+    """
+    assert spec.padding is Padding.CAUSAL
+    assert spec.fusion is Fusion.SKIP
+    nn, functional = torch.nn, torch.nn.functional
+    channels, size = spec.channels * len(spec.kernel_sizes), spec.recurrent_features
+
+    class Head(nn.Module):
+        """LSTNet and the last layer."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.convolutions = nn.ModuleList(
+                nn.Conv1d(width, spec.channels, each) for each in spec.kernel_sizes
+            )
+            self.recurrent = nn.GRU(
+                channels, size, spec.recurrent_layers, batch_first=True
+            )
+            fused = size
+            if spec.skip_period:
+                self.skip = nn.GRU(channels, spec.skip_features, batch_first=True)
+                fused += spec.skip_period * spec.skip_features
+            self.fuse = nn.Linear(fused, spec.summary_features)
+            window = spec.highway_window
+            self.highway = nn.Parameter(torch.full((window,), 1 / max(window, 1)))
+            self.highway_bias = nn.Parameter(torch.zeros(()))
+            self.map = nn.Linear(width, spec.summary_features, bias=False)
+            self.classify = nn.Linear(spec.summary_features, classes)
+            self.drop = nn.Dropout(spec.dropout)
+            self.drop_summary = nn.Dropout(dropout)
+
+        def forward(self, x: Any, mask: Any) -> Any:
+            x = x * mask[..., None]
+            convolved = self.drop(self.convolve(x))
+            length = mask.sum(dim=1)
+            rows = torch.arange(len(x), device=x.device)
+            states, _ = self.recurrent(convolved)
+            last = [states[rows, length - 1]]
+            if spec.skip_period:
+                last.append(self.skipped(convolved, length))
+            fused = self.fuse(self.drop(torch.cat(last, dim=1)))
+            summary = fused + self.linear(x, length)
+            return self.classify(self.drop_summary(summary))
+
+        def convolve(self, x: Any) -> Any:
+            rows = x.transpose(1, 2)
+            found = []
+            for kernel in self.convolutions:
+                before = functional.pad(rows, (kernel.kernel_size[0] - 1, 0))
+                found.append(functional.relu(kernel(before)))
+            return torch.cat(found, dim=1).transpose(1, 2)
+
+        def skipped(self, x: Any, length: Any) -> Any:
+            period, (batch, steps, _) = spec.skip_period, x.shape
+            x = functional.pad(x, (0, 0, 0, -steps % period))
+            phases = x.reshape(batch, -1, period, channels).transpose(1, 2)
+            states, _ = self.skip(phases.reshape(batch * period, -1, channels))
+            states = states.reshape(batch, period, -1, spec.skip_features)
+            states = states.transpose(1, 2).reshape(batch, -1, spec.skip_features)
+            back = torch.arange(period, 0, -1, device=x.device)
+            place = length[:, None] - back[None]
+            rows = torch.arange(batch, device=x.device)[:, None]
+            taken = states[rows, place.clamp(min=0)] * (place >= 0)[..., None]
+            return taken.reshape(batch, -1)
+
+        def linear(self, x: Any, length: Any) -> Any:
+            if not spec.highway_window:
+                return 0
+            step = torch.arange(x.shape[1], device=x.device)
+            age = length[:, None] - 1 - step[None]
+            seen = (age >= 0) & (age < spec.highway_window)
+            weight = self.highway[(-1 - age).clamp(-spec.highway_window, -1)]
+            share = torch.where(seen, weight, torch.zeros((), dtype=weight.dtype))
+            read = torch.einsum("bt,btd->bd", share.to(x.dtype), x) + self.highway_bias
+            return self.map(read) if width != spec.summary_features else read
+
+    class Classifier(nn.Module):
+        """The whole of it; ``classifier`` is what is not pre-trained."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = encoder
+            self.classifier = Head()
+
+        def forward(self, ids: Any, mask: Any) -> Any:
+            read = self.encoder(input_ids=ids, attention_mask=mask)
+            return self.classifier(read.last_hidden_state, mask)
+
+    return Classifier()
+
+
+def take_weights(torch: Any, model: Any, params: dict[str, Any]) -> None:
+    """Gives the head of ``model`` the weights of ours: ``lstnet``, ``sentiment``."""
+    head, ours = model.classifier, params["lstnet"]
+
+    def put(target: Any, value: Any) -> None:
+        with torch.no_grad():
+            target.copy_(torch.tensor(np.array(value)))
+
+    for kernel in head.convolutions:
+        size = kernel.kernel_size[0]
+        put(kernel.weight, ours["convolution"][f"kernel_{size}"].transpose(2, 1, 0))
+        put(kernel.bias, ours["convolution"][f"bias_{size}"])
+    layers = [(head.recurrent, n, ours[f"recurrent_{n}"])
+              for n in range(head.recurrent.num_layers)]  # fmt: skip
+    if "skip" in ours:
+        layers.append((head.skip, 0, ours["skip"]))
+    for layer, number, its in layers:
+        candidate = np.array(its["candidate_bias"])
+        unused = np.zeros(2 * len(candidate), candidate.dtype)
+        put(getattr(layer, f"weight_ih_l{number}"), its["input_kernel"].T)
+        put(getattr(layer, f"weight_hh_l{number}"), its["recurrent_kernel"].T)
+        put(getattr(layer, f"bias_ih_l{number}"), its["input_bias"])
+        put(getattr(layer, f"bias_hh_l{number}"), np.append(unused, candidate))
+    put(head.fuse.weight, ours["fuse"]["dense"]["kernel"].T)
+    put(head.fuse.bias, ours["fuse"]["dense"]["bias"])
+    put(head.highway, np.array(ours["highway"]["weight"])[:, 0])
+    put(head.highway_bias, ours["highway"]["bias"])
+    put(head.map.weight, ours["highway"]["map"]["kernel"].T)
+    put(head.classify.weight, params["sentiment"]["classify"]["kernel"].T)
+    put(head.classify.bias, params["sentiment"]["classify"]["bias"])

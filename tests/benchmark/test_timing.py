@@ -1,0 +1,49 @@
+"""Medians, ratios and exponents of times."""
+
+import time
+
+import pytest
+
+from reviewintent_jax.benchmark.timing import (
+    exponent,
+    percentiles,
+    ratios,
+    spread,
+    timed,
+)
+
+
+def test_quartiles_stand_around_the_median():
+    assert spread([5, 1, 4, 2, 3]) == {"median": 3, "low": 2, "high": 4}
+
+
+def test_a_ratio_is_that_of_the_same_round():
+    """A machine that is ten times slower for a while changes no ratio."""
+    assert ratios([2, 20, 2], [1, 10, 1]) == {"median": 2, "low": 2, "high": 2}
+    with pytest.raises(ValueError, match="shorter"):
+        ratios([1, 2], [1])
+
+
+def test_the_exponent_of_a_power_is_its_exponent():
+    sizes = [1, 2, 5, 30]
+    found = exponent(sizes, [0.3 * size**1.5 for size in sizes])
+    assert found == pytest.approx({"value": 1.5, "low": 1.5, "high": 1.5})
+
+
+def test_the_interval_of_an_exponent_is_that_of_the_line():
+    """By hand: logarithms 0 1 2 against 0 1 1, slope 1/2, error sqrt(1/12)."""
+    e = 2.718281828459045
+    found = exponent([1, e, e**2], [1, e, e])
+    reach = 12.706204736 * (1 / 12) ** 0.5
+    assert found["value"] == pytest.approx(0.5)
+    assert found["high"] - found["value"] == pytest.approx(reach)
+
+
+def test_percentiles_of_a_hundred_latencies():
+    assert percentiles(range(101)) == {"p50": 50, "p90": 90, "p99": 99}
+
+
+def test_sleeping_takes_time_and_no_cpu():
+    took = timed(lambda: time.sleep(0.05))
+    assert took["seconds"] >= 0.05
+    assert took["cpu_seconds"] < took["seconds"]

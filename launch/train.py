@@ -12,25 +12,17 @@ from reviewintent_jax.allocator import keep_freed_memory
 if __name__ == "__main__":
     keep_freed_memory()  # before the imports below start threads
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
 from absl import flags
 from ml_collections import config_flags
 
 from launch import distributed, runtime
 from launch.kits import KITS
 from launch.own_data import train_with
-from reviewintent_jax.build import begin_run, build_experiment, plain_values
-from reviewintent_jax.configuration import read_config, task_of
-from reviewintent_jax.evaluation.reports import write_report
-from reviewintent_jax.evaluation.summary import summarise
+from launch.reviews import train_reviews
+from reviewintent_jax.build import plain_values
+from reviewintent_jax.configuration import task_of
 from reviewintent_jax.schema import InputError
 from reviewintent_jax.training import hosts
-from reviewintent_jax.training.logs import say
-from reviewintent_jax.training.loop import train
-from reviewintent_jax.training.outcome import write_outcome
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
@@ -68,23 +60,6 @@ def main(argv: list[str]) -> None:
         else:
             train_with(kit, values, _WORKDIR.value)
         hosts.wait("end")
-
-
-def train_reviews(values: Mapping[str, Any], workdir: str) -> None:
-    """Config in, trained and evaluated run folder out."""
-    config = read_config(values)
-    folder = workdir or Path("runs") / config.name
-    places = config.checkpoints.folder, config.prepared.folder
-    run = runtime.run_folder(folder, *places)
-    experiment = hosts.in_turn("build", lambda: build_experiment(values, run))
-    begin_run(experiment, run)
-    say(experiment.describe())
-    result = train(experiment, run)
-    say("Scoring the best model and its baselines ...")
-    metrics = write_outcome(experiment, result, run, runtime.environment())
-    if hosts.is_first():
-        say(summarise(metrics))
-        say(f"Report: {write_report(run)}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from safetensors.numpy import load_file
 
 from configs import pretrain_ukrainian, ukrainian
 from launch import pretraining
-from launch.train import train_reviews
+from launch.own_data import evaluate_with, train_with
+from launch.reviews import train_reviews
 from reviewintent_jax.build import load_trained, plain_values, stored_task
 from reviewintent_jax.build_pretrain import read_pretrain_config
 from reviewintent_jax.configuration import TaskKind
@@ -75,7 +76,7 @@ def pretrained(folder, shop):
     config.evaluation.update(batch_pages=4, bootstrap_samples=10)
     config.mesh.data = 1
     values = plain_values(config)
-    pretraining.train_pretrain(values, str(folder / "pretrained"))
+    train_with(pretraining.KIT, values, str(folder / "pretrained"))
     return RunFolder(folder / "pretrained")
 
 
@@ -127,7 +128,7 @@ def test_its_metrics_and_report_stand_beside_the_frequencies(pretrained):
 def test_evaluating_it_again_gives_the_same_scores(pretrained):
     before, weights = metrics_of(pretrained), pretrained.encoder / "model.safetensors"
     bytes_before = weights.read_bytes()
-    pretraining.evaluate_pretraining(pretrained)
+    evaluate_with(pretraining.KIT, pretrained)
     after = metrics_of(pretrained)
     assert after["systems"]["piece_frequency"] == before["systems"]["piece_frequency"]
     for name in ("cross_entropy", "accuracy"):

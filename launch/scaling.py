@@ -40,7 +40,7 @@ _FOLDER = flags.DEFINE_string("folder", "docs", "Folder to write to.")
 _AGAIN = flags.DEFINE_bool("again", False, "Whether to compile all programs anew.")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Updates measured on this machine; 0 = no.")
 
-_PAGES = {  # of a device in an update: what fits its memory
+_PAGES = {  # of a device in an update: they fit, and leave room
     (H200.name, "BERT-base"): 64,
     (H200.name, "BERT-large"): 32,
     (H200.name, "XLM-R-large"): 32,

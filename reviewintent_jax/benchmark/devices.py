@@ -123,6 +123,7 @@ V5E = Device(
     hourly_price=1.2,
     sources="Google's page of the TPU v5e: 197 TFLOP/s, 16 GB (15.75 GiB of it for "
     "programs), 819 GB/s, 1,600 Gb/s between chips in four links, of which a ring "
-    "uses two; one slice of up to 256 chips",
+    "uses two, 45 GB/s each one way (How to Scale Your Model, 2025); one slice of up "
+    "to 256 chips",
 )
 DEVICES = (H200, V5E)

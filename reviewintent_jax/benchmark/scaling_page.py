@@ -12,11 +12,16 @@ What training needs on 1 to 256 devices, from programs that the compilers of tho
 devices made without the devices. Written by `make scaling`; figures:
 [results/scaling.json](results/scaling.json).
 
+What is planned is `python -m launch.train --config=configs/yelp.py
+--config.encoder.dtype=bfloat16 --config.mesh.fsdp=8` (or as many parts as there are
+devices, if fewer), with another encoder and batch.
+
 How to read the tables: *memory* is the most that one device holds at once, parameters
 and moments included. *Sent* is what one device sends in an update, to its neighbours
 and beyond them. An update takes *at least* a time between two bounds: the first where
 all that is sent hides behind the work, the second where nothing does. MFU, reviews a
-second and price go with the second. All of them are bounds: real programs are slower.
+second and price go with the second, and count whole pages as work, the hundredth that
+stays empty included. All of them are bounds: real programs are slower.
 """
 
 
@@ -63,7 +68,38 @@ def _device(name: str, memory: float, plans: list[dict[str, Any]]) -> str:
                 f"{each['million_reviews_price']:.2f}",
             )
         )
-    return f"## {name}\n\n{markdown_table(heads, rows)}"
+    table = markdown_table(heads, rows)
+    return f"## {name}\n\n{table}\n{_sent(plans)}"
+
+
+_SHARED = {"all-gather": "parameters put together", "all-reduce": "sums, whole"}
+_SHARED["reduce-scatter"] = "sums, a part each"
+
+
+def _sent(plans: list[dict[str, Any]]) -> str:
+    """What is sent, by kind and by how many devices take part."""
+    kinds = {(t["kind"], t["members"]) for each in plans for t in each["traffic"]}
+    columns = sorted(kinds)
+    if not columns:
+        return ""
+    heads = ["sent in an update, MB", *(f"{kind} of {n}" for kind, n in columns)]
+    rows = []
+    for each in plans:
+        if each["traffic"]:
+            row = [f"{each['encoder']}, {each['devices']}"]
+            for kind, members in columns:
+                sent = sum(
+                    traffic["sent_bytes"]
+                    for traffic in each["traffic"]
+                    if (traffic["kind"], traffic["members"]) == (kind, members)
+                )
+                row.append(f"{sent / 1e6:,.1f}" if sent else "")
+            rows.append(row)
+    meant = "; ".join(f"*{kind}*: {what}" for kind, what in _SHARED.items())
+    return (
+        f"By kind and number of devices that take part. {meant}.\n\n"
+        f"{markdown_table(heads, rows)}"
+    )
 
 
 def _near(traffic: dict[str, Any]) -> bool:
@@ -83,11 +119,18 @@ def _assumptions(results: dict[str, Any]) -> str:
   `{results["config"]}`; {results["page_reviews"]:.2f} reviews on a page, which is
   {results["page_reviews_of"]}. bfloat16 activations; parameters, moments and what is
   gathered of them float32; dropout on; nothing is recomputed.
+- XLM-R cuts texts otherwise than BERT; the same number of reviews is put on its pages.
 - The batch grows with the devices, and parameters are cut into at most eight parts.
+  The pages of a device are a choice that fits, not the most that would.
+- Products are not tuned to the device (GPU), and products and sums are not interwoven
+  (TPU), since neither can be done, or read, without the device. A compiler may choose
+  to sum the gradient of the word embeddings whole (the all-reduce over all devices).
+- A device is given all of its memory; JAX takes three quarters of a GPU unless it is
+  told otherwise (`XLA_PYTHON_CLIENT_MEM_FRACTION`).
 - A ring sends (n - 1) / n of an array round n devices, twice for a sum. One message
   waits for the other. Devices of one node share the ways out of it.
-- All that a device holds is read once and written once; the products are counted from
-  the model's sizes.
+- All that a device holds is read once and written once, which is the least; the
+  products are counted from the model's sizes. No message has a latency.
 - Reading and tokenising keep up ([preparing.md](preparing.md): it is done once).
 {chr(10).join(lines)}
 """

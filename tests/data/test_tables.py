@@ -118,7 +118,7 @@ def test_tables_of_different_columns_are_refused_at_once(tmp_path):
     ("format_", "content"),
     [
         (TableFormat.CSV, b"text,stars\ngood,5\n"),
-        (TableFormat.CSV, gzip.compress(b"text,stars\ngood,5\n")),
+        (TableFormat.CSV, gzip.compress(b"text,stars\ngood,5\n", mtime=0)),
         (TableFormat.TSV, b"text\tstars\ngood\t5\n"),
         (TableFormat.JSONL, b'{"text": "good", "stars": "5"}\n'),
     ],

@@ -2,11 +2,13 @@
 
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from reviewintent_jax.benchmark.memory import drawn_signatures, measure, watched
+from reviewintent_jax.benchmark.memory_page import memory_page
 from reviewintent_jax.build import plain_values
 from reviewintent_jax.data.duplicates import DuplicateIndex, DuplicateSpec
 
@@ -49,3 +51,18 @@ def test_drawn_copies_are_found():
     index.add(drawn_signatures(4000, spec, random))
     clusters = len(np.unique(index.finish().cluster_n))
     assert 0.94 * 4000 < clusters < 0.96 * 4000
+
+
+def test_the_page_is_that_of_the_figures():
+    folder = Path(__file__).parents[2] / "docs/results"
+    stored = json.loads((folder / "memory.json").read_text("utf-8"))
+    assert memory_page(stored) == (folder / "size.md").read_text("utf-8")
+
+
+def test_what_was_not_taken_is_said(tmp_path):
+    old = {"job": "plan", "workers": 1, "encoder": "none", "seconds": 2.0}
+    old |= {"rows_per_second": 5.0, "peak_bytes": 3e6, "peak_own_bytes": None}
+    old |= {"environment": {"device": "cpu", "cores": 2}, "load": 0.5}
+    page = memory_page({"records": [old | {"rows": 10}, old | {"rows": 20}]})
+    assert "| 10 | 2.0 | 5 | 3 | not taken |  | 0.5 |" in page
+    assert "| 20 | 2.0 | 5 | 3 | not taken | not taken | 0.5 |" in page

@@ -55,7 +55,7 @@ def environment() -> dict[str, Any]:
 
 def main() -> None:
     """Sizes in, records out."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--output", default="docs/results/gpu_benchmark.json")
     parser.add_argument("--tiny", action="store_true", help="in miniature")
     parser.add_argument("--seconds", type=float, help="after which no part begins")

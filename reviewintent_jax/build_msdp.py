@@ -138,7 +138,7 @@ class MsdpConfig:
           InputError: a named source is not declared by the data.
         """
         names = "text", "behaviour", "structured"
-        there = dict(zip(names, schema.sources, strict=True))
+        there: dict[str, bool] = dict(zip(names, schema.sources, strict=True))
         for name in self.network.sources:
             if not there.get(name):
                 raise InputError(

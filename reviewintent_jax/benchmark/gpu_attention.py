@@ -94,6 +94,7 @@ def _one(
 def _look(
     path: AttentionPath, segments: jax.Array, given: Any, *, interpret: bool = False
 ) -> jax.Array:
+    query, key, value = given
     if path is AttentionPath.XLA:
-        return attend(*given, segment_mask(segments), None)
-    return attend_by(path, *given, segments, interpret=interpret)
+        return attend(query, key, value, segment_mask(segments), None)
+    return attend_by(path, query, key, value, segments, interpret=interpret)

@@ -73,7 +73,7 @@ def _in_turns(plan: Plan, runs: dict[str, Run], lengths: np.ndarray) -> dict[str
             rates[name].append(reviews / took["seconds"])
             tokens[name].append(useful / took["seconds"])
             share[name] = useful / places
-    work = np.mean([_useful(plan, int(n)) for n in lengths]) / np.mean(lengths)
+    work = float(np.mean([_useful(plan, int(n)) for n in lengths]) / np.mean(lengths))
     return {
         name: {
             "reviews_per_second": spread(rates[name]),

@@ -195,8 +195,9 @@ class WindowSystem:
     def _windows(self, items: int) -> tuple[np.ndarray, np.ndarray]:
         """So many whole windows of the training data, again where they are too few."""
         value = np.asarray(self._first.value_bts)
-        value = np.resize(value, (items, *value.shape[1:]))
-        return value, np.full(items, value.shape[1], np.int32)
+        steps, series = value.shape[1:]
+        value = np.resize(value, (items, steps, series))
+        return value, np.full(items, steps, np.int32)
 
     def _flops(self, windows: int) -> Flops:
         return count_window_flops(self.task.model.spec, windows, self.window)

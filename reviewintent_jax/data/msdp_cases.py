@@ -102,7 +102,7 @@ class Cases(NamedTuple):
     def save(self, folder: Path) -> None:
         """Writes ``cases.npz`` and ``cases.json``, which :func:`load_cases` reads."""
         arrays, strings = _apart(self)
-        np.savez_compressed(folder / "cases.npz", **arrays)
+        np.savez_compressed(folder / "cases.npz", allow_pickle=False, **arrays)
         text = json.dumps(strings | {"facts": self.facts}, ensure_ascii=False)
         (folder / "cases.json").write_text(text, "utf-8")
 
@@ -147,7 +147,7 @@ def load_cases(folder: Path) -> Cases:
         size = len(prefix)
         return {k[size:]: v for k, v in both.items() if k.startswith(prefix)}
 
-    own = {k: v for k, v in (arrays | tuples).items() if "." not in k}
+    own: dict[str, Any] = {k: v for k, v in (arrays | tuples).items() if "." not in k}
     return Cases(
         **own,
         categories={name: tuple(values) for name, values in categories.items()},

@@ -76,7 +76,8 @@ def cut_places(
       InputError: a cut lies outside the events, or the horizon after it does; a
         subject has two rows.
     """
-    until, cuts = known_until(schema, events), schema.cuts.seconds
+    until = known_until(schema, events)
+    cuts: tuple[int, ...] = schema.cuts.seconds
     if newest is None:
         _check_cuts(schema, events, until)
     else:
@@ -109,9 +110,11 @@ def cut_places(
         if len(cuts) > 1:
             asked &= (split_u == TEST) == last
         u = np.flatnonzero(asked)
-        follow = until if last else cuts[-1]
+        follow = until if last else max(cuts)
         parts.append((u, np.full(len(u), cut), np.full(len(u), follow)))
-    subject_n, moment_n, until_n = map(np.concatenate, zip(*parts, strict=True))
+    subject_n, moment_n, until_n = (
+        np.concatenate(each) for each in zip(*parts, strict=True)
+    )
     return Places(
         subjects=tuple(subjects),
         subject_n=subject_n,

@@ -7,6 +7,7 @@ holds each to the test that a neighbour's tokens change nothing.
 """
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -47,7 +48,7 @@ def attend_by(
         # Imported here: it needs Triton's part of jax, which not every device has.
         from jax.experimental.pallas.ops.gpu.attention import mha
 
-        found = mha(*rows, segment_ids_gi, sm_scale=scale, interpret=interpret)
+        found: Any = mha(*rows, segment_ids_gi, sm_scale=scale, interpret=interpret)
     elif path is AttentionPath.CUDNN_LENGTHS:
         length_g = filled_gi.sum(axis=-1, dtype=jnp.int32)
         found = jax.nn.dot_product_attention(

@@ -136,7 +136,7 @@ def msdp_loss(
       negative log-likelihood in nats), accuracy, and the weights in force where they
       are learned.
     """
-    known = dict(zip(TASKS, _known(batch), strict=True))
+    known: dict[str, jax.Array] = dict(zip(TASKS, _known(batch), strict=True))
     losses: dict[str, jax.Array] = {}
     tallies: dict[str, Tally] = {}
     if output.intent_by is not None:

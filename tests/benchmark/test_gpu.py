@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from configs import base
+from configs import demo
 from reviewintent_jax.benchmark.gpu_plan import full_plan
 from reviewintent_jax.build import plain_values
 from reviewintent_jax.configuration import read_config
@@ -28,7 +28,7 @@ main()
 
 
 def test_the_lstnet_is_that_of_the_configs():
-    config = read_config(plain_values(base.get_config()))
+    config = read_config(plain_values(demo.get_config()))
     assert full_plan().lstnet == config.lstnet
 
 

@@ -48,9 +48,8 @@ _PAGES = {  # of a device in an update: they fit, and leave room
     (V5E.name, "BERT-large"): 2,
     (V5E.name, "XLM-R-large"): 2,
 }
-_CHECKED = tuple(  # compiled at full depth too
-    Case("BERT-base", device, 8, _PAGES[device.name, "BERT-base"]) for device in DEVICES
-)
+_CHECKED = (Case("BERT-base", H200, 8, _PAGES[H200.name, "BERT-base"]),)
+"""Compiled at full depth too."""
 _HERE_PAGES = 4
 _MEASURED = "docs/results/yelp10k.json"  # whose reviews fill the pages
 

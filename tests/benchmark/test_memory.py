@@ -62,6 +62,7 @@ def test_the_page_is_that_of_the_figures():
 def test_what_was_not_taken_is_said(tmp_path):
     old = {"job": "plan", "workers": 1, "encoder": "none", "seconds": 2.0}
     old |= {"rows_per_second": 5.0, "peak_bytes": 3e6, "peak_own_bytes": None}
+    old |= {"peak_worker_bytes": 0}
     old |= {"environment": {"device": "cpu", "cores": 2}, "load": 0.5}
     page = memory_page({"records": [old | {"rows": 10}, old | {"rows": 20}]})
     assert "| 10 | 2.0 | 5 | 3 | not taken |  | 0.5 |" in page

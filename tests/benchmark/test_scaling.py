@@ -1,6 +1,8 @@
 """Plans for devices that are not there, held against programs for eight that are."""
 
 import dataclasses
+import json
+from pathlib import Path
 
 import jax
 import pytest
@@ -12,11 +14,13 @@ from reviewintent_jax.benchmark.flops import count_flops, page_work
 from reviewintent_jax.benchmark.here import measure_here
 from reviewintent_jax.benchmark.roofline import Traffic
 from reviewintent_jax.benchmark.scaling import Case, Needs, at_depth, needs_of, plan
+from reviewintent_jax.benchmark.scaling_page import scaling_page
 from reviewintent_jax.build import make_model, plain_values
 from reviewintent_jax.configuration import read_config
 from reviewintent_jax.training.sharding import make_mesh
 from tests.conftest import tiny_encoder_spec
 
+ROOT = Path(__file__).parents[2]
 CASE = Case("tiny", H200, 8, 4)
 
 
@@ -95,3 +99,20 @@ def test_the_device_at_hand_is_measured(config, monkeypatch):
     }
     assert found["predicted_seconds"] == bounds[found["bound"]] == max(bounds.values())
     assert found["ratio"] * found["predicted_seconds"] == found["measured_seconds"]
+
+
+def test_the_page_is_that_of_the_figures():
+    stored = json.loads((ROOT / "docs/results/scaling.json").read_text("utf-8"))
+    assert scaling_page(stored) == (ROOT / "docs/scaling.md").read_text("utf-8")
+
+
+def test_no_device_holds_more_where_there_are_more_of_them():
+    """Pages of a device are the same, so it must not hold those of others."""
+    stored = json.loads((ROOT / "docs/results/scaling.json").read_text("utf-8"))
+    peaks = {}
+    for each in stored["plans"]:
+        key = each["encoder"], each["device"]
+        peaks.setdefault(key, {})[each["devices"]] = each["peak_bytes"]
+        assert each["fits"], key
+    for by_devices in peaks.values():
+        assert max(by_devices.values()) < 1.5 * by_devices[8]

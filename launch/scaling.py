@@ -35,7 +35,7 @@ from reviewintent_jax.schema import InputError
 from reviewintent_jax.training.files import write_json
 from reviewintent_jax.training.logs import say
 
-_COUNTS = flags.DEFINE_list("devices", ["1", "8", "64", "256"], "How many of each.")
+_COUNTS = flags.DEFINE_list("devices", ["1", "8", "256"], "How many of each.")
 _FOLDER = flags.DEFINE_string("folder", "docs", "Folder to write to.")
 _AGAIN = flags.DEFINE_bool("again", False, "Whether to compile all programs anew.")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Updates measured on this machine; 0 = no.")

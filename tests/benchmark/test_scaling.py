@@ -115,4 +115,5 @@ def test_no_device_holds_more_where_there_are_more_of_them():
         peaks.setdefault(key, {})[each["devices"]] = each["peak_bytes"]
         assert each["fits"], key
     for by_devices in peaks.values():
-        assert max(by_devices.values()) < 1.5 * by_devices[8]
+        many = [peak for devices, peak in by_devices.items() if devices >= 8]
+        assert max(many) < 2 * by_devices[8]

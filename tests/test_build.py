@@ -27,7 +27,9 @@ from reviewintent_jax.models.pretrained import load_encoder
 from reviewintent_jax.schema import InputError, RunFolder
 
 CONFIGS = sorted(
-    path.stem for path in Path(base.__file__).parent.glob("*.py") if path.stem[0] != "_"
+    path.stem
+    for path in Path(base.__file__).parent.glob("*.py")
+    if path.stem[0] != "_" and path.stem != "benchmark"  # what is measured, no run
 )
 
 

@@ -17,8 +17,13 @@ from reviewintent_jax.build import plain_values
 from reviewintent_jax.evaluation.results import without_paths
 
 FILES = sorted(Path(__file__).parents[2].glob("docs/results/*.json"))
-KEPT = [path for path in FILES if "config" in json.loads(path.read_text("utf-8"))]
-FORECASTS = [path for path in FILES if isinstance(json.loads(path.read_bytes()), list)]
+STORED = {path: json.loads(path.read_text("utf-8")) for path in FILES}
+KEPT = [  # of runs; measurements may name a config, but hold none
+    path
+    for path, stored in STORED.items()
+    if isinstance(stored, dict) and isinstance(stored.get("config"), dict)
+]
+FORECASTS = [path for path, stored in STORED.items() if isinstance(stored, list)]
 
 
 def values(file, **changes):

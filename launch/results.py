@@ -42,7 +42,8 @@ from reviewintent_jax.evaluation.results import (
     write_review_results,
 )
 from reviewintent_jax.evaluation.seeds import write_seeds_page
-from reviewintent_jax.schema import InputError, RunFolder, setting_leaves
+from reviewintent_jax.schema import InputError, RunFolder
+from reviewintent_jax.settings import setting_leaves
 from reviewintent_jax.training.logs import say
 
 _RUNS = flags.DEFINE_list("runs", [], "Folders of finished runs, joined by commas.")

@@ -88,20 +88,6 @@ def check_seed(seed: int, field: str) -> None:
         )
 
 
-def setting_leaves(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """Nested settings as one flat dict of dotted names.
-
-    Example: ``{"train": {"epochs": 2}}`` -> ``{"train.epochs": 2}``.
-    """
-    flat: dict[str, Any] = {}
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            flat |= setting_leaves(value, f"{path}{name}.")
-        else:
-            flat[f"{path}{name}"] = value
-    return flat
-
-
 class RawRow(NamedTuple):
     """One row as the source gave it (stage 1, raw).
 

@@ -73,3 +73,17 @@ def _convert(kind: Any, value: Any, path: str) -> Any:
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise InputError(f"{path} must be of type {kind.__name__}, not {value!r}.")
     return value
+
+
+def setting_leaves(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Nested settings as one flat dict of dotted names.
+
+    Example: ``{"train": {"epochs": 2}}`` -> ``{"train.epochs": 2}``.
+    """
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= setting_leaves(value, f"{path}{name}.")
+        else:
+            flat[f"{path}{name}"] = value
+    return flat

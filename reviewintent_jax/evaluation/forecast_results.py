@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from reviewintent_jax.evaluation.forecast_summary import SYSTEMS
 from reviewintent_jax.evaluation.results import write_page
-from reviewintent_jax.schema import InputError, setting_leaves
+from reviewintent_jax.schema import InputError
+from reviewintent_jax.settings import setting_leaves
 
 PUBLISHED = {
     ("exchange_rate", 3): (0.0226, 0.9735),

@@ -26,8 +26,8 @@ from reviewintent_jax.schema import (
     InputError,
     RunFolder,
     TransientError,
-    setting_leaves,
 )
+from reviewintent_jax.settings import setting_leaves
 from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoint_copies import BucketCopies
 from reviewintent_jax.training.checkpoint_folder import (

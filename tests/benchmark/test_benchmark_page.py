@@ -1,6 +1,7 @@
 """The page and its plots are what the records say."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,7 @@ def test_the_plots_are_drawn_from_its_records(results):
 
 
 def test_the_records_hold_no_path_of_a_machine(results):
-    assert "/work/" not in json.dumps(results)
-    assert "/home/" not in json.dumps(results)
+    assert not re.search(r"(?<![\w.])/\w+/", json.dumps(results))
 
 
 def part(workers):

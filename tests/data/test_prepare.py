@@ -366,18 +366,6 @@ def test_other_data_without_a_known_label_are_refused(prepared_from):
         )
 
 
-def test_the_shop_brings_its_truth_along(tiny_config, tiny_encoder, tmp_path):
-    spec = read_config(plain_values(tiny_config)).data_spec()
-    prepared = prepare(
-        spec, ReviewTokenizer(tiny_encoder), RunFolder(tmp_path), began_with=None
-    )
-    used = prepared.split_n != SET_ASIDE
-    truth = prepared.truth_n[used]
-    assert ((truth >= 0) & (truth <= 1)).all()
-    right = (truth > 0.5) == (prepared.label_n[used] == 1)
-    assert right.mean() > 0.8
-
-
 def test_what_reviews_are_scored_apart_by_is_kept_with_their_texts(prepared_from):
     rows = rows_of()
     for i, row in enumerate(rows):

@@ -81,17 +81,9 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
     encoder = read_spec(folder)  # one that is unsupported fails before data are read
     tokenizer = ReviewTokenizer(folder)
     _check_vocabulary(tokenizer, encoder)
-    identity = stored_identity(run)
-    if identity is not None and "data" not in identity:
-        raise InputError(
-            "This run was begun by an earlier version, which did not keep what data it "
-            "was trained on, so it cannot go on.",
-            where=str(run.root),
-            fix="Give --workdir a new folder; the old one can still be scored with.",
-        )
+    began_with = _data_begun_with(run)
     _check_settings(config)
     mesh = make_mesh(config.mesh)
-    began_with = None if identity is None else identity["data"]
     read = open_shared if run.shared else prepare
     prepared = read(config.data_spec(), tokenizer, run, began_with=began_with)
     if config.data.slice:
@@ -103,13 +95,10 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
     if prepared.intention is not None:
         covariates = len(config.intention.covariate_names)
         history = config.history.spec(covariates, len(prepared.intention.classes))
-    params = None
-    if config.encoder.weights == Weights.PRETRAINED:
-        pretrained = load_encoder(config.encoder.source, sha256=config.encoder.sha256)
-        params = {k: v for k, v in pretrained.params.items() if k != "pooler"}
+    params = _encoder_params(config)
     words = config.words.fit(prepared.store, prepared.reviews(TRAIN), tokenizer)
     vectors = None  # a run that goes on has its own
-    if words is not None and identity is None:
+    if words is not None and began_with is None:
         vectors = config.words.first_vectors(words)
     classes = len(prepared.labels.classes)
     return Experiment(
@@ -131,6 +120,27 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
         evaluation=config.evaluation,
         mesh=mesh,
     )
+
+
+def _data_begun_with(run: RunFolder) -> dict[str, Any] | None:
+    """Fingerprint of the data of a run's checkpoints; None where it has none."""
+    identity = stored_identity(run)
+    if identity is not None and "data" not in identity:
+        raise InputError(
+            "This run was begun by an earlier version, which did not keep what data it "
+            "was trained on, so it cannot go on.",
+            where=str(run.root),
+            fix="Give --workdir a new folder; the old one can still be scored with.",
+        )
+    return None if identity is None else identity["data"]
+
+
+def _encoder_params(config: Config) -> dict[str, Any] | None:
+    """Pretrained weights without what nobody reads; None where none are wanted."""
+    if config.encoder.weights != Weights.PRETRAINED:
+        return None
+    pretrained = load_encoder(config.encoder.source, sha256=config.encoder.sha256)
+    return {k: v for k, v in pretrained.params.items() if k != "pooler"}
 
 
 def prepare_data(config: Config, run: RunFolder, engine: Engine) -> Prepared:

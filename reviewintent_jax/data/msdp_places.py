@@ -82,24 +82,7 @@ def cut_places(
         _check_cuts(schema, events, until)
     else:
         cuts = (newest,)
-    subjects = list(events.subjects)
-    row_of = np.full(len(subjects), -1, np.int64)
-    if columns is not None:
-        number = {name: u for u, name in enumerate(subjects)}
-        for row, name in enumerate(columns.subject_n):
-            u = number.setdefault(name, len(number))
-            if u == len(subjects):
-                subjects.append(name)
-                row_of = np.append(row_of, -1)
-            if row_of[u] >= 0:
-                raise InputError(
-                    f"Subject {name!r} has two rows among the cases, which have cut "
-                    "dates and no time of their own.",
-                    where=f"lines {columns.line_n[row_of[u]]} and "
-                    f"{columns.line_n[row]}",
-                    fix="Give one row a subject, or name data.time.",
-                )
-            row_of[u] = row
+    subjects, row_of = _rows_of(events, columns)
     split_u = _sides(len(subjects), schema)
     first_u = np.full(len(subjects), np.iinfo(np.int64).max)
     np.minimum.at(first_u, events.subject_e, events.time_e)
@@ -123,6 +106,33 @@ def cut_places(
         row_n=row_of[subject_n],
         until_n=until_n,
     )
+
+
+def _rows_of(
+    events: Events, columns: CaseColumns | None
+) -> tuple[list[str], np.ndarray]:
+    """Subjects of the events, then those of rows alone; and the row of each, or -1.
+
+    Raises:
+      InputError: a subject has two rows.
+    """
+    subjects = list(events.subjects)
+    rows = [-1] * len(subjects)
+    number = {name: u for u, name in enumerate(subjects)}
+    for row, name in enumerate(() if columns is None else columns.subject_n):
+        u = number.setdefault(name, len(number))
+        if u == len(subjects):
+            subjects.append(name)
+            rows.append(-1)
+        if columns is not None and rows[u] >= 0:
+            raise InputError(
+                f"Subject {name!r} has two rows among the cases, which have cut dates "
+                "and no time of their own.",
+                where=f"lines {columns.line_n[rows[u]]} and {columns.line_n[row]}",
+                fix="Give one row a subject, or name data.time.",
+            )
+        rows[u] = row
+    return subjects, np.array(rows, np.int64)
 
 
 def _check_cuts(schema: MsdpSchema, events: Events, until: int) -> None:

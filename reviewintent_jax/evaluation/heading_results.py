@@ -1,6 +1,5 @@
 """Finished runs on panels -> the results that are kept: JSON files and one page."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from reviewintent_jax.evaluation.heading_summary import (
     shown,
     verdicts,
 )
-from reviewintent_jax.evaluation.results import write_page
+from reviewintent_jax.evaluation.results import keep_metrics, write_page
 
 _COLUMNS = {
     "mae": ("values", "MAE"),
@@ -37,8 +36,7 @@ def write_heading_results(
     """
     sections = []
     for each in metrics:
-        text = json.dumps(each, indent=1, ensure_ascii=False) + "\n"
-        (folder / f"{each['name']}.json").write_text(text, "utf-8")
+        keep_metrics(each, folder)
         sections.append(_section(each, command_of(each["config"])))
     return write_page(folder / page, sections)
 

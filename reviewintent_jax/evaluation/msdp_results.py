@@ -1,6 +1,5 @@
 """Finished runs on declared sources -> the results that are kept: JSON and one page."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from reviewintent_jax.evaluation.msdp_summary import (
     systems_of,
     verdicts,
 )
-from reviewintent_jax.evaluation.results import write_page
+from reviewintent_jax.evaluation.results import keep_metrics, write_page
 
 
 def write_msdp_results(
@@ -35,8 +34,7 @@ def write_msdp_results(
     """
     sections = []
     for each in metrics:
-        text = json.dumps(each, indent=1, ensure_ascii=False) + "\n"
-        (folder / f"{each['name']}.json").write_text(text, "utf-8")
+        keep_metrics(each, folder)
         sections.append(_section(each, command_of(each["config"])))
     return write_page(folder / page, sections)
 

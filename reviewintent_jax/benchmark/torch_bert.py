@@ -18,8 +18,7 @@ class _Read(NamedTuple):
 
 def make_bert(torch: Any, spec: EncoderSpec) -> Any:
     """A BERT of such sizes; called with ``input_ids`` and ``attention_mask``."""
-    nn, functional = torch.nn, torch.nn.functional
-    width, heads = spec.hidden_size, spec.num_heads
+    nn, width = torch.nn, spec.hidden_size
 
     class Embeddings(nn.Module):
         def __init__(self) -> None:
@@ -35,6 +34,30 @@ def make_bert(torch: Any, spec: EncoderSpec) -> Any:
             total = self.word_embeddings(ids) + self.position_embeddings(places)
             total = total + self.token_type_embeddings.weight[0]
             return self.drop(self.LayerNorm(total))
+
+    class Bert(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embeddings = Embeddings()
+            layers = nn.ModuleList(
+                _make_layer(torch, spec) for _ in range(spec.num_layers)
+            )
+            self.encoder = nn.ModuleDict({"layer": layers})
+
+        def forward(self, input_ids: Any, attention_mask: Any) -> _Read:
+            x = self.embeddings(input_ids)
+            mask = attention_mask[:, None, None, :].bool()
+            for layer in self.encoder["layer"]:
+                x = layer(x, mask)
+            return _Read(x)
+
+    return Bert()
+
+
+def _make_layer(torch: Any, spec: EncoderSpec) -> Any:
+    """One layer: attention, then feed-forward, a norm after each."""
+    nn, functional = torch.nn, torch.nn.functional
+    width, heads = spec.hidden_size, spec.num_heads
 
     class Layer(nn.Module):
         def __init__(self) -> None:
@@ -72,18 +95,4 @@ def make_bert(torch: Any, spec: EncoderSpec) -> Any:
             added = self.drop(self.output["dense"](wide))
             return self.output["LayerNorm"](x + added)
 
-    class Bert(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.embeddings = Embeddings()
-            layers = nn.ModuleList(Layer() for _ in range(spec.num_layers))
-            self.encoder = nn.ModuleDict({"layer": layers})
-
-        def forward(self, input_ids: Any, attention_mask: Any) -> _Read:
-            x = self.embeddings(input_ids)
-            mask = attention_mask[:, None, None, :].bool()
-            for layer in self.encoder["layer"]:
-                x = layer(x, mask)
-            return _Read(x)
-
-    return Bert()
+    return Layer()

@@ -49,7 +49,28 @@ def make_classifier(
     """
     assert spec.padding is Padding.CAUSAL
     assert spec.fusion is Fusion.SKIP
-    nn, functional = torch.nn, torch.nn.functional
+    nn = torch.nn
+
+    class Classifier(nn.Module):
+        """The whole of it; ``classifier`` is what is not pre-trained."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = encoder
+            self.classifier = _make_head(torch, width, spec, classes, dropout)
+
+        def forward(self, ids: Any, mask: Any) -> Any:
+            read = self.encoder(input_ids=ids, attention_mask=mask)
+            return self.classifier(read.last_hidden_state, mask)
+
+    return Classifier()
+
+
+def _make_head(
+    torch: Any, width: int, spec: LSTNetSpec, classes: int, dropout: float
+) -> Any:
+    """LSTNet and the last layer: states and mask -> logits."""
+    nn = torch.nn
     channels, size = spec.channels * len(spec.kernel_sizes), spec.recurrent_features
 
     class Head(nn.Module):
@@ -78,62 +99,61 @@ def make_classifier(
 
         def forward(self, x: Any, mask: Any) -> Any:
             x = x * mask[..., None]
-            convolved = self.drop(self.convolve(x))
+            convolved = self.drop(_convolve(torch, self.convolutions, x))
             length = mask.sum(dim=1)
             rows = torch.arange(len(x), device=x.device)
             states, _ = self.recurrent(convolved)
             last = [states[rows, length - 1]]
             if spec.skip_period:
-                last.append(self.skipped(convolved, length))
+                last.append(_skipped(torch, self.skip, convolved, length, spec))
             fused = self.fuse(self.drop(torch.cat(last, dim=1)))
             summary = fused + self.linear(x, length)
             return self.classify(self.drop_summary(summary))
 
-        def convolve(self, x: Any) -> Any:
-            rows = x.transpose(1, 2)
-            found = []
-            for kernel in self.convolutions:
-                before = functional.pad(rows, (kernel.kernel_size[0] - 1, 0))
-                found.append(functional.relu(kernel(before)))
-            return torch.cat(found, dim=1).transpose(1, 2)
-
-        def skipped(self, x: Any, length: Any) -> Any:
-            period, (batch, steps, _) = spec.skip_period, x.shape
-            x = functional.pad(x, (0, 0, 0, -steps % period))
-            phases = x.reshape(batch, -1, period, channels).transpose(1, 2)
-            states, _ = self.skip(phases.reshape(batch * period, -1, channels))
-            states = states.reshape(batch, period, -1, spec.skip_features)
-            states = states.transpose(1, 2).reshape(batch, -1, spec.skip_features)
-            back = torch.arange(period, 0, -1, device=x.device)
-            place = length[:, None] - back[None]
-            rows = torch.arange(batch, device=x.device)[:, None]
-            taken = states[rows, place.clamp(min=0)] * (place >= 0)[..., None]
-            return taken.reshape(batch, -1)
-
         def linear(self, x: Any, length: Any) -> Any:
             if not spec.highway_window:
                 return 0
-            step = torch.arange(x.shape[1], device=x.device)
-            age = length[:, None] - 1 - step[None]
-            seen = (age >= 0) & (age < spec.highway_window)
-            weight = self.highway[(-1 - age).clamp(-spec.highway_window, -1)]
-            share = torch.where(seen, weight, torch.zeros((), dtype=weight.dtype))
+            share = _highway_share(torch, self.highway, length, x.shape[1])
             read = torch.einsum("bt,btd->bd", share.to(x.dtype), x) + self.highway_bias
             return self.map(read) if width != spec.summary_features else read
 
-    class Classifier(nn.Module):
-        """The whole of it; ``classifier`` is what is not pre-trained."""
+    return Head()
 
-        def __init__(self) -> None:
-            super().__init__()
-            self.encoder = encoder
-            self.classifier = Head()
 
-        def forward(self, ids: Any, mask: Any) -> Any:
-            read = self.encoder(input_ids=ids, attention_mask=mask)
-            return self.classifier(read.last_hidden_state, mask)
+def _convolve(torch: Any, kernels: Any, x: Any) -> Any:
+    """Causal convolutions ``[b, t, d]`` -> ``[b, t, c]``, ReLU."""
+    functional = torch.nn.functional
+    rows = x.transpose(1, 2)
+    found = []
+    for kernel in kernels:
+        before = functional.pad(rows, (kernel.kernel_size[0] - 1, 0))
+        found.append(functional.relu(kernel(before)))
+    return torch.cat(found, dim=1).transpose(1, 2)
 
-    return Classifier()
+
+def _skipped(torch: Any, gru: Any, x: Any, length: Any, spec: LSTNetSpec) -> Any:
+    """The last state of every phase ``[b, p r]``; 0 where a review has none."""
+    period, (batch, steps, channels) = spec.skip_period, x.shape
+    x = torch.nn.functional.pad(x, (0, 0, 0, -steps % period))
+    phases = x.reshape(batch, -1, period, channels).transpose(1, 2)
+    states, _ = gru(phases.reshape(batch * period, -1, channels))
+    states = states.reshape(batch, period, -1, spec.skip_features)
+    states = states.transpose(1, 2).reshape(batch, -1, spec.skip_features)
+    back = torch.arange(period, 0, -1, device=x.device)
+    place = length[:, None] - back[None]
+    rows = torch.arange(batch, device=x.device)[:, None]
+    taken = states[rows, place.clamp(min=0)] * (place >= 0)[..., None]
+    return taken.reshape(batch, -1)
+
+
+def _highway_share(torch: Any, weights: Any, length: Any, steps: int) -> Any:
+    """What the highway reads of each step ``[b, t]``; 0 before its window."""
+    window = len(weights)
+    step = torch.arange(steps, device=length.device)
+    age = length[:, None] - 1 - step[None]
+    seen = (age >= 0) & (age < window)
+    weight = weights[(-1 - age).clamp(-window, -1)]
+    return torch.where(seen, weight, torch.zeros((), dtype=weight.dtype))
 
 
 def take_weights(torch: Any, model: Any, params: dict[str, Any]) -> None:

@@ -8,12 +8,14 @@ import dataclasses
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
 from reviewintent_jax.build import no_run, refuse_foreign_folder, stored_task
+from reviewintent_jax.build_own_data import begin_own_data
 from reviewintent_jax.configuration import TaskKind
 from reviewintent_jax.data.series import AUTO, Series, SeriesSpec, read_series
 from reviewintent_jax.data.series_windows import Scale, Windows, WindowSpec
@@ -27,10 +29,8 @@ from reviewintent_jax.models.forecaster import (
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.schema import InputError, RunFolder, check_seed
 from reviewintent_jax.settings import read_settings, with_later
-from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoint_folder import CheckpointSpec
-from reviewintent_jax.training.checkpoints import Checkpoints, restore_best
-from reviewintent_jax.training.files import write_json
+from reviewintent_jax.training.checkpoints import restore_best
 from reviewintent_jax.training.forecast import (
     ForecastExperiment,
     ForecastTrainSpec,
@@ -149,13 +149,11 @@ def begin_forecast(experiment: ForecastExperiment, run: RunFolder) -> None:
       InputError: the folder holds a run with other settings or another table; nothing
         is written then.
     """
-    refuse_foreign_folder(run, TaskKind.FORECAST)
-    with Checkpoints(run, experiment.identity()) as checkpoints:
-        checkpoints.check()
-    if hosts.is_first():
-        write_json(run.config, experiment.config)
-        run.prepared.mkdir(parents=True, exist_ok=True)
-        experiment.windows.series.save(run.prepared / TABLE)
+
+    def save(folder: Path) -> None:
+        experiment.windows.series.save(folder / TABLE)
+
+    begin_own_data(experiment, run, TaskKind.FORECAST, save)
 
 
 def open_table(run: RunFolder) -> Series:

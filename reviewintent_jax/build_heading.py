@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from reviewintent_jax.build import no_run, refuse_foreign_folder, stored_task
+from reviewintent_jax.build_own_data import begin_own_data, rejected_part
 from reviewintent_jax.configuration import HeadSpec, TaskKind
 from reviewintent_jax.data.checks import RejectionLog
 from reviewintent_jax.data.labels import LabelMap, LabelSpec
@@ -33,10 +34,8 @@ from reviewintent_jax.models.heading import Heading, HeadingSpec
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.schema import InputError, RunFolder, check_seed
 from reviewintent_jax.settings import read_settings, with_later
-from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoint_folder import CheckpointSpec
-from reviewintent_jax.training.checkpoints import Checkpoints, restore_best
-from reviewintent_jax.training.files import write_json
+from reviewintent_jax.training.checkpoints import restore_best
 from reviewintent_jax.training.heading import HeadingExperiment, HeadingTrainSpec
 from reviewintent_jax.training.heading_answers import TrainedHeading
 from reviewintent_jax.training.optimizer import OptimizerSpec
@@ -146,7 +145,7 @@ def build_heading(values: Mapping[str, Any], run: RunFolder) -> HeadingExperimen
         (VOLUME,)
     )  # sizes that make no model are refused before the reviews are read
     mesh = make_mesh(config.mesh)
-    rejected = _rejected_part(run)
+    rejected = rejected_part(run)
     try:
         with RejectionLog(rejected) as log:
             rows = read_panel_rows(config.data, log)
@@ -172,12 +171,6 @@ def build_heading(values: Mapping[str, Any], run: RunFolder) -> HeadingExperimen
     )
 
 
-def _rejected_part(run: RunFolder) -> Path:
-    """Where this process logs rejected rows; that of the first becomes the run's."""
-    mine = "" if hosts.is_first() else str(jax.process_index())
-    return run.rejected.with_name(f"{run.rejected.name}.part{mine}")
-
-
 def begin_heading(experiment: HeadingExperiment, run: RunFolder) -> None:
     """Writes what the run needs to score and answer on its own.
 
@@ -185,20 +178,11 @@ def begin_heading(experiment: HeadingExperiment, run: RunFolder) -> None:
       InputError: the folder holds a run with other settings or other reviews; nothing
         is written then.
     """
-    refuse_foreign_folder(run, TaskKind.HEADING)
-    try:
-        with Checkpoints(run, experiment.identity()) as checkpoints:
-            checkpoints.check()
-    except InputError:
-        _rejected_part(run).unlink(missing_ok=True)
-        raise
-    if not hosts.is_first():
-        _rejected_part(run).unlink()
-        return
-    _rejected_part(run).replace(run.rejected)
-    write_json(run.config, experiment.config)
-    run.prepared.mkdir(parents=True, exist_ok=True)
-    experiment.windows.panel.save(run.prepared / PANEL)
+
+    def save(folder: Path) -> None:
+        experiment.windows.panel.save(folder / PANEL)
+
+    begin_own_data(experiment, run, TaskKind.HEADING, save)
 
 
 def open_panel(run: RunFolder) -> Panel:

@@ -9,7 +9,6 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -17,6 +16,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from reviewintent_jax.build import no_run, refuse_foreign_folder, stored_task
+from reviewintent_jax.build_own_data import begin_own_data, rejected_part
 from reviewintent_jax.configuration import EncoderChoice, TaskKind, Weights
 from reviewintent_jax.data.checks import RejectionLog
 from reviewintent_jax.data.clean import Cleaner, CleanSpec
@@ -46,8 +46,7 @@ from reviewintent_jax.schema import InputError, RunFolder, check_seed
 from reviewintent_jax.settings import read_settings
 from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoint_folder import CheckpointSpec
-from reviewintent_jax.training.checkpoints import Checkpoints, restore_best
-from reviewintent_jax.training.files import write_json
+from reviewintent_jax.training.checkpoints import restore_best
 from reviewintent_jax.training.msdp import MsdpExperiment, MsdpTrainSpec
 from reviewintent_jax.training.msdp_answers import TrainedMsdp
 from reviewintent_jax.training.msdp_losses import MsdpLossSpec, msdp_parameters
@@ -199,7 +198,7 @@ def build_msdp(values: Mapping[str, Any], run: RunFolder) -> MsdpExperiment:
     config = read_msdp_config(values)
     refuse_foreign_folder(run, TaskKind.MSDP)
     schema, mesh = config.schema(), make_mesh(config.mesh)
-    rejected = _rejected_part(run)
+    rejected = rejected_part(run)
     try:
         with RejectionLog(rejected) as log:
             cases = clean_texts(build_cases(schema, log), config.clean)
@@ -226,12 +225,6 @@ def clean_texts(cases: Cases, spec: CleanSpec) -> Cases:
     """The same cases, their texts cleaned."""
     cleaner = Cleaner(spec)
     return cases._replace(texts=tuple(cleaner(text) for text in cases.texts))
-
-
-def _rejected_part(run: RunFolder) -> Path:
-    """Where this process logs rejected rows; that of the first becomes the run's."""
-    mine = "" if hosts.is_first() else str(jax.process_index())
-    return run.rejected.with_name(f"{run.rejected.name}.part{mine}")
 
 
 def _stored_vectors(
@@ -291,20 +284,8 @@ def begin_msdp(experiment: MsdpExperiment, run: RunFolder) -> None:
       InputError: the folder holds a run with other settings or other cases; nothing is
         written then.
     """
-    refuse_foreign_folder(run, TaskKind.MSDP)
-    try:
-        with Checkpoints(run, experiment.identity()) as checkpoints:
-            checkpoints.check()
-    except InputError:
-        _rejected_part(run).unlink(missing_ok=True)
-        raise
-    if not hosts.is_first():
-        _rejected_part(run).unlink()
-        return
-    _rejected_part(run).replace(run.rejected)
-    write_json(run.config, experiment.config)
-    run.prepared.mkdir(parents=True, exist_ok=True)
-    experiment.windows.cases.save(run.prepared)
+    save = experiment.windows.cases.save
+    begin_own_data(experiment, run, TaskKind.MSDP, save)
 
 
 def open_msdp_data(run: RunFolder, trained: TrainedMsdp) -> MsdpData:

@@ -13,13 +13,13 @@ from absl import flags
 
 from launch import runtime
 from reviewintent_jax.benchmark.peers import PeerSpec, finetune_with_torch
-from reviewintent_jax.build import whole_run
 from reviewintent_jax.configuration import read_stored_config
 from reviewintent_jax.data.prepare import open_prepared
 from reviewintent_jax.data.splits import TEST
 from reviewintent_jax.evaluation.reports import write_report
 from reviewintent_jax.evaluation.summary import summarise
 from reviewintent_jax.models.pretrained import resolve_folder
+from reviewintent_jax.run_folders import whole_run
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training.logs import say
 from reviewintent_jax.training.outcome import add_peer

@@ -22,7 +22,9 @@ from absl import flags
 from launch import runtime
 from launch.kits import KITS
 from launch.own_data import evaluate_with
-from reviewintent_jax.build import load_trained, stored_task, whole_run
+from reviewintent_jax.build import (
+    load_trained,
+)
 from reviewintent_jax.configuration import TaskKind
 from reviewintent_jax.data.intention import IntentionKind
 from reviewintent_jax.data.prepare import DataSpec, open_prepared
@@ -30,6 +32,7 @@ from reviewintent_jax.data.sources import SourceKind, SourceSpec, check_columns
 from reviewintent_jax.data.tables import expand_paths, table_layout
 from reviewintent_jax.evaluation.reports import write_report
 from reviewintent_jax.evaluation.summary import summarise
+from reviewintent_jax.run_folders import stored_task, whole_run
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training.logs import say
 from reviewintent_jax.training.outcome import evaluate_other, evaluate_own

@@ -11,9 +11,12 @@ from pathlib import Path
 from absl import flags
 
 from launch import pretraining, runtime
-from reviewintent_jax.build import load_trained, stored_task
+from reviewintent_jax.build import (
+    load_trained,
+)
 from reviewintent_jax.configuration import TaskKind
 from reviewintent_jax.models.pretrained import save_encoder
+from reviewintent_jax.run_folders import stored_task
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training.logs import say
 

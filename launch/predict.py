@@ -33,7 +33,9 @@ from absl import flags
 
 from launch import cases, forecasts, headings, pretraining, runtime
 from launch.subjects import predict_subjects
-from reviewintent_jax.build import load_trained, stored_task
+from reviewintent_jax.build import (
+    load_trained,
+)
 from reviewintent_jax.configuration import TaskKind
 from reviewintent_jax.data.scored import open_writer
 from reviewintent_jax.data.sources import SourceKind, SourceSpec, check_columns
@@ -46,6 +48,7 @@ from reviewintent_jax.data.tables import (
 )
 from reviewintent_jax.evaluation.row_intention import covariate_columns
 from reviewintent_jax.evaluation.score_table import Scored, score_table
+from reviewintent_jax.run_folders import stored_task
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training.trained import Trained, make_scorer
 

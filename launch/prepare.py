@@ -17,10 +17,14 @@ from absl import flags
 from ml_collections import config_flags
 
 from launch import runtime
-from reviewintent_jax.build import plain_values, prepare_data, refuse_foreign_folder
+from reviewintent_jax.build import (
+    plain_values,
+    prepare_data,
+)
 from reviewintent_jax.configuration import TaskKind, read_config, task_of
 from reviewintent_jax.data.ingest import Engine, on_this_machine
 from reviewintent_jax.data.prepared import Prepared, check_hashes
+from reviewintent_jax.run_folders import refuse_foreign_folder
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training.logs import say
 

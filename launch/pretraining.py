@@ -6,7 +6,6 @@ from pathlib import Path
 import jax
 
 from launch.own_data import Kit
-from reviewintent_jax.build import no_run
 from reviewintent_jax.build_pretrain import (
     begin_pretrain,
     build_pretrain,
@@ -17,6 +16,7 @@ from reviewintent_jax.build_pretrain import (
 from reviewintent_jax.evaluation.pretrain_report import write_pretrain_report
 from reviewintent_jax.evaluation.pretrain_summary import summarise_pretrain
 from reviewintent_jax.models.pretrained import WEIGHTS_FILE
+from reviewintent_jax.run_folders import no_run
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training.checkpoints import restore_best
 from reviewintent_jax.training.files import Facts

@@ -14,7 +14,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from reviewintent_jax.build import no_run, refuse_foreign_folder, stored_task
 from reviewintent_jax.build_own_data import begin_own_data
 from reviewintent_jax.configuration import TaskKind
 from reviewintent_jax.data.series import AUTO, Series, SeriesSpec, read_series
@@ -27,6 +26,7 @@ from reviewintent_jax.models.forecaster import (
     OutputActivation,
 )
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
+from reviewintent_jax.run_folders import no_run, refuse_foreign_folder, stored_task
 from reviewintent_jax.schema import InputError, RunFolder, check_seed
 from reviewintent_jax.settings import read_settings, with_later
 from reviewintent_jax.training.checkpoint_folder import CheckpointSpec

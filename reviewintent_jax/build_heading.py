@@ -14,7 +14,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from reviewintent_jax.build import no_run, refuse_foreign_folder, stored_task
 from reviewintent_jax.build_own_data import begin_own_data, rejected_part
 from reviewintent_jax.configuration import HeadSpec, TaskKind
 from reviewintent_jax.data.checks import RejectionLog
@@ -32,6 +31,7 @@ from reviewintent_jax.models.forecaster import (
 )
 from reviewintent_jax.models.heading import Heading, HeadingSpec
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
+from reviewintent_jax.run_folders import no_run, refuse_foreign_folder, stored_task
 from reviewintent_jax.schema import InputError, RunFolder, check_seed
 from reviewintent_jax.settings import read_settings, with_later
 from reviewintent_jax.training.checkpoint_folder import CheckpointSpec

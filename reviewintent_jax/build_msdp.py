@@ -15,7 +15,6 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from reviewintent_jax.build import no_run, refuse_foreign_folder, stored_task
 from reviewintent_jax.build_own_data import begin_own_data, rejected_part
 from reviewintent_jax.configuration import EncoderChoice, TaskKind, Weights
 from reviewintent_jax.data.checks import RejectionLog
@@ -42,6 +41,7 @@ from reviewintent_jax.evaluation.msdp_baselines import MsdpEvaluationSpec
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.models.msdp_net import MsdpNet, MsdpSpec
 from reviewintent_jax.models.pretrained import load_encoder, read_spec, resolve_folder
+from reviewintent_jax.run_folders import no_run, refuse_foreign_folder, stored_task
 from reviewintent_jax.schema import InputError, RunFolder, check_seed
 from reviewintent_jax.settings import read_settings
 from reviewintent_jax.training import hosts

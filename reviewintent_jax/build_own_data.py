@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 import jax
 
-from reviewintent_jax.build import refuse_foreign_folder
 from reviewintent_jax.configuration import TaskKind
+from reviewintent_jax.run_folders import refuse_foreign_folder
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoints import Checkpoints

@@ -9,7 +9,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from reviewintent_jax.build import no_run, refuse_foreign_folder, stored_task
 from reviewintent_jax.configuration import TaskKind
 from reviewintent_jax.data.checks import CheckSpec
 from reviewintent_jax.data.clean import CleanSpec
@@ -28,6 +27,7 @@ from reviewintent_jax.models.activations import Activation
 from reviewintent_jax.models.encoder import ComputeDtype, EncoderFamily, EncoderSpec
 from reviewintent_jax.models.encoder_config import write_config
 from reviewintent_jax.models.masked_language import MaskedLanguage, MaskedLanguageSpec
+from reviewintent_jax.run_folders import no_run, refuse_foreign_folder, stored_task
 from reviewintent_jax.schema import InputError, RunFolder, check_seed
 from reviewintent_jax.settings import read_settings, with_later
 from reviewintent_jax.training import hosts

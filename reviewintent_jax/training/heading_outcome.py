@@ -51,7 +51,7 @@ def write_heading_outcome(
 ) -> Facts:
     """Scores the best parameters and the baselines; writes and returns all metrics."""
     params, step = restore_best(run, result.state.params)
-    windows, tracker = experiment.windows, result.tracker
+    windows = experiment.windows
     trained = TrainedHeading(
         model=experiment.model,
         params=params,
@@ -69,15 +69,7 @@ def write_heading_outcome(
     )
     context = {
         "name": experiment.name,
-        "training": {
-            "steps": int(result.state.step),
-            "epochs": round(tracker.seen / len(windows.targets(TRAIN)), 2),
-            "seconds": tracker.seconds,
-            "best_step": step,
-            "windows": tracker.seen,
-            "windows_per_second": tracker.seen / max(tracker.seconds, 1e-9),
-            "parameters": result.parameters,
-        },
+        "training": result.facts(experiment.units, len(windows.targets(TRAIN)), step),
         "environment": environment,
         "config": experiment.config,
     }

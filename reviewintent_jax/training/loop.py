@@ -13,6 +13,7 @@ from reviewintent_jax.data.batches import Position, prefetch
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoints import Checkpoints, Tracker
+from reviewintent_jax.training.files import Facts
 from reviewintent_jax.training.logs import RunLog, SilentLog, open_log
 from reviewintent_jax.training.placement import Placement, whole
 from reviewintent_jax.training.state import TrainState, count_parameters
@@ -33,6 +34,25 @@ class TrainResult(NamedTuple):
     state: TrainState
     tracker: Tracker
     parameters: dict[str, int]
+
+    def facts(self, units: str, of_epoch: int, best_step: int) -> Facts:
+        """How training went, for ``metrics.json``.
+
+        Args:
+          units: what was read, in the plural: reviews, windows.
+          of_epoch: how many of them an epoch has.
+          best_step: the update whose parameters are kept.
+        """
+        seen, seconds = self.tracker.seen, self.tracker.seconds
+        return {
+            "steps": int(self.state.step),
+            "epochs": round(seen / max(of_epoch, 1), 2),
+            "seconds": seconds,
+            "best_step": best_step,
+            units: seen,
+            f"{units}_per_second": seen / max(seconds, 1e-9),
+            "parameters": self.parameters,
+        }
 
 
 def due(step: int, every: int) -> bool:

@@ -62,19 +62,11 @@ def write_msdp_outcome(
 ) -> Facts:
     """Scores the best parameters, the baselines and each source alone; writes all."""
     params, step = restore_best(run, result.state.params)
-    tracker, data = result.tracker, experiment.windows
+    data = experiment.windows
     trained = trained_of(experiment, params, step)
     context = {
         "name": experiment.name,
-        "training": {
-            "steps": int(result.state.step),
-            "epochs": round(tracker.seen / len(data.targets(TRAIN)), 2),
-            "seconds": tracker.seconds,
-            "best_step": step,
-            "cases": tracker.seen,
-            "cases_per_second": tracker.seen / max(tracker.seconds, 1e-9),
-            "parameters": result.parameters,
-        },
+        "training": result.facts(experiment.units, len(data.targets(TRAIN)), step),
         "environment": environment,
         "config": experiment.config,
     }

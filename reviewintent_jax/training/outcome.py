@@ -80,7 +80,9 @@ def write_outcome(
     )
     context = {
         "name": experiment.name,
-        "training": _training(result, step, len(experiment.prepared.reviews(TRAIN))),
+        "training": result.facts(
+            experiment.units, len(experiment.prepared.reviews(TRAIN)), step
+        ),
         "environment": environment,
         "config": experiment.config,
         "systems": _stored_peer(run),
@@ -359,16 +361,3 @@ def _table(
     reviews = prepared.labelled(split)
     logits_ny = said.sentiment_ny[np.searchsorted(prepared.reviews(split), reviews)]
     return review_table(prepared, trained.pages, reviews, logits_ny)
-
-
-def _training(result: TrainResult, best_step: int, train_reviews: int) -> Facts:
-    tracker = result.tracker
-    return {
-        "steps": int(result.state.step),
-        "epochs": round(tracker.seen / max(train_reviews, 1), 2),
-        "seconds": tracker.seconds,
-        "best_step": best_step,
-        "reviews": tracker.seen,
-        "reviews_per_second": tracker.seen / max(tracker.seconds, 1e-9),
-        "parameters": result.parameters,
-    }

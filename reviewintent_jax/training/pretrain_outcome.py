@@ -35,18 +35,9 @@ def write_pretrain_outcome(
 ) -> Facts:
     """Scores the best parameters, exports them; writes and returns all metrics."""
     params, step = restore_best(run, result.state.params)
-    tracker = result.tracker
     context = {
         "name": experiment.name,
-        "training": {
-            "steps": int(result.state.step),
-            "epochs": round(tracker.seen / len(experiment.texts(TRAIN)), 2),
-            "seconds": tracker.seconds,
-            "best_step": step,
-            "texts": tracker.seen,
-            "texts_per_second": tracker.seen / max(tracker.seconds, 1e-9),
-            "parameters": result.parameters,
-        },
+        "training": result.facts(experiment.units, len(experiment.texts(TRAIN)), step),
         "environment": environment,
         "config": experiment.config,
     }

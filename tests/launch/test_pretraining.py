@@ -16,7 +16,10 @@ from configs import pretrain_ukrainian, ukrainian
 from launch import pretraining
 from launch.own_data import evaluate_with, train_with
 from launch.reviews import train_reviews
-from reviewintent_jax.build import load_trained, plain_values, stored_task
+from reviewintent_jax.build import (
+    load_trained,
+    plain_values,
+)
 from reviewintent_jax.build_pretrain import read_pretrain_config
 from reviewintent_jax.configuration import TaskKind
 from reviewintent_jax.data.scored import open_writer
@@ -24,6 +27,7 @@ from reviewintent_jax.data.tables import read_table, table_layout
 from reviewintent_jax.data.tokens import ReviewTokenizer
 from reviewintent_jax.evaluation.score_table import score_table
 from reviewintent_jax.models.pretrained import load_encoder
+from reviewintent_jax.run_folders import stored_task
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training.trained import make_scorer
 

@@ -15,7 +15,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python -m launch.train --config=configs/demo.py --workdir=runs/demo
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations=30
 
 # Apache Beam has an environment of its own: it wants older versions of some packages.
 test-beam: .venv-beam/.installed

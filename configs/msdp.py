@@ -136,6 +136,7 @@ def add_model(config: ConfigDict) -> None:
             "item_features": 8,
             "category_features": 4,
             "dropout": 0.1,
+            "source_dropout": 0.0,  # hides a source of a case, so that each is learned
         }
     )
     config.loss = ConfigDict(

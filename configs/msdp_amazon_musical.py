@@ -28,6 +28,7 @@ def get_config() -> ConfigDict:
     config.cuts.dates = ("2012-10-01", "2013-03-01", "2013-08-01", "2014-02-01")
     config.targets.intent = "events"
     config.targets.time = "events"
+    config.network.source_dropout = config.network.dropout = 0.3
     config.optimizer.head_rate = 1e-3
     config.train.batch_windows = 64
     config.train.epochs = 30

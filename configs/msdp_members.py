@@ -35,6 +35,10 @@ def get_config() -> ConfigDict:
     config.targets.value = "events"
     config.targets.time = "events"
     config.targets.interval_days = (7.0, 14.0, 30.0, 60.0, 90.0, 115.0)
+    # Without it the text, read least easily, is never read: its weight stays near 0.
+    config.network.source_dropout = 0.5
+    config.network.dropout = 0.5
     config.train.batch_windows = 128
     config.train.epochs = 30
+    config.train.patience = 8
     return config

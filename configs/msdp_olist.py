@@ -39,6 +39,7 @@ def get_config() -> ConfigDict:
     config.targets.time = "order_delivered_customer_date"
     config.targets.followed_until = "review_creation_date"
     config.targets.interval_days = (4.0, 7.0, 10.0, 14.0, 20.0, 30.0, 45.0)
+    config.network.source_dropout = config.network.dropout = 0.3
     config.optimizer.head_rate = 1e-3
     config.train.batch_windows = 64
     config.train.epochs = 30

@@ -25,6 +25,7 @@ def get_config() -> ConfigDict:
     config.data.log_numbers = ("Positive Feedback Count",)
     config.targets.intent = "Recommended IND"
     config.targets.positive = ("1",)
+    config.network.source_dropout = config.network.dropout = 0.3
     config.optimizer.head_rate = 1e-3
     config.train.epochs = 20
     return config

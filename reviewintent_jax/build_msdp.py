@@ -71,6 +71,7 @@ class NetworkChoice:
       item_features: size of an item's embedding.
       category_features: size of a category's embedding.
       dropout: in [0, 1).
+      source_dropout: probability of hiding a source of a case in training, in [0, 1).
     """
 
     sources: tuple[str, ...]
@@ -78,6 +79,7 @@ class NetworkChoice:
     item_features: int
     category_features: int
     dropout: float
+    source_dropout: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,6 +171,7 @@ class MsdpConfig:
             value=bool(targets.value),
             intervals=len(targets.interval_days) if targets.time else 0,
             dropout=choice.dropout,
+            source_dropout=choice.source_dropout,
         )
         return MsdpNet(spec)
 

@@ -32,10 +32,10 @@ SIZES = {
 COUNTS = {
     "msdp_cdnow": 16_725,
     "msdp_online_retail": 17_968,
-    "msdp_members": 32_653,
-    "msdp_olist": 23_641,
-    "msdp_womens_clothing": 22_278,
-    "msdp_amazon_musical": 30_826,
+    "msdp_members": 33_421,
+    "msdp_olist": 24_409,
+    "msdp_womens_clothing": 23_046,
+    "msdp_amazon_musical": 31_594,
 }
 
 

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from reviewintent_jax.models.dropout import Dropout
+from reviewintent_jax.models.dropout import Dropout, kept
 from reviewintent_jax.models.heads import HazardHead, RegressionHead, SoftmaxHead
 from reviewintent_jax.models.lstnet import LSTNet
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
@@ -44,6 +44,9 @@ class MsdpSpec:
       value: whether the value is asked.
       intervals: of the hazard; 0 where the time is not asked.
       dropout: probability of dropping a feature in training, in [0, 1).
+      source_dropout: probability of hiding a source of a case in training, in [0, 1):
+        each must learn to be read without the others, and none starves because another
+        was easier to read at first (Neverova et al., TPAMI 2016, "ModDrop").
     """
 
     use: tuple[bool, bool, bool]
@@ -60,6 +63,7 @@ class MsdpSpec:
     value: bool
     intervals: int
     dropout: float
+    source_dropout: float
 
     def __post_init__(self) -> None:
         if not any(self.use):
@@ -67,8 +71,9 @@ class MsdpSpec:
         for name in ("features", "item_features", "category_features"):
             if getattr(self, name) < 1:
                 raise InputError(f"network.{name} must be 1 or more.")
-        if not 0.0 <= self.dropout < 1.0:
-            raise InputError("network.dropout must lie in [0, 1).")
+        for name in ("dropout", "source_dropout"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise InputError(f"network.{name} must lie in [0, 1).")
         if not (self.intents or self.value or self.intervals):
             raise InputError("An MSDP-Net without a head answers nothing.")
 
@@ -180,12 +185,18 @@ class TextEncoder(nn.Module):
     @nn.compact
     def __call__(self, batch: CaseBatch, *, deterministic: bool) -> Float[Array, "b m"]:
         """Return the vector; ``deterministic`` turns dropout off."""
-        text_bkd = jnp.asarray(batch.text_bkd)
+        text_bkd = nn.LayerNorm(name="scale")(jnp.asarray(batch.text_bkd))
         dropped = Dropout(self.spec.dropout)(text_bkd, deterministic=deterministic)
         x_bkm = nn.gelu(nn.Dense(self.spec.features, name="read")(dropped))
         there_bk = jnp.asarray(batch.text_there_bk)
         joined_bm, _ = MaskedAttention(places=True, name="texts")(x_bkm, there_bk)
         return nn.Dense(self.spec.features, name="out")(joined_bm)
+
+
+def _some_hidden(there_bi: Array, key: Array, rate: float) -> Array:
+    """Hides each source with probability ``rate``, but never all that a case has."""
+    left_bi = there_bi & (kept(key, there_bi.shape, rate) > 0)
+    return jnp.where(left_bi.any(axis=-1, keepdims=True), left_bi, there_bi)
 
 
 class MsdpNet(nn.Module):
@@ -201,6 +212,10 @@ class MsdpNet(nn.Module):
         spec = self.spec
         use_i = jnp.array(spec.use)
         there_bi = jnp.asarray(batch.there_bi) & use_i[None]
+        if not deterministic and spec.source_dropout:
+            there_bi = _some_hidden(
+                there_bi, self.make_rng("dropout"), spec.source_dropout
+            )
         kinds = TextEncoder, BehaviourEncoder, StructuredEncoder
         names = "text", "behaviour", "structured"
         size = there_bi.shape[0], spec.features

@@ -43,6 +43,7 @@ SPEC = MsdpSpec(
     value=True,
     intervals=8,
     dropout=0.0,
+    source_dropout=0.0,
 )
 
 
@@ -129,6 +130,7 @@ def test_what_is_not_there_changes_nothing_and_what_is_there_does(
     params, batch, field, case, place
 ):
     moved = getattr(batch, field).copy()
+    moved[(case, *place)] *= -3.0
     moved[(case, *place)] += 5.0
     before, after = (
         answer(params, batch),
@@ -171,10 +173,40 @@ def test_a_source_that_is_left_out_has_no_parameters_and_no_weight(batch):
     [
         ({"use": (False, False, False)}, "without a source"),
         ({"features": 0}, "features must be 1"),
-        ({"dropout": 1.0}, "dropout"),
+        ({"dropout": 1.0}, "network.dropout"),
+        ({"source_dropout": 1.0}, "network.source_dropout"),
         ({"intents": 0, "value": False, "intervals": 0}, "without a head"),
     ],
 )
 def test_sizes_that_make_no_network_are_refused(change, said):
     with pytest.raises(InputError, match=said):
         dataclasses.replace(SPEC, **change)
+
+
+def test_sources_are_hidden_in_training_but_never_all(params, batch):
+    spec, cases = dataclasses.replace(SPEC, source_dropout=0.4), 400
+    many = CaseBatch(*(np.repeat(each[:3], cases, axis=0) for each in batch))
+
+    def weights(net, **how):
+        return np.asarray(MsdpNet(net).apply({"params": params}, many, **how).weight_bi)
+
+    key = {"dropout": jax.random.key(3)}
+    seen_bi = weights(spec, deterministic=False, rngs=key) > 0
+    assert seen_bi.any(axis=1).all()
+    assert not (seen_bi & ~many.there_bi).any()
+    # Of three sources one is hidden with 0.4, save where all three would be, 0.4 ** 3.
+    share = seen_bi[:cases].mean()
+    assert share == pytest.approx(0.6 + 0.4**3, abs=0.05)
+    still = weights(spec, deterministic=True)
+    np.testing.assert_array_equal(still, weights(SPEC, deterministic=True))
+
+
+def test_a_source_alone_is_never_hidden(params, batch):
+    spec = dataclasses.replace(SPEC, use=(False, True, False), source_dropout=0.9)
+    said = MsdpNet(spec).apply(
+        {"params": params},
+        batch,
+        deterministic=False,
+        rngs={"dropout": jax.random.key(4)},
+    )
+    np.testing.assert_allclose(said.weight_bi[:, 1], [1, 1, 0, 0])

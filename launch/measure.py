@@ -41,7 +41,7 @@ def main(argv: list[str]) -> None:
     """Sizes in, records out."""
     del argv
     config = json.dumps(plain_values(_CONFIG.value))
-    workers = _WORKERS.value or os.cpu_count() or 1
+    workers = _WORKERS.value or runtime.cores()
     jobs = [("prepare", int(rows), config, workers) for rows in _ROWS.value]
     for job in ("compare", "plan"):
         jobs += [(job, int(rows), config, 1) for rows in _STAGE_ROWS.value]

@@ -10,7 +10,6 @@ the data go to the run's folder, where ``launch.train`` finds them; with
 the same command goes on.
 """
 
-import os
 from pathlib import Path
 
 from absl import flags
@@ -98,7 +97,7 @@ def _folder(name: str, shared: str) -> RunFolder:
 
 def _engine() -> Engine:
     if not _BEAM.value:
-        return on_this_machine(_WORKERS.value or os.cpu_count() or 1)
+        return on_this_machine(_WORKERS.value or runtime.cores())
     from reviewintent_jax.data.beam_blocks import on_beam  # Beam is an extra
 
     return on_beam(_BEAM.value.split())

@@ -160,6 +160,12 @@ def run_folder(
     return RunFolder(path, checkpoints, shared)
 
 
+def cores() -> int:
+    """Cores that this process may use, which may be fewer than the machine has."""
+    allowed = getattr(os, "sched_getaffinity", None)  # not on macOS
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
 def environment() -> dict[str, Any]:
     """Versions, device and cores, for the record."""
     device = jax.devices()[0]
@@ -170,7 +176,7 @@ def environment() -> dict[str, Any]:
         "device": device.device_kind,
         "devices": jax.device_count(),
         "processes": jax.process_count(),
-        "cores": os.cpu_count(),
+        "cores": cores(),
         "system": platform.system(),
     }
 

@@ -8,7 +8,6 @@ file, so an interrupted run goes on; ``--again`` compiles all of them.
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +168,7 @@ def _here() -> dict[str, Any]:
     encoder = read_spec(resolve_folder(config.encoder.source))
     model = make_model(config, encoder, 2, None)
     found = measure_here(model, config, pages=_HERE_PAGES, rounds=_ROUNDS.value)
-    return found | {"cores": os.cpu_count()}
+    return found | {"cores": runtime.cores()}
 
 
 if __name__ == "__main__":

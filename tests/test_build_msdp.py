@@ -22,7 +22,7 @@ VECTOR = 384  # of MiniLM
 
 # What the data give: kinds and items of events, names of categories, numbers.
 SIZES = {
-    "msdp_cdnow": (1, 41, (), 4, 0),
+    "msdp_cdnow": (1, 32, (), 4, 0),
     "msdp_online_retail": (2, 200, (), 4, 0),
     "msdp_members": (1, 12, (3, 4, 3), 2, VECTOR),
     "msdp_olist": (0, 0, (54, 25), 11, VECTOR),
@@ -30,7 +30,7 @@ SIZES = {
     "msdp_amazon_musical": (1, 200, (), 0, VECTOR),
 }
 COUNTS = {
-    "msdp_cdnow": 16_725,
+    "msdp_cdnow": 16_653,
     "msdp_online_retail": 17_968,
     "msdp_members": 33_421,
     "msdp_olist": 24_409,

@@ -58,6 +58,8 @@ def _section(metrics: dict[str, Any], command: str) -> str:
     lines += [f"- {line}" for said in verdicts(metrics).values() for line in said]
     closing = fusion_lines(metrics) + shuffled_lines(metrics)
     lines += [f"- {line}" for line in closing]
+    for column, groups in metrics["fusion"]["by_category"].items():
+        lines += ["", *_weights(column, groups, metrics["sources"])]
     return "\n".join([*lines, ""])
 
 
@@ -68,5 +70,17 @@ def _table(metrics: dict[str, Any], task: str) -> list[str]:
     for key, name in systems_of(metrics, task).items():
         held = metrics["systems"][key][task]
         cells = " | ".join(shown(held.get(score)) for score in scores)
+        lines.append(f"| {name} | {cells} |")
+    return lines
+
+
+def _weights(
+    column: str, groups: dict[str, dict[str, float]], sources: Sequence[str]
+) -> list[str]:
+    """Mean fusion weights of the cases of each name of a column."""
+    lines = [f"| fusion weights by {column} | {' | '.join(sources)} |"]
+    lines.append("|---" * (len(sources) + 1) + "|")
+    for name, weight in groups.items():
+        cells = " | ".join(f"{weight[source]:.2f}" for source in sources)
         lines.append(f"| {name} | {cells} |")
     return lines

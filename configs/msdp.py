@@ -49,6 +49,7 @@ def add_data(config: ConfigDict) -> None:
             "numbers": (),  # columns of numbers
             "log_numbers": (),  # those of them whose log(1 + x) is read
             "dates": (),  # columns of dates, read as days from the case's moment
+            "dates_ahead": (),  # those of them that may lie after it: promises
             "seasons": False,  # read month and weekday of the case's moment
             "shop_rows": 6_000,
             "shop_seed": 7,
@@ -81,7 +82,8 @@ def add_targets(config: ConfigDict) -> None:
     config.cuts = ConfigDict(
         {
             "dates": (),  # events before are read, events from then on are the answers
-            "known_until": "",  # ISO date: end of the events; '' = the newest
+            # ISO date: until when events, and dates waited for, are known; '' = newest
+            "known_until": "",
         }
     )
     config.targets = ConfigDict(

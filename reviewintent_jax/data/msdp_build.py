@@ -17,6 +17,7 @@ import numpy as np
 from reviewintent_jax.data.bazaar_members import simulate_members
 from reviewintent_jax.data.checks import RejectionLog
 from reviewintent_jax.data.msdp_cases import Cases, Targets, unknown_targets
+from reviewintent_jax.data.msdp_features import intervals_of
 from reviewintent_jax.data.msdp_places import (
     Places,
     cut_places,
@@ -84,16 +85,7 @@ def read_all(
     columns = None
     if schema.data.there:
         columns = read_cases(schema, log, targets=targets)
-    events = read_events(schema, log) if schema.has_events else None
-    if events is not None and schema.cuts.until is not None:
-        known_e = events.time_e <= schema.cuts.until
-        arrays = {
-            name: value[known_e]
-            for name, value in events._asdict().items()
-            if isinstance(value, np.ndarray)
-        }
-        events = events._replace(**arrays)
-    return columns, events
+    return columns, read_events(schema, log) if schema.has_events else None
 
 
 def _places(
@@ -130,7 +122,7 @@ def finish_cases(
         facts={},
         **sources_of(schema, columns, events, places),
     )
-    return cases._replace(facts=_facts(schema, cases, log))
+    return cases._replace(facts=_facts(schema, cases, places, log))
 
 
 def _truth(schema: MsdpSchema, columns: CaseColumns) -> np.ndarray:
@@ -156,7 +148,7 @@ def _check_answers(schema: MsdpSchema, cases: Cases) -> None:
             known = np.isfinite(targets.value_n[rows]).any()
             lacks = "" if known else "a case whose value is known"
         if not lacks and schema.targets.time:
-            lacks = "" if targets.came_n[rows].any() else "a case whose event came"
+            lacks = _lacks_times(schema, cases, rows)
         if lacks:
             raise InputError(
                 f"The {name} split has not {lacks}.",
@@ -165,7 +157,27 @@ def _check_answers(schema: MsdpSchema, cases: Cases) -> None:
             )
 
 
-def _facts(schema: MsdpSchema, cases: Cases, log: RejectionLog) -> dict[str, Any]:
+def _lacks_times(schema: MsdpSchema, cases: Cases, rows: np.ndarray) -> str:
+    """What the hazard cannot be learned without, if the rows have none."""
+    targets = cases.targets
+    ends = np.array(schema.targets.interval_days)
+    known = (targets.days_n[rows], targets.came_n[rows], targets.followed_n[rows])
+    interval_n, inside_n = intervals_of(*known, ends)
+    of = f"intervals of targets.interval_days that end within {_followed(known[2])}"
+    if not inside_n.any():
+        return f"a case whose event came in one of the {of}"
+    return "" if (interval_n > 0).any() else f"a case that outlived one of the {of}"
+
+
+def _followed(followed_n: np.ndarray) -> str:
+    """For how long cases were followed at the most, in words."""
+    most = float(np.max(followed_n, initial=0.0))
+    return f"the {most:,.0f} days of follow-up" if np.isfinite(most) else "follow-up"
+
+
+def _facts(
+    schema: MsdpSchema, cases: Cases, places: Places, log: RejectionLog
+) -> dict[str, Any]:
     """What was read, for people."""
     targets = cases.targets
     splits = {}
@@ -197,5 +209,6 @@ def _facts(schema: MsdpSchema, cases: Cases, log: RejectionLog) -> dict[str, Any
             "text": int((cases.text_nk < 0).all(axis=1).sum()),
             "behaviour": int((cases.first_n == cases.end_n).sum()),
         },
+        "late": places.late,
         "set_aside": dict(log.counts),
     }

@@ -16,6 +16,8 @@ from reviewintent_jax.data.msdp_tables import CaseColumns, Events
 from reviewintent_jax.data.splits import TEST, TRAIN, VALIDATION
 from reviewintent_jax.schema import InputError
 
+_NEVER = np.iinfo(np.int64).max
+
 
 @dataclasses.dataclass(frozen=True)
 class Places:
@@ -27,7 +29,8 @@ class Places:
       moment_n: int64 seconds.
       split_n: int8.
       row_n: int64, row of the table of cases; -1 = none.
-      until_n: int64 seconds, end of follow-up.
+      until_n: int64 seconds, end of follow-up; an event at it is still seen.
+      late: cases whose first event lies at their cut or after it.
     """
 
     subjects: tuple[str, ...]
@@ -36,6 +39,7 @@ class Places:
     split_n: np.ndarray
     row_n: np.ndarray
     until_n: np.ndarray
+    late: int = 0
 
 
 def _sides(subjects: int, schema: MsdpSchema) -> np.ndarray:
@@ -52,8 +56,7 @@ def _sides(subjects: int, schema: MsdpSchema) -> np.ndarray:
 
 def known_until(schema: MsdpSchema, events: Events) -> int:
     """The end of what is known of the events."""
-    newest = int(events.time_e.max())
-    return newest if schema.cuts.until is None else min(schema.cuts.until, newest)
+    return int(events.time_e.max()) if schema.cuts.until is None else schema.cuts.until
 
 
 def cut_places(
@@ -84,7 +87,7 @@ def cut_places(
         cuts = (newest,)
     subjects, row_of = _rows_of(events, columns)
     split_u = _sides(len(subjects), schema)
-    first_u = np.full(len(subjects), np.iinfo(np.int64).max)
+    first_u = np.full(len(subjects), _NEVER)
     np.minimum.at(first_u, events.subject_e, events.time_e)
     parts = []
     for c, cut in enumerate(cuts):
@@ -93,11 +96,13 @@ def cut_places(
         if len(cuts) > 1:
             asked &= (split_u == TEST) == last
         u = np.flatnonzero(asked)
-        follow = until if last else max(cuts)
+        # What happens at the test cut is an answer of test: nothing of it trains.
+        follow = until if last else max(cuts) - 1
         parts.append((u, np.full(len(u), cut), np.full(len(u), follow)))
     subject_n, moment_n, until_n = (
         np.concatenate(each) for each in zip(*parts, strict=True)
     )
+    first_n = first_u[subject_n]
     return Places(
         subjects=tuple(subjects),
         subject_n=subject_n,
@@ -105,6 +110,7 @@ def cut_places(
         split_n=split_u[subject_n],
         row_n=row_of[subject_n],
         until_n=until_n,
+        late=int(((first_n >= moment_n) & (first_n < _NEVER)).sum()),
     )
 
 

@@ -140,7 +140,7 @@ def _numbers(
         held.append(value_n)
     for column, second_r in (columns.dates if columns else {}).items():
         second_n = np.where(there, second_r[places.row_n], np.nan)
-        if schema.cuts.dates:
+        if column not in spec.dates_ahead:
             _refuse_later(column, second_n, columns, places)
         names.append(column)
         held.append((second_n - places.moment_n) / DAY)
@@ -156,16 +156,17 @@ def _numbers(
 def _refuse_later(
     column: str, second_n: np.ndarray, columns: CaseColumns | None, places: Places
 ) -> None:
-    """Refuses a date that was not known at the cut."""
+    """Refuses a date that was not known yet when the case was asked about."""
     late = np.flatnonzero(second_n > places.moment_n)
     if len(late) and columns is not None:
         n = late[0]
         raise InputError(
             f"Column {column!r} (named in data.dates) holds "
-            f"{moment_text(second_n[n])}, which is after the cut "
+            f"{moment_text(second_n[n])}, which is after the moment of the case, "
             f"{moment_text(places.moment_n[n])}; so do {len(late):,} cases.",
             where=f"line {columns.line_n[places.row_n[n]]}",
-            fix="Leave the column out, or give a later cut.",
+            fix="Leave the column out or give a later cut; if the date was set before, "
+            "as a promise is, list it in data.dates_ahead as well.",
         )
 
 

@@ -45,7 +45,9 @@ class CaseSpec:
       categories: columns of names or codes.
       numbers: columns of numbers.
       log_numbers: those of ``numbers`` whose log(1 + x) is read; none below 0.
-      dates: columns of dates; read as days from ``time`` (or the cut).
+      dates: columns of dates; read as days from ``time`` (or the cut). None may lie
+        after it, for then it was not known yet,
+      dates_ahead: save those of ``dates`` that were set before, such as a promise.
       seasons: whether the month and the weekday of ``time`` (or the cut) are read.
       shop_rows, shop_seed: of the built-in members.
     """
@@ -61,6 +63,7 @@ class CaseSpec:
     numbers: tuple[str, ...]
     log_numbers: tuple[str, ...]
     dates: tuple[str, ...]
+    dates_ahead: tuple[str, ...]
     seasons: bool
     shop_rows: int
     shop_seed: int
@@ -74,12 +77,13 @@ class CaseSpec:
                 where="fields data.texts, data.categories, data.numbers, data.dates",
                 fix="Let every column be one thing.",
             )
-        for name in self.log_numbers:
-            if name not in self.numbers:
-                raise InputError(
-                    f"Column {name!r} is in data.log_numbers but not in data.numbers.",
-                    where="field data.log_numbers",
-                )
+        for part, whole in (("log_numbers", "numbers"), ("dates_ahead", "dates")):
+            for name in getattr(self, part):
+                if name not in getattr(self, whole):
+                    raise InputError(
+                        f"Column {name!r} is in data.{part} but not in data.{whole}.",
+                        where=f"field data.{part}",
+                    )
         if self.dates and not self.time and not self.subject:
             raise InputError(
                 "Dates are read as days from a moment, and no moment is named.",
@@ -172,8 +176,9 @@ class CutSpec:
         date, all splits are cut there; with several, the last is that of the test
         split, and training and validation are cut at those before, whose horizons must
         have ended by then: what happens after the last cut trains nothing.
-      known_until: ISO date up to which events are known; empty = the newest event.
-        Later events are set aside.
+      known_until: ISO date up to which events are known, and the dates that rows with
+        a time of their own wait for; empty = the newest event, and as long as the
+        intervals of such rows go. Later events are set aside.
     """
 
     dates: tuple[str, ...]
@@ -222,8 +227,8 @@ class TargetSpec:
       time: ``events`` = days to that next event; else a column with the date of what is
         waited for, counted from ``data.time``.
       followed_until: column with the date up to which a row was followed; a row whose
-        event has not come by then is censored there. Empty = such a row is censored at
-        the last interval's end.
+        event has not come by then is censored there. Empty = all rows were followed to
+        ``cuts.known_until``; without that too, to the last interval's end.
       interval_days: ends of the intervals of the hazard, ascending, in days; what
         comes later than the last counts as not having come by then.
     """
@@ -251,6 +256,13 @@ class TargetSpec:
                 f"The intervals end at {ends}, which must ascend from above 0.",
                 where="field targets.interval_days",
                 fix="Example: (7, 14, 30, 60, 90).",
+            )
+        if self.followed_until and self.time in ("", FROM_EVENTS):
+            raise InputError(
+                f"Column {self.followed_until!r} says until when a row was followed, "
+                "but no column of a date is waited for.",
+                where="fields targets.followed_until, targets.time",
+                fix="Name that column in targets.time, or leave followed_until empty.",
             )
         if self.intent not in ("", FROM_EVENTS) and not self.positive:
             raise InputError(

@@ -6,7 +6,7 @@ is refused by name.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,9 +20,14 @@ from reviewintent_jax.data.bazaar_members import (
 )
 from reviewintent_jax.data.checks import RejectionLog, join_title, plain_value
 from reviewintent_jax.data.headerless_rows import read_headerless
+from reviewintent_jax.data.msdp_columns import (
+    column_numbers,
+    dates_reader,
+    refuse_free_text,
+    refuse_plain_numbers,
+)
 from reviewintent_jax.data.msdp_schema import MsdpSchema
 from reviewintent_jax.data.msdp_specs import (
-    DAY,
     CaseKind,
     CaseSpec,
     EventSpec,
@@ -38,8 +43,7 @@ from reviewintent_jax.data.times import (
 )
 from reviewintent_jax.schema import InputError, RawRow, Rejected
 
-_UNREADABLE = 0.1  # share of the filled cells of a column that may be no number
-_MOST_CATEGORIES = 2_000
+TOO_LATE = "after cuts.known_until"
 PURCHASE, RETURN = "purchase", "return"
 
 
@@ -101,10 +105,15 @@ def read_events(schema: MsdpSchema, log: RejectionLog) -> Events:
     """
     spec, order = schema.events, schema.data.date_order
     rows = _open(schema, spec, spec.named_columns, MEMBER_EVENT_COLUMNS, "events")
+    last = np.inf if schema.cuts.until is None else schema.cuts.until
     held: dict[str, list] = {name: [] for name in _EVENT_COLUMNS}
+    first = ""
     files: dict[str, int] = {}
     for row, raw in enumerate(rows):
         place = _place(raw, row, spec.subject, spec.time, order)
+        if not isinstance(place, Rejected) and place[1] > last:
+            said = str(raw.fields.get(spec.time))
+            place = Rejected(row, raw.file, raw.line, spec.time, TOO_LATE, said)
         if isinstance(place, Rejected):
             log.add(place)
             continue
@@ -117,6 +126,7 @@ def read_events(schema: MsdpSchema, log: RejectionLog) -> Events:
         held["text"].append(_joined(fields, spec.texts))
         held["subject"].append(subject)
         held["time"].append(moment)
+        first = first or plain_value(fields.get(spec.time))
         files.setdefault(raw.file, 0)
     where = ", ".join(files) or spec.path
     if not held["subject"]:
@@ -125,9 +135,12 @@ def read_events(schema: MsdpSchema, log: RejectionLog) -> Events:
             where=spec.path,
             fix="Check events.subject and events.time.",
         )
+    refuse_plain_numbers(held["time"], first, spec.time, "events.time", where)
     for name in ("value", "quantity"):
         column = getattr(spec, name)
-        held[name] = _numbers(held[name], column, f"events.{name}", where).tolist()
+        held[name] = column_numbers(
+            held[name], column, f"events.{name}", where
+        ).tolist()
     return _events(pd.DataFrame(held), spec)
 
 
@@ -194,6 +207,7 @@ def read_cases(
     texts: list[str] = []
     lines: list[int] = []
     place_n: list[tuple[str, int]] = []
+    first = ""
     where = spec.path or spec.kind.value
     for row, raw in enumerate(rows):
         place = _place(raw, row, spec.subject, spec.time, spec.date_order)
@@ -201,6 +215,7 @@ def read_cases(
             log.add(place)
             continue
         place_n.append(place)
+        first = first or plain_value(raw.fields.get(spec.time))
         lines.append(raw.line)
         texts.append(_joined(raw.fields, spec.texts))
         for name, column in held.items():
@@ -211,34 +226,27 @@ def read_cases(
             where=where,
             fix="Check data.subject and data.time.",
         )
+    moments = [moment for _, moment in place_n]
+    refuse_plain_numbers(moments, first, spec.time, "data.time", where)
     for column in spec.categories:
-        _refuse_free_text(column, held[column], where)
-    date_of = _dates_reader(spec.date_order, where)
+        refuse_free_text(column, held[column], where)
+    date_of = dates_reader(spec.date_order, where)
     times = schema.targets.time, schema.targets.followed_until
     timed = [column for _, column in answers if column in times]
     return CaseColumns(
         line_n=np.array(lines, np.int64),
         subject_n=[subject for subject, _ in place_n] if spec.subject else [],
-        time_n=np.array([t for _, t in place_n] if spec.time else [], np.int64),
+        time_n=np.array(moments if spec.time else [], np.int64),
         text_n=texts if spec.texts else [],
         categories={column: held[column] for column in spec.categories},
         numbers={
-            column: _numbers(held[column], column, "data.numbers", where)
+            column: column_numbers(held[column], column, "data.numbers", where)
             for column in spec.numbers
         },
         dates={c: date_of(held[c], c, "data.dates") for c in spec.dates},
         raw={column: held[column] for _, column in answers},
         moments={c: date_of(held[c], c, "targets.time") for c in timed},
     )
-
-
-def column_numbers(values: Sequence[str], column: str, field: str) -> np.ndarray:
-    """A column of numbers, float64, NaN where a cell is empty.
-
-    Raises:
-      InputError: more than a tenth of the filled cells are no numbers.
-    """
-    return _numbers(values, column, field, "")
 
 
 def _open(
@@ -317,65 +325,3 @@ def _joined(fields: Any, columns: tuple[str, ...]) -> str:
         part = plain_value(fields.get(column))
         text = join_title(part, text) if text else part
     return text
-
-
-def _numbers(values: Sequence[str], column: str, field: str, where: str) -> np.ndarray:
-    return _read_all(values, float, column, field, where, "number")
-
-
-def _dates_reader(
-    order: DateOrder, where: str
-) -> Callable[[Sequence[str], str, str], np.ndarray]:
-    def read(values: Sequence[str], column: str, field: str) -> np.ndarray:
-        def moment(value: str) -> float:
-            return float(utc_seconds(value, order))
-
-        return _read_all(values, moment, column, field, where, "date")
-
-    return read
-
-
-def _read_all(
-    values: Sequence[str],
-    read: Callable[[str], float],
-    column: str,
-    field: str,
-    where: str,
-    what: str,
-) -> np.ndarray:
-    """float64 of every cell, NaN where it is empty or (a few may be) unreadable."""
-    found = np.full(len(values), np.nan)
-    bad: list[int] = []
-    for n, value in enumerate(values):
-        if value == "":
-            continue
-        try:
-            found[n] = read(value)
-        except (ValueError, OverflowError):
-            bad.append(n)
-    found[~np.isfinite(found)] = np.nan
-    filled = sum(value != "" for value in values)
-    if bad and len(bad) > _UNREADABLE * filled:
-        raise InputError(
-            f"Column {column!r} (named in {field}) holds {values[bad[0]]!r}, which is "
-            f"no {what}; so do {len(bad):,} of {filled:,} filled cells.",
-            where=where,
-            fix=f"Name a column of {what}s, or list this one in another setting.",
-        )
-    return found
-
-
-def _refuse_free_text(column: str, values: Sequence[str], where: str) -> None:
-    distinct = len(set(values))
-    if distinct > _MOST_CATEGORIES or (distinct > 50 and distinct > 0.5 * len(values)):
-        raise InputError(
-            f"Column {column!r} (named in data.categories) holds {distinct:,} "
-            f"different values in {len(values):,} rows: free text, or an id.",
-            where=where,
-            fix="List it in data.texts, or leave it out.",
-        )
-
-
-def days_between(start: Any, end: Any) -> Any:
-    """Days from one moment in seconds to another."""
-    return (end - start) / DAY

@@ -3,11 +3,12 @@
 import numpy as np
 
 from reviewintent_jax.data.msdp_cases import Targets, unknown_targets
+from reviewintent_jax.data.msdp_columns import column_numbers
 from reviewintent_jax.data.msdp_places import Places
 from reviewintent_jax.data.msdp_schema import MsdpSchema
 from reviewintent_jax.data.msdp_sources import event_ranges
 from reviewintent_jax.data.msdp_specs import DAY, FROM_EVENTS
-from reviewintent_jax.data.msdp_tables import CaseColumns, Events, column_numbers
+from reviewintent_jax.data.msdp_tables import CaseColumns, Events
 from reviewintent_jax.schema import NO_LABEL, InputError
 
 
@@ -32,7 +33,9 @@ def targets_of(
         found = found._replace(intent_n=_stated(schema, columns)[places.row_n])
     if spec.value not in ("", FROM_EVENTS):
         where = schema.data.path
-        value_r = column_numbers(columns.raw[spec.value], spec.value, "targets.value")
+        value_r = column_numbers(
+            columns.raw[spec.value], spec.value, "targets.value", where
+        )
         if np.nanmin(value_r, initial=0.0) < 0:
             raise InputError(
                 f"Column {spec.value!r} (named as targets.value) holds values below 0, "
@@ -41,12 +44,10 @@ def targets_of(
             )
         found = found._replace(value_n=value_r[places.row_n])
     if spec.time not in ("", FROM_EVENTS):
-        days_r, came_r = _waited(schema, columns)
+        days_r, came_r, followed_r = _waited(schema, columns)
         row_n = places.row_n
         found = found._replace(
-            days_n=days_r[row_n],
-            came_n=came_r[row_n],
-            followed_n=np.full(count, np.inf),
+            days_n=days_r[row_n], came_n=came_r[row_n], followed_n=followed_r[row_n]
         )
     return found
 
@@ -117,27 +118,39 @@ def _stated(schema: MsdpSchema, columns: CaseColumns) -> np.ndarray:
     spec = schema.targets
     raw = np.array(columns.raw[spec.intent], object)
     yes = np.isin(raw, list(spec.positive))
-    if not yes.any():
+    never = [value for value in spec.positive if value not in set(raw.tolist())]
+    if never:
         seen = ", ".join(map(str, sorted({*raw.tolist()})[:10]))
         raise InputError(
             f"Column {spec.intent!r} (named as targets.intent) never holds "
-            f"{' or '.join(spec.positive)}; it holds {seen}.",
+            f"{' or '.join(never)}; it holds {seen}.",
             where=schema.data.path,
             fix="Set targets.positive to the values that count as yes.",
         )
     return np.where(raw == "", NO_LABEL, yes.astype(np.int32)).astype(np.int32)
 
 
-def _waited(schema: MsdpSchema, columns: CaseColumns) -> tuple[np.ndarray, np.ndarray]:
-    """Days waited, and whether what was waited for came; rows of the table."""
+def _waited(
+    schema: MsdpSchema, columns: CaseColumns
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Days waited, whether what was waited for was seen to come, and for how many days
+    each row of the table was followed.
+
+    What came after a row's follow-up was not seen in it: the row is censored before.
+    A row without an end of follow-up was followed for good if its event came; else
+    nothing is known of it.
+    """
     spec = schema.targets
     start_r, end_r = columns.time_n, columns.moments[spec.time]
-    came_r = np.isfinite(end_r) & (end_r >= start_r)
-    last = spec.interval_days[-1]
+    followed_r = np.full(len(start_r), np.inf)
     if spec.followed_until:
-        censored_r = (columns.moments[spec.followed_until] - start_r) / DAY
-    else:
-        censored_r = np.full(len(start_r), last)
-    days_r = np.where(came_r, (end_r - start_r) / DAY, np.maximum(censored_r, 0.0))
-    days_r[np.isfinite(end_r) & (end_r < start_r)] = np.nan  # came before it was asked
-    return days_r, came_r
+        followed_r = (columns.moments[spec.followed_until] - start_r) / DAY
+    elif schema.cuts.until is not None:
+        followed_r = (schema.cuts.until - start_r) / DAY
+    wait_r = (end_r - start_r) / DAY
+    unsaid_r = np.isnan(followed_r)
+    came_r = (wait_r >= 0) & ((wait_r <= followed_r) | unsaid_r)
+    censored_r = np.where(np.isinf(followed_r), spec.interval_days[-1], followed_r)
+    days_r = np.where(came_r, wait_r, np.maximum(censored_r, 0.0))
+    days_r[wait_r < 0] = np.nan  # came before it was asked
+    return days_r, came_r, np.where(unsaid_r, np.inf, followed_r)

@@ -21,11 +21,13 @@ from reviewintent_jax.evaluation.survival import (
 SCORES = {
     "intent": ("auc", "average_precision", "brier"),
     "value": ("rmsle", "mae"),
-    "time": ("concordance", "mae_uncensored", "calibration_gap"),
+    "time": ("concordance", "mae_uncensored", "median_beyond", "calibration_gap"),
 }
 """Scores of each task, in the order in which they are shown."""
 
 HIGHER_IS_BETTER = frozenset({"auc", "average_precision", "concordance"})
+NEITHER_IS_BETTER = frozenset({"median_beyond"})
+"""What must be known to read a score that stands beside it, and is none itself."""
 _CHUNK_CELLS = 4_000_000  # cases x resamples held at once
 
 
@@ -133,9 +135,12 @@ def _time(truth: Truth, hazard_nj: np.ndarray, count_sn: np.ndarray) -> Samples:
     found: Samples = {
         ("time", "concordance"): resampled_concordance(days, inside, risk, count)
     }
+    # A median beyond the last interval counts as its end; how many are, is told too.
     guess = np.minimum(median_days(hazard, end_j), last)
     error = np.abs(guess[inside] - days[inside])
     found["time", "mae_uncensored"] = _means(error, count[:, inside])
+    beyond = np.isinf(median_days(hazard, end_j))[inside].astype(np.float64)
+    found["time", "median_beyond"] = _means(beyond, count[:, inside])
     gap = calibration_gap(hazard_calibration(hazard, truth.interval_n[known], inside))
     none = np.full(len(count), np.nan)
     none[0] = np.nan if gap is None else gap
@@ -155,8 +160,10 @@ def differences(model: Samples, other: Samples) -> dict[str, dict[str, Any]]:
     """How much better the model is, above 0 = better, paired; scores both have."""
     found: dict[str, dict[str, Any]] = {}
     for key in model.keys() & other.keys():
-        sign = 1 if key[1] in HIGHER_IS_BETTER else -1
         task, name = key
+        if name in NEITHER_IS_BETTER:
+            continue
+        sign = 1 if name in HIGHER_IS_BETTER else -1
         found.setdefault(task, {})[name] = _ends(sign * (model[key] - other[key]))
     return found
 

@@ -14,7 +14,11 @@ import pandas as pd
 from markupsafe import Markup
 
 from reviewintent_jax.evaluation.heading_plots import heading_learning
-from reviewintent_jax.evaluation.msdp_metrics import HIGHER_IS_BETTER, SCORES
+from reviewintent_jax.evaluation.msdp_metrics import (
+    HIGHER_IS_BETTER,
+    NEITHER_IS_BETTER,
+    SCORES,
+)
 from reviewintent_jax.evaluation.msdp_plots import (
     fusion_weights,
     hazard_reliability,
@@ -72,10 +76,12 @@ def _score_rows(metrics: Mapping[str, Any], task: str) -> list[dict[str, Any]]:
     for key, name in systems_of(metrics, task).items():
         held = metrics["systems"][key][task]
         nothing = {"value": None, "low": None, "high": None}
-        cells = [dict(held.get(score) or nothing) for score in SCORES[task]]
+        cells = [dict(held.get(score) or nothing, best=False) for score in SCORES[task]]
         found.append({"name": name, "own": key == "model", "key": key, "cells": cells})
     rivals = [row for row in found if row["key"] != "best_possible"]
     for place, score in enumerate(SCORES[task]):
+        if score in NEITHER_IS_BETTER:
+            continue
         values = [row["cells"][place]["value"] for row in rivals]
         known = [value for value in values if value is not None]
         best = (max if score in HIGHER_IS_BETTER else min)(known) if known else None

@@ -75,12 +75,14 @@ def _table(metrics: dict[str, Any], task: str) -> list[str]:
 
 
 def _weights(
-    column: str, groups: dict[str, dict[str, float]], sources: Sequence[str]
+    column: str, groups: dict[str, dict[str, float] | None], sources: Sequence[str]
 ) -> list[str]:
     """Mean fusion weights of the cases of each name of a column."""
     lines = [f"| fusion weights by {column} | {' | '.join(sources)} |"]
     lines.append("|---" * (len(sources) + 1) + "|")
     for name, weight in groups.items():
+        if weight is None:  # no complete case of that name is in the test split
+            continue
         cells = " | ".join(f"{weight[source]:.2f}" for source in sources)
         lines.append(f"| {name} | {cells} |")
     return lines

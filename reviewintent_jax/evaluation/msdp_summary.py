@@ -30,6 +30,7 @@ TITLES = {
     "mae": "MAE",
     "concordance": "concordance",
     "mae_uncensored": "MAE of days, uncensored",
+    "median_beyond": "median beyond the last interval",
     "calibration_gap": "hazard calibration gap",
 }
 QUESTIONS = {"intent": "whether", "value": "for how much", "time": "when"}
@@ -79,7 +80,7 @@ def verdicts(metrics: Mapping[str, Any]) -> dict[str, list[str]]:
             if key.endswith("_alone") or key == _strongest(metrics, task):
                 lines.append(
                     f"{QUESTIONS[task]}: MSDP-Net {_word(more)} {name} "
-                    f"({TITLES[score]} better by {shown(more)})."
+                    f"({TITLES[score]}, difference for the better: {shown(more)})."
                 )
         found[task] = lines
     return found
@@ -150,5 +151,16 @@ def describe_cases(facts: Mapping[str, Any]) -> list[str]:
         f"Cases without a text: {without['text']:,}; without an event: "
         f"{without['behaviour']:,}"
     )
+    lines += late_lines(facts)
     lines += [f"Set aside: {n:,} ({r})" for r, n in facts["set_aside"].items()]
     return lines
+
+
+def late_lines(facts: Mapping[str, Any]) -> list[str]:
+    """Warns of cases that may be there because of what came after the cut."""
+    if not facts.get("late"):
+        return []
+    return [
+        f"Cases whose first event lies at their cut or after it: {facts['late']:,}; a "
+        "table of cases that is younger than the cut holds some because they came"
+    ]

@@ -15,6 +15,7 @@ from reviewintent_jax.data.msdp_features import MsdpData
 from reviewintent_jax.data.msdp_specs import SOURCES
 from reviewintent_jax.data.splits import TRAIN, VALIDATION
 from reviewintent_jax.evaluation.msdp_baselines import MsdpEvaluationSpec
+from reviewintent_jax.evaluation.msdp_summary import late_lines
 from reviewintent_jax.models.msdp_net import MsdpNet, MsdpOutput
 from reviewintent_jax.schema import CaseBatch, InputError
 from reviewintent_jax.training.losses import LossSums
@@ -126,6 +127,7 @@ class MsdpExperiment(WindowTask):
             f"Data: {facts['cases']:,} cases ({splits}); {facts['events']:,} events, "
             f"{facts['texts']:,} texts"
             + (f"; cuts {', '.join(facts['cuts'])}" if facts["cuts"] else ""),
+            *late_lines(facts),
             *(f"Set aside: {n:,} ({r})" for r, n in facts["set_aside"].items()),
             "Asked: " + "; ".join(asked[task] for task in self.tasks),
             f"Model: MSDP-Net on {', '.join(self.sources)}; losses weighed "

@@ -1,17 +1,12 @@
 """Cases from declared tables, against plain loops; nothing of after the cut is read."""
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from configs import msdp
-from reviewintent_jax.build import plain_values
-from reviewintent_jax.build_msdp import read_msdp_config
-from reviewintent_jax.data.checks import RejectionLog
-from reviewintent_jax.data.msdp_build import build_cases, newest_cases
+from reviewintent_jax.data.msdp_build import newest_cases
 from reviewintent_jax.data.msdp_cases import load_cases
 from reviewintent_jax.data.msdp_features import (
     MsdpData,
@@ -20,103 +15,19 @@ from reviewintent_jax.data.msdp_features import (
 )
 from reviewintent_jax.data.splits import TEST, TRAIN, VALIDATION
 from reviewintent_jax.schema import InputError
-
-DAY = 86_400
-CUTS = ("2020-04-01", "2020-08-01")
-
-
-def write_purchases(path, *, customers=60, seed=0):
-    """Purchases of a year; every fourth is a return of what was bought before."""
-    rng = np.random.default_rng(seed)
-    rows = []
-    for customer in range(customers):
-        moment = np.datetime64("2020-01-01") + int(rng.integers(0, 60))
-        for order in range(int(rng.integers(1, 9))):
-            name = f"C{customer}-{order}"
-            for line in range(int(rng.integers(1, 3))):
-                amount = -1 if order % 4 == 3 else int(rng.integers(1, 5))
-                price = round(float(rng.uniform(1, 20)), 2)
-                rows.append((f"C{customer}", str(moment), name, f"I{line}", price,
-                             amount, f"note {name}" if line == 0 else ""))  # fmt: skip
-            moment = moment + int(rng.integers(1, 70))
-    columns = ["who", "when", "order", "item", "price", "count", "note"]
-    table = pd.DataFrame(rows, columns=columns)
-    table[table["when"] < "2020-12-31"].to_csv(path, index=False)
-    return path
-
-
-def write_customers(path, *, customers=60, seed=1):
-    """A row for each customer, and for one who never bought."""
-    rng = np.random.default_rng(seed)
-    names = [f"C{n}" for n in range(customers)] + ["new"]
-    table = pd.DataFrame(
-        {
-            "who": names,
-            "land": rng.choice(["de", "fr", ""], len(names)),
-            "age": rng.integers(18, 80, len(names)),
-            "since": "2019-05-01",
-        }
-    )
-    table.loc[3, "age"] = None
-    table.to_csv(path, index=False)
-    return path
+from tests.data.purchases import (
+    CUTS,
+    DAY,
+    cases_of,
+    orders_of,
+    purchase_config,
+    schema_of,
+)
 
 
 @pytest.fixture
 def config(tmp_path):
-    config = msdp.get_config()
-    config.data.update(
-        path=str(write_customers(tmp_path / "customers.csv")),
-        subject="who",
-        categories=("land",),
-        numbers=("age",),
-        dates=("since",),
-    )
-    config.events.update(
-        path=str(write_purchases(tmp_path / "purchases.csv")),
-        subject="who",
-        time="when",
-        order="order",
-        item="item",
-        value="price",
-        quantity="count",
-        texts=("note",),
-        targets=("purchase",),
-        recent=4,
-        recent_texts=2,
-        summaries=True,
-    )
-    config.cuts.dates = CUTS
-    config.targets.update(
-        horizon_days=60,
-        intent="events",
-        value="events",
-        time="events",
-        interval_days=(10.0, 30.0, 60.0),
-    )
-    return config
-
-
-def schema_of(config):
-    return read_msdp_config(plain_values(config)).schema()
-
-
-def cases_of(config, tmp_path, build=build_cases):
-    with RejectionLog(tmp_path / "rejected.jsonl") as log:
-        return build(schema_of(config), log)
-
-
-def orders_of(path):
-    """Plain orders: who -> [(second, value, kind)], oldest first."""
-    table = pd.read_csv(path)
-    table["worth"] = table["price"] * table["count"]
-    found = {}
-    for (who, _), lines in table.groupby(["who", "order"]):
-        moment = int(np.datetime64(lines["when"].iloc[0], "s").astype(np.int64))
-        worth = lines["worth"].sum()
-        kind = "return" if worth < 0 else "purchase"
-        found.setdefault(who, []).append((moment, worth, kind))
-    return {who: sorted(orders) for who, orders in found.items()}
+    return purchase_config(tmp_path)
 
 
 def test_answers_and_events_are_those_of_a_plain_loop(config, tmp_path):
@@ -130,7 +41,7 @@ def test_answers_and_events_are_those_of_a_plain_loop(config, tmp_path):
         seen.add((who, cut))
         before = [row for row in rows if row[0] < cut]
         assert cases.end_n[n] - cases.first_n[n] == len(before)
-        until = cuts[1] if cut == cuts[0] else last
+        until = cuts[1] - 1 if cut == cuts[0] else last  # the test cut trains nothing
         buys = [r for r in rows if r[0] >= cut and r[2] == "purchase" and r[0] <= until]
         days = (buys[0][0] - cut) / DAY if buys else (until - cut) / DAY
         assert cases.targets.came_n[n] == bool(buys)
@@ -163,8 +74,11 @@ def test_what_comes_after_the_test_cut_changes_no_source_and_no_training(
             table.loc[late, "price"] *= 7
             table.loc[late, "item"] = "other"
             table.loc[late, "note"] = "changed"
-            table = pd.concat([table[~late], table[late].iloc[:-5]])
-            table.to_csv(config.events.path, index=False)
+            newest = table["when"].max()  # which says until when all is known
+            table.loc[late & (table["when"] < newest), "when"] = CUTS[1]
+            extra = table[~late].drop_duplicates("who").copy()
+            extra["when"], extra["order"] = CUTS[1], extra["order"] + "-more"
+            pd.concat([table, extra]).to_csv(config.events.path, index=False)
         cases = cases_of(config, tmp_path)
         schema = schema_of(config)
         fit = fit_features(cases, schema)
@@ -172,6 +86,7 @@ def test_what_comes_after_the_test_cut_changes_no_source_and_no_training(
         rows = np.arange(len(cases.names))
         batch = MsdpData(cases, fit, schema, vectors).batch(rows, len(rows))
         data.append((cases, fit, batch))
+    assert (data[1][0].targets.days_n[data[1][0].rows(TEST)] == 0).any()
     (old, old_fit, old_batch), (new, new_fit, new_batch) = data
     assert old.names == new.names
     assert str(old_fit.to_dict()) == str(new_fit.to_dict())
@@ -277,6 +192,25 @@ MISTAKES = [
     ({"events.value": "note"}, r"'note' \(named in events.value\) holds 'note C"),
     ({"data.categories": ("who",)}, r"'who' .* different values .* an id"),
     ({"data.numbers": ("age", "age")}, "'age' is listed twice"),
+    (
+        {"data.dates": ("age",), "data.numbers": ()},
+        r"'age' \(named in data.dates\) holds numbers such as \d+",
+    ),
+    ({"events.time": "price"}, r"'price' \(named in events.time\) holds numbers"),
+    ({"data.dates_ahead": ("age",)}, "'age' is in data.dates_ahead but not in data.da"),
+    ({"targets.followed_until": "since"}, "no column of a date is waited for"),
+    (
+        {
+            "targets.intent": "land",
+            "targets.positive": ("de", "dee"),
+            "data.categories": (),
+        },
+        "'land' .* never holds dee; it holds ",
+    ),
+    (
+        {"targets.interval_days": (1000.0,)},
+        "not a case whose event came in one of the intervals .* of follow-up",
+    ),
     ({"targets.value": "age"}, r"'age' is the target targets.value and is listed in "),
     ({"cuts.dates": ("2020-08-01", "2020-04-01")}, "do not ascend"),
     ({"cuts.dates": ("2031-04-01",)}, "does not lie within the events"),
@@ -306,6 +240,9 @@ def test_a_date_after_the_cut_is_refused_by_column_and_line(config, tmp_path):
     table.to_csv(config.data.path, index=False)
     with pytest.raises(InputError, match=r"'since' .* holds 2020-09-15, which is aft"):
         cases_of(config, tmp_path)
+    config.data.dates_ahead = ("since",)
+    cases = cases_of(config, tmp_path)
+    assert np.nanmax(cases.number_nf[:, cases.numbers.index("since")]) > 0
 
 
 def test_two_rows_of_one_subject_are_refused_at_a_cut(config, tmp_path):
@@ -320,66 +257,3 @@ def test_rows_without_subject_or_time_are_set_aside_and_counted(config, tmp_path
         file.write(",2020-02-02,x,I0,1,1,\nC1,never,y,I0,1,1,\n")
     facts = cases_of(config, tmp_path).facts
     assert facts["set_aside"] == {"no subject": 1, "time not understood": 1}
-
-
-def test_rows_with_times_of_their_own_are_cases_with_targets_from_columns(tmp_path):
-    rng = np.random.default_rng(0)
-    rows = 150
-    bought = np.datetime64("2020-01-01") + rng.integers(0, 90, rows)
-    wait = rng.integers(1, 20, rows)
-    came = [str(b + w) if w < 15 else "" for b, w in zip(bought, wait, strict=True)]
-    table = pd.DataFrame(
-        {
-            "bought": bought.astype(str),
-            "came": came,
-            "written": (bought + 16).astype(str),
-            "stars": rng.integers(1, 6, rows),
-            "worth": rng.uniform(1, 9, rows),
-            "words": "good tea",
-        }
-    )
-    table.to_csv(tmp_path / "rows.csv", index=False)
-    config = msdp.get_config()
-    config.data.update(
-        path=str(tmp_path / "rows.csv"), time="bought", texts=("words",), seasons=True
-    )
-    config.targets.update(
-        intent="stars",
-        positive=("4", "5"),
-        value="worth",
-        time="came",
-        followed_until="written",
-        interval_days=(5.0, 10.0, 18.0),
-    )
-    cases = cases_of(config, tmp_path)
-    targets = cases.targets
-    assert (targets.intent_n == (table["stars"] > 3)).all()
-    np.testing.assert_allclose(targets.value_n, table["worth"])
-    np.testing.assert_allclose(targets.days_n, np.where(wait < 15, wait, 16))
-    np.testing.assert_array_equal(targets.came_n, wait < 15)
-    schema = schema_of(config)
-    assert schema.sources == (True, False, True)
-    fit = fit_features(cases, schema)
-    batch = MsdpData(cases, fit, schema, np.ones((1, 3), np.float32)).batch(
-        np.array([4, -1]), 3
-    )
-    assert batch.there_bi.tolist() == [[True, False, True], [False] * 3, [False] * 3]
-    assert batch.row_b.tolist() == [4, -1, -1]
-    assert batch.text_bkd[0].tolist() == [[1, 1, 1]]
-    assert not batch.text_bkd[1:].any()
-
-
-def test_a_followed_until_of_before_the_horizon_is_unknown_not_no(config, tmp_path):
-    config.cuts.known_until = "2020-10-15"
-    cases = cases_of(config, tmp_path)
-    censored = ~cases.targets.came_n & (cases.split_n == TEST)
-    until = np.datetime64("2020-10-15", "s").astype(np.int64)
-    limit = (until - cases.moment_n[censored]) / DAY
-    assert (cases.targets.days_n[censored] <= limit).all()
-    schema = schema_of(config)
-    late = dataclasses.replace(schema.cuts, known_until="2020-09-01")
-    with (
-        RejectionLog(tmp_path / "rejected.jsonl") as log,
-        pytest.raises(InputError, match="not one answer is known"),
-    ):
-        build_cases(dataclasses.replace(schema, cuts=late), log)

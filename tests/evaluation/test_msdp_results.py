@@ -29,6 +29,13 @@ def test_in_the_kept_shop_run_fusion_beats_every_source(members):
             assert gained["low"] > 0, (task, source)
 
 
+def test_names_without_a_complete_case_are_left_out(members, tmp_path):
+    members["fusion"]["by_category"] = {"land": {"Oslo": None}}
+    page = write_msdp_results([members], tmp_path, "msdp.md", lambda config: "command")
+    assert "| fusion weights by land |" in page.read_text("utf-8")
+    assert "Oslo" not in page.read_text("utf-8")
+
+
 def test_the_page_has_the_weights_by_category(members, tmp_path):
     page = write_msdp_results([members], tmp_path, "msdp.md", lambda config: "command")
     text = page.read_text("utf-8")

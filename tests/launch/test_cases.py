@@ -8,7 +8,7 @@ import pytest
 
 from reviewintent_jax.evaluation.results import read_results
 from reviewintent_jax.schema import RunFolder
-from tests.data.test_msdp_build import CUTS, write_customers, write_purchases
+from tests.data.purchases import CUTS, write_customers, write_purchases
 from tests.launch.test_commands import launch
 
 pytestmark = pytest.mark.slow

@@ -25,7 +25,7 @@ from reviewintent_jax.training.msdp_outcome import (
     write_msdp_outcome,
 )
 from reviewintent_jax.training.step import make_train_step
-from tests.data.test_msdp_build import CUTS, write_customers, write_purchases
+from tests.data.purchases import CUTS, write_customers, write_purchases
 
 
 def tiny(config):

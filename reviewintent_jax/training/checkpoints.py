@@ -38,6 +38,7 @@ from reviewintent_jax.training.checkpoint_folder import (
     remove_unfinished,
     root_of,
 )
+from reviewintent_jax.training.checkpoint_writes import WriteFailures
 from reviewintent_jax.training.placement import put_tree
 from reviewintent_jax.training.state import TrainState
 from reviewintent_jax.training.tracker import FRESH, Tracker
@@ -61,28 +62,34 @@ class Checkpoints:
     def __init__(self, run: RunFolder, identity: dict[str, Any]) -> None:
         self._root = root_of(run)
         self._identity = identity
-        self._copies = _copies_of(run) if hosts.is_first() else None
-        if hosts.is_first():
-            for folder in ("latest", "best"):
-                remove_unfinished(self._root / folder)
+        self._copies: BucketCopies | None = None
+        hosts.told("clean", lambda: self._clean(run))
+        self._failures = WriteFailures(ocp.multihost.get_barrier_sync_fn())
+        self._latest = self._manager("latest", 2)
+        self._best = self._manager("best", 1)
+
+    def _clean(self, run: RunFolder) -> str:
+        """What one process does before all begin."""
+        for folder in ("latest", "best"):
+            remove_unfinished(self._root / folder)
+        self._copies = _copies_of(run)
         if self._copies is not None:
             self._copies.fetch()
             self._copies.start()
-        hosts.wait("clean")
-        self._latest = ocp.CheckpointManager(
-            self._root / "latest",
-            options=ocp.CheckpointManagerOptions(max_to_keep=2, **_OPTIONS),
+        return ""
+
+    def _manager(self, folder: str, keep: int) -> ocp.CheckpointManager:
+        writing = ocp.AsyncOptions(barrier_sync_fn=self._failures.meet)
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=keep, async_options=writing, **_OPTIONS
         )
-        self._best = ocp.CheckpointManager(
-            self._root / "best",
-            options=ocp.CheckpointManagerOptions(max_to_keep=1, **_OPTIONS),
-        )
+        return ocp.CheckpointManager(self._root / folder, options=options)
 
     def __enter__(self) -> "Checkpoints":
         return self
 
     def __exit__(self, kind: type | None, *error: object) -> None:
-        if _others_may_be_gone(kind):
+        if _others_do_not_wait(kind):
             return  # waiting for them would hide what happened
         with self._writing("the last"):
             try:
@@ -115,6 +122,15 @@ class Checkpoints:
             )
         if not saved:
             raise RuntimeError(f"Orbax did not save step {step} in {self._root}.")
+
+    def check_writes(self) -> None:
+        """Raises what went wrong in the background since the last save; cheap.
+
+        Raises:
+          TransientError: the disk is full.
+        """
+        with self._writing("the last"):
+            self._failures.check()
 
     def wait(self) -> None:
         """Waits until everything is safe.
@@ -258,11 +274,15 @@ def _opened(run: RunFolder) -> epath.Path:
     return root_of(run)
 
 
-def _others_may_be_gone(kind: type | None) -> bool:
-    """Whether an error may come of a process that has ended."""
-    if kind is None or hosts.count() == 1:
+def _others_do_not_wait(kind: type | None) -> bool:
+    """Whether others have ended, or know nothing of an error that came up here alone.
+
+    Mistakes are found by all at the same point; what passes, such as a full disk, may
+    befall one.
+    """
+    if kind is None or hosts.count() == 1 or not issubclass(kind, Exception):
         return False
-    return issubclass(kind, Exception) and not issubclass(kind, InputError)
+    return issubclass(kind, TransientError) or not issubclass(kind, InputError)
 
 
 def _alone() -> ocp.options.MultiprocessingOptions:

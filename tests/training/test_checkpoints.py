@@ -1,6 +1,7 @@
 """Checkpoints keep what is needed and refuse what is another run."""
 
 import resource
+import time
 
 import chex
 import fsspec
@@ -159,7 +160,16 @@ def test_where_no_checkpoint_can_be_read_none_is_touched(tmp_path):
     assert kept(run, "latest") == [1, 2]
 
 
-def test_a_full_disk_is_told_and_the_checkpoint_before_stays(tmp_path):
+def poll(checkpoints):
+    """Asks after every update, as the loop does, and saves no more."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        checkpoints.check_writes()
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("learn", [Checkpoints.wait, poll])
+def test_a_full_disk_is_told_and_the_checkpoint_before_stays(tmp_path, learn):
     """The limit on the size of a file stands for the disk."""
     run = RunFolder(tmp_path)
     save_steps(run, 1)
@@ -171,7 +181,7 @@ def test_a_full_disk_is_told_and_the_checkpoint_before_stays(tmp_path):
         with said, Checkpoints(run, IDENTITY) as checkpoints:
             resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
             checkpoints.save(big, FRESH)
-            checkpoints.wait()
+            learn(checkpoints)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     with Checkpoints(run, IDENTITY) as checkpoints:

@@ -63,6 +63,7 @@ class Checkpoints:
         self._root = root_of(run)
         self._identity = identity
         self._copies: BucketCopies | None = None
+        self._waited = False
         hosts.told("clean", lambda: self._clean(run))
         self._failures = WriteFailures(ocp.multihost.get_barrier_sync_fn())
         self._latest = self._manager("latest", 2)
@@ -98,8 +99,14 @@ class Checkpoints:
             except Exception:
                 if kind is None:  # otherwise the first error is the one to tell
                     raise
-        if self._copies is not None:
+        if self._copies is None:
+            return
+        if kind is None:
             self._copies.close()
+            return
+        self._copies.stop()
+        if not self._waited:  # otherwise all was copied, or could not be
+            self._copies.try_to_copy()
 
     def save(self, state: TrainState, tracker: Tracker) -> None:
         """Saves the full state in the background; the caller may go on at once.
@@ -133,15 +140,18 @@ class Checkpoints:
             self._failures.check()
 
     def wait(self) -> None:
-        """Waits until everything is safe.
+        """Waits until everything is safe, before the run is left.
+
+        A bucket that cannot be reached is warned of: what it lacks is whole here.
 
         Raises:
           TransientError: the disk is full.
         """
         with self._writing("the last"):
             self._latest.wait_until_finished()
+        self._waited = True
         if self._copies is not None:
-            self._copies.copy()
+            self._copies.try_to_copy()
 
     def save_best(self, state: TrainState) -> None:
         """Saves the parameters as the best so far, and waits until they are safe.

@@ -1,6 +1,7 @@
 """Checkpoints keep what is needed and refuse what is another run."""
 
 import resource
+import threading
 import time
 
 import chex
@@ -22,6 +23,7 @@ from reviewintent_jax.training.checkpoints import (
     restore_best,
 )
 from reviewintent_jax.training.state import TrainState
+from reviewintent_jax.training.stopping import Preempted
 
 IDENTITY = {"seed": 1, "model": {"lstnet": {"channels": 5}}}
 
@@ -253,6 +255,41 @@ def test_a_bucket_that_fails_loses_nothing_and_is_told(bucket, tmp_path, monkeyp
     with pytest.raises(TransientError, match="cannot be copied: Access denied"):
         save_steps(run, 1)
     assert kept(run, "latest") == [1]
+
+
+def test_told_to_stop_it_leaves_well_though_the_bucket_is_gone(
+    bucket, tmp_path, monkeypatch, caplog
+):
+    tried = []
+
+    def refuse(*_, **__):
+        tried.append(threading.current_thread())
+        raise ConnectionError("No route to host")
+
+    monkeypatch.setattr(type(bucket), "put", refuse)
+    run = RunFolder(tmp_path, "memory://run")
+    with pytest.raises(Preempted), Checkpoints(run, IDENTITY) as checkpoints:
+        checkpoints.save(state(1), FRESH)
+        checkpoints.wait()
+        raise Preempted("Stopped after step 1.")
+    assert kept(run, "latest") == [1]
+    assert "not all copied to memory://run: No route to host" in caplog.text
+    # Each try takes minutes where nothing answers, and the grace is short.
+    assert tried.count(threading.main_thread()) == 1
+
+
+def test_a_bucket_that_is_gone_does_not_hide_another_error(
+    bucket, tmp_path, monkeypatch
+):
+    def refuse(*_, **__):
+        raise ConnectionError("No route to host")
+
+    monkeypatch.setattr(type(bucket), "put", refuse)
+    first = pytest.raises(InputError, match="The loss is not finite")
+    run = RunFolder(tmp_path, "memory://run")
+    with first, Checkpoints(run, IDENTITY) as checkpoints:
+        checkpoints.save(state(1), FRESH)
+        raise InputError("The loss is not finite.")
 
 
 def test_other_addresses_are_refused():

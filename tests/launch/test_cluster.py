@@ -54,7 +54,9 @@ def test_the_pods_of_the_jobset_find_each_other(jobset):
     spec = job["template"]["spec"]
     (container,) = spec["template"]["spec"]["containers"]
     environ = {each["name"]: each["value"] for each in container["env"]}
-    last = find_seat(environ | {"JOB_COMPLETION_INDEX": str(spec["completions"] - 1)})
+    last = find_seat(
+        environ | {"JOB_COMPLETION_INDEX": str(spec["completions"] - 1)}, 0
+    )
     assert last.processes == spec["completions"] == spec["parallelism"]
     assert last.address == f"{name}-{job['name']}-0-0.{name}:12355"
     mounts = {mount["name"] for mount in container["volumeMounts"]}

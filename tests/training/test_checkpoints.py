@@ -257,9 +257,9 @@ def test_a_bucket_that_fails_loses_nothing_and_is_told(bucket, tmp_path, monkeyp
     assert kept(run, "latest") == [1]
 
 
-def test_told_to_stop_it_leaves_well_though_the_bucket_is_gone(
-    bucket, tmp_path, monkeypatch, caplog
-):
+@pytest.fixture
+def tries(bucket, monkeypatch):
+    """The threads that tried to write to a bucket that cannot be reached."""
     tried = []
 
     def refuse(*_, **__):
@@ -267,29 +267,32 @@ def test_told_to_stop_it_leaves_well_though_the_bucket_is_gone(
         raise ConnectionError("No route to host")
 
     monkeypatch.setattr(type(bucket), "put", refuse)
-    run = RunFolder(tmp_path, "memory://run")
-    with pytest.raises(Preempted), Checkpoints(run, IDENTITY) as checkpoints:
+    return tried
+
+
+def leave(run, error, *, wait):
+    with Checkpoints(run, IDENTITY) as checkpoints:
         checkpoints.save(state(1), FRESH)
-        checkpoints.wait()
-        raise Preempted("Stopped after step 1.")
+        if wait:
+            checkpoints.wait()
+        raise error
+
+
+def test_told_to_stop_it_leaves_well_though_the_bucket_is_gone(tries, tmp_path, caplog):
+    run = RunFolder(tmp_path, "memory://run")
+    with pytest.raises(Preempted):
+        leave(run, Preempted("Stopped after step 1."), wait=True)
     assert kept(run, "latest") == [1]
     assert "not all copied to memory://run: No route to host" in caplog.text
     # Each try takes minutes where nothing answers, and the grace is short.
-    assert tried.count(threading.main_thread()) == 1
+    assert tries.count(threading.main_thread()) == 1
 
 
-def test_a_bucket_that_is_gone_does_not_hide_another_error(
-    bucket, tmp_path, monkeypatch
-):
-    def refuse(*_, **__):
-        raise ConnectionError("No route to host")
-
-    monkeypatch.setattr(type(bucket), "put", refuse)
-    first = pytest.raises(InputError, match="The loss is not finite")
+def test_a_bucket_that_is_gone_does_not_hide_another_error(tries, tmp_path):
     run = RunFolder(tmp_path, "memory://run")
-    with first, Checkpoints(run, IDENTITY) as checkpoints:
-        checkpoints.save(state(1), FRESH)
-        raise InputError("The loss is not finite.")
+    with pytest.raises(InputError, match="The loss is not finite"):
+        leave(run, InputError("The loss is not finite."), wait=False)
+    assert tries.count(threading.main_thread()) == 1
 
 
 def test_other_addresses_are_refused():

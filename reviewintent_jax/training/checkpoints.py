@@ -22,11 +22,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 
-from reviewintent_jax.schema import (
-    InputError,
-    RunFolder,
-    TransientError,
-)
+from reviewintent_jax.schema import InputError, RunFolder, TransientError
 from reviewintent_jax.settings import setting_leaves
 from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoint_copies import BucketCopies
@@ -90,7 +86,7 @@ class Checkpoints:
         return self
 
     def __exit__(self, kind: type | None, *error: object) -> None:
-        if _others_do_not_wait(kind):
+        if hosts.others_do_not_wait(kind):
             return  # waiting for them would hide what happened
         with self._writing("the last"):
             try:
@@ -284,17 +280,6 @@ def _opened(run: RunFolder) -> epath.Path:
     return root_of(run)
 
 
-def _others_do_not_wait(kind: type | None) -> bool:
-    """Whether others have ended, or know nothing of an error that came up here alone.
-
-    Mistakes are found by all at the same point; what passes, such as a full disk, may
-    befall one.
-    """
-    if kind is None or hosts.count() == 1 or not issubclass(kind, Exception):
-        return False
-    return issubclass(kind, TransientError) or not issubclass(kind, InputError)
-
-
 def _alone() -> ocp.options.MultiprocessingOptions:
     """For what a process reads without the others."""
     me = jax.process_index()
@@ -352,7 +337,8 @@ def restore_best(run: RunFolder, params: Any) -> tuple[Any, int]:
       params: a tree of the right structure, shapes and types (abstract is enough).
 
     Raises:
-      InputError: the folder holds no finished checkpoint, or one of another model.
+      InputError: the folder holds no finished checkpoint, one that cannot be read, or
+        one of another model.
     """
     folder = _opened(run) / "best"
     missing = InputError(
@@ -370,14 +356,26 @@ def restore_best(run: RunFolder, params: Any) -> tuple[Any, int]:
         args = ocp.args.Composite(params=ocp.args.StandardRestore(_abstract(params)))
         try:
             return manager.restore(step, args=args).params, step
-        except ValueError as error:
-            raise InputError(
-                "The weights of this run do not fit its model: "
-                f"{str(error).splitlines()[0]}",
-                where=str(folder),
-                fix="They were trained by another version of this package, or the "
-                "run's config.json was changed. Train again in a new folder.",
-            ) from None
+        except (ValueError, FileNotFoundError) as error:
+            raise _unusable(folder / f"{step:08d}", error) from None
+
+
+def _unusable(best: epath.Path, error: Exception) -> InputError:
+    """Why a best checkpoint cannot be restored into a model."""
+    damage = _failure(best / "params")
+    if damage:
+        return InputError(
+            f"The best checkpoint of this run cannot be read: {damage}",
+            where=str(best),
+            fix="If the disk is sound again later, try again. Otherwise it is lost: "
+            "train again in a new folder.",
+        )
+    return InputError(
+        f"The weights of this run do not fit its model: {first_line(error)}",
+        where=str(best),
+        fix="They were trained by another version of this package, or the run's "
+        "config.json was changed. Train again in a new folder.",
+    )
 
 
 def _abstract(tree: Any) -> Any:

@@ -110,3 +110,14 @@ def told(what: str, say: Callable[[], str]) -> str:
 def raise_once(error: InputError) -> None:
     """Raises what every process found at the same point; the first one reports it."""
     raise error if is_first() else SaidElsewhereError(error.what)
+
+
+def others_do_not_wait(kind: type | None) -> bool:
+    """Whether others have ended, or know nothing of an error that came up here alone.
+
+    Mistakes are found by all at the same point; what passes, such as a full disk, may
+    befall one.
+    """
+    if kind is None or count() == 1 or not issubclass(kind, Exception):
+        return False
+    return issubclass(kind, TransientError) or not issubclass(kind, InputError)

@@ -86,8 +86,9 @@ def test_weights_of_another_model_are_refused_in_a_sentence(tmp_path):
     run = RunFolder(tmp_path)
     with Checkpoints(run, IDENTITY) as checkpoints:
         checkpoints.save_best(state(1))
-    with pytest.raises(InputError, match="do not fit its model"):
+    with pytest.raises(InputError, match="do not fit its model") as refused:
         restore_best(run, {"dense": {"kernel": jnp.zeros((2, 3))}})
+    assert len(refused.value.what) < 300
 
 
 def test_what_a_killed_run_left_is_gone_before_orbax_looks(tmp_path, monkeypatch):
@@ -123,13 +124,13 @@ def save_steps(run, *steps):
             checkpoints.save(state(step), FRESH._replace(seen=step))
 
 
-def damage(run, step, what):
+def damage(run, step, what, kind="latest", item="tensors"):
     """Cuts or takes away files of a checkpoint, as a failing disk does."""
-    folder = run.checkpoints / "latest" / f"{step:08d}"
+    folder = run.checkpoints / kind / f"{step:08d}"
     if what == "meta":
         (folder / "meta" / "metadata").write_text("{")
         return
-    for path in (folder / "tensors").rglob("*"):
+    for path in (folder / item).rglob("*"):
         if path.is_file() and "d" in path.parts:
             path.write_bytes(path.read_bytes()[:1] if what == "cut" else b"")
         elif path.is_file() and what == "gone":
@@ -149,6 +150,19 @@ def test_a_damaged_newest_checkpoint_gives_way_with_a_warning(tmp_path, caplog, 
         checkpoints.save(state(2), FRESH)
     assert "step 2 cannot be read" in caplog.text
     assert kept(run, "latest") == [1, 2]
+
+
+@pytest.mark.parametrize("what", ["cut", "gone"])
+def test_a_damaged_best_checkpoint_is_not_called_one_of_another_model(tmp_path, what):
+    run = RunFolder(tmp_path)
+    with Checkpoints(run, IDENTITY) as checkpoints:
+        checkpoints.save_best(state(1))
+    damage(run, 1, what, "best", "params")
+    with pytest.raises(InputError, match=r"best checkpoint .* cannot be read") as found:
+        restore_best(run, state(0).params)
+    assert "version" not in found.value.fix
+    assert len(found.value.what) < 300
+    assert "best/00000001" in found.value.where
 
 
 def test_where_no_checkpoint_can_be_read_none_is_touched(tmp_path):

@@ -63,6 +63,49 @@ def test_the_pods_of_the_jobset_find_each_other(jobset):
     assert mounts == {v["name"] for v in spec["template"]["spec"]["volumes"]}
 
 
+def what_follows(jobset, code):
+    """What Kubernetes does when a pod of the JobSet ends with a code.
+
+    By the documented rules: of those of the Job the first that matches counts; a failed
+    Job has the reason PodFailurePolicy after FailJob, else BackoffLimitExceeded.
+    """
+    failure = jobset["spec"]["failurePolicy"]
+    (job,) = (each["template"]["spec"] for each in jobset["spec"]["replicatedJobs"])
+    (container,) = job["template"]["spec"]["containers"]
+    assert job["backoffLimit"] == 0
+    reason = "BackoffLimitExceeded"
+    for rule in job["podFailurePolicy"]["rules"]:
+        codes = rule["onExitCodes"]
+        assert codes["containerName"] == container["name"]
+        assert codes["operator"] == "In"
+        if code in codes["values"]:
+            if rule["action"] == "Ignore":
+                return "a new pod"
+            assert rule["action"] == "FailJob"
+            reason = "PodFailurePolicy"
+            break
+    for rule in failure["rules"]:
+        if reason in rule["onJobFailureReasons"]:
+            return rule["action"]
+    return "RestartJobSet"
+
+
+@pytest.mark.parametrize(
+    ("code", "follows"),
+    [
+        (2, "FailJobSet"),
+        (75, "a new pod"),  # however often: no restart is counted
+        (1, "RestartJobSet"),
+        (137, "RestartJobSet"),
+    ],
+)
+def test_only_failures_use_up_the_restarts_of_the_jobset(jobset, code, follows):
+    assert what_follows(jobset, code) == follows
+    (job,) = (each["template"]["spec"] for each in jobset["spec"]["replicatedJobs"])
+    (container,) = job["template"]["spec"]["containers"]
+    assert "--preempted_exit_code=75" in container["command"]
+
+
 def test_ssh_starts_a_supervisor_with_its_place_on_each_host(tmp_path):
     record = tmp_path / "said"
     ssh = tmp_path / "ssh"

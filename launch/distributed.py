@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import jax
 from absl import flags
 
+from launch.gpus import count_gpus, share, visible_gpus
 from reviewintent_jax.schema import InputError, TransientError
 from reviewintent_jax.training.stopping import Preempted
 
@@ -79,8 +80,11 @@ class Seat(NamedTuple):
     devices: tuple[int, ...] | None
 
 
-def find_seat(environ: Mapping[str, str]) -> Seat | None:
+def find_seat(environ: Mapping[str, str], gpus: int) -> Seat | None:
     """Reads the place of this process from the environment; None = it is alone.
+
+    ``gpus`` says how many the process can see, to be shared with other processes of the
+    host; 0 = none, or unknown.
 
     Raises:
       InputError: the variables are half set, or contradict each other.
@@ -88,9 +92,9 @@ def find_seat(environ: Mapping[str, str]) -> Seat | None:
     if PROCESSES in environ or PROCESS in environ:
         seat = _plain_seat(environ)
     elif _processes(environ, "OMPI_COMM_WORLD_SIZE") > 1:
-        seat = _ompi_seat(environ)
+        seat = _ompi_seat(environ, gpus)
     elif _processes(environ, "SLURM_NTASKS") > 1:
-        seat = _slurm_seat(environ)
+        seat = _slurm_seat(environ, gpus)
     elif ADDRESS in environ:
         raise _half_set(environ, PROCESSES)
     else:
@@ -119,7 +123,7 @@ def join() -> Seat | None:
     """
     if _DISTRIBUTED.value == "off":
         return None
-    seat = find_seat(os.environ)
+    seat = find_seat(os.environ, count_gpus(os.environ))
     if seat is None and "," not in os.environ.get("TPU_WORKER_HOSTNAMES", ""):
         return None
     limits: dict[str, Any] = {
@@ -217,7 +221,7 @@ def _own_devices(environ: Mapping[str, str]) -> tuple[int, ...] | None:
 
 
 def _shared_devices(
-    environ: Mapping[str, str], local: int, sharing: int
+    environ: Mapping[str, str], gpus: int, local: int, sharing: int
 ) -> tuple[int, ...] | None:
     """Which devices a process owns that shares its host with ``sharing - 1`` others.
 
@@ -226,18 +230,22 @@ def _shared_devices(
     Example: process 1 of 2 on a host of which both see 4 GPUs -> (2, 3); where each
     sees 2 of 4 -> all that it sees, None.
     """
-    own = _own_devices(environ)
-    visible = [d for d in environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if d]
+    own, visible = _own_devices(environ), visible_gpus(environ)
     if own is not None or sharing == 1 or len(visible) == 1:
         return own
     on_host = environ.get("SLURM_GPUS_ON_NODE", "")
     if visible and on_host.isdigit() and len(visible) < int(on_host):
         return None
-    each = max(1, len(visible) // sharing)
-    return tuple(range(local * each, (local + 1) * each))
+    if local == 0 and gpus > sharing and gpus % sharing:
+        log.warning(
+            "%d of the %d GPUs of this host stay idle: its %d processes get equally "
+            "many.",
+            *(gpus % sharing, gpus, sharing),
+        )
+    return share(gpus, local, sharing)
 
 
-def _slurm_seat(environ: Mapping[str, str]) -> Seat:
+def _slurm_seat(environ: Mapping[str, str], gpus: int) -> Seat:
     needed = ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_STEP_NODELIST", "SLURM_JOB_ID")
     if any(name not in environ for name in needed):
         raise InputError(
@@ -254,12 +262,12 @@ def _slurm_seat(environ: Mapping[str, str]) -> Seat:
     processes = _number(environ, "SLURM_NTASKS")
     each = environ.get("SLURM_STEP_TASKS_PER_NODE", "1")  # such as 2(x3),1
     sharing = max(int(tasks) for tasks in re.findall(r"(?:^|,)(\d+)", each))
-    devices = _shared_devices(environ, _number(environ, "SLURM_LOCALID"), sharing)
+    devices = _shared_devices(environ, gpus, _number(environ, "SLURM_LOCALID"), sharing)
     address = environ.get(ADDRESS, f"{host}:{port}")
     return Seat(address, processes, _number(environ, "SLURM_PROCID"), devices)
 
 
-def _ompi_seat(environ: Mapping[str, str]) -> Seat:
+def _ompi_seat(environ: Mapping[str, str], gpus: int) -> Seat:
     needed = ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK")
     if any(name not in environ for name in needed):
         raise _half_set(environ, *needed)
@@ -278,5 +286,5 @@ def _ompi_seat(environ: Mapping[str, str]) -> Seat:
         address,
         _number(environ, "OMPI_COMM_WORLD_SIZE"),
         _number(environ, "OMPI_COMM_WORLD_RANK"),
-        _shared_devices(environ, local, sharing),
+        _shared_devices(environ, gpus, local, sharing),
     )

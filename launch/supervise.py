@@ -21,6 +21,8 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
+from launch.gpus import count_gpus, share
+
 _PROCESSES = flags.DEFINE_integer(
     "processes", 1, "Processes to start on this machine.", lower_bound=1
 )
@@ -122,7 +124,7 @@ class Supervisor:
 
 
 def _places(processes: int) -> list[dict[str, str]]:
-    """What the environment tells each process."""
+    """What the environment tells each process, its share of the GPUs included."""
     if processes == 1:
         return [{}]
     with socket.socket() as probe:
@@ -133,9 +135,19 @@ def _places(processes: int) -> list[dict[str, str]]:
             "JAX_COORDINATOR_ADDRESS": address,
             "JAX_NUM_PROCESSES": str(processes),
             "JAX_PROCESS_ID": str(process),
+            **_devices(process, processes),
         }
         for process in range(processes)
     ]
+
+
+def _devices(process: int, processes: int) -> dict[str, str]:
+    """Nothing where there are too few GPUs: processes then use the cores."""
+    gpus = count_gpus(os.environ)
+    if gpus < processes:
+        return {}
+    own = share(gpus, process, processes)
+    return {"JAX_LOCAL_DEVICE_IDS": ",".join(map(str, own))}
 
 
 def _shell_code(code: int) -> int:

@@ -71,16 +71,20 @@ class BucketCopies:
         self._thread = threading.Thread(target=self._go_on, daemon=True)
         self._thread.start()
 
+    def stop(self) -> None:
+        """Ends the copying in the background."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
     def close(self) -> None:
         """Copies the rest, and ends.
 
         Raises:
           TransientError: the bucket cannot be written to; the folder is whole.
         """
-        self._ended.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self.stop()
         try:
             self.copy()
         except Exception as error:
@@ -104,6 +108,17 @@ class BucketCopies:
                         self._remote.pipe_file(f"{target}/{_MARK}", b"")
                 if here:
                     self._remove_others(kind, set(here))
+
+    def try_to_copy(self) -> None:
+        """Copies as far as the bucket can be reached; warns where it cannot."""
+        try:
+            self.copy()
+        except Exception as error:
+            log.warning(
+                "Checkpoints are not all copied to %s: %s. They are whole in %s; the "
+                "same command copies them.",
+                *(self._url, first_line(error), self._root),
+            )
 
     def _go_on(self) -> None:
         while not self._ended.wait(_EVERY_SECONDS):

@@ -22,11 +22,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 
-from reviewintent_jax.schema import (
-    InputError,
-    RunFolder,
-    TransientError,
-)
+from reviewintent_jax.schema import InputError, RunFolder, TransientError
 from reviewintent_jax.settings import setting_leaves
 from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoint_copies import BucketCopies
@@ -38,6 +34,7 @@ from reviewintent_jax.training.checkpoint_folder import (
     remove_unfinished,
     root_of,
 )
+from reviewintent_jax.training.checkpoint_writes import WriteFailures
 from reviewintent_jax.training.placement import put_tree
 from reviewintent_jax.training.state import TrainState
 from reviewintent_jax.training.tracker import FRESH, Tracker
@@ -61,28 +58,35 @@ class Checkpoints:
     def __init__(self, run: RunFolder, identity: dict[str, Any]) -> None:
         self._root = root_of(run)
         self._identity = identity
-        self._copies = _copies_of(run) if hosts.is_first() else None
-        if hosts.is_first():
-            for folder in ("latest", "best"):
-                remove_unfinished(self._root / folder)
+        self._copies: BucketCopies | None = None
+        self._waited = False
+        hosts.told("clean", lambda: self._clean(run))
+        self._failures = WriteFailures(ocp.multihost.get_barrier_sync_fn())
+        self._latest = self._manager("latest", 2)
+        self._best = self._manager("best", 1)
+
+    def _clean(self, run: RunFolder) -> str:
+        """What one process does before all begin."""
+        for folder in ("latest", "best"):
+            remove_unfinished(self._root / folder)
+        self._copies = _copies_of(run)
         if self._copies is not None:
             self._copies.fetch()
             self._copies.start()
-        hosts.wait("clean")
-        self._latest = ocp.CheckpointManager(
-            self._root / "latest",
-            options=ocp.CheckpointManagerOptions(max_to_keep=2, **_OPTIONS),
+        return ""
+
+    def _manager(self, folder: str, keep: int) -> ocp.CheckpointManager:
+        writing = ocp.AsyncOptions(barrier_sync_fn=self._failures.meet)
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=keep, async_options=writing, **_OPTIONS
         )
-        self._best = ocp.CheckpointManager(
-            self._root / "best",
-            options=ocp.CheckpointManagerOptions(max_to_keep=1, **_OPTIONS),
-        )
+        return ocp.CheckpointManager(self._root / folder, options=options)
 
     def __enter__(self) -> "Checkpoints":
         return self
 
     def __exit__(self, kind: type | None, *error: object) -> None:
-        if _others_may_be_gone(kind):
+        if hosts.others_do_not_wait(kind):
             return  # waiting for them would hide what happened
         with self._writing("the last"):
             try:
@@ -91,8 +95,14 @@ class Checkpoints:
             except Exception:
                 if kind is None:  # otherwise the first error is the one to tell
                     raise
-        if self._copies is not None:
+        if self._copies is None:
+            return
+        if kind is None:
             self._copies.close()
+            return
+        self._copies.stop()
+        if not self._waited:  # otherwise all was copied, or could not be
+            self._copies.try_to_copy()
 
     def save(self, state: TrainState, tracker: Tracker) -> None:
         """Saves the full state in the background; the caller may go on at once.
@@ -116,16 +126,28 @@ class Checkpoints:
         if not saved:
             raise RuntimeError(f"Orbax did not save step {step} in {self._root}.")
 
+    def check_writes(self) -> None:
+        """Raises what went wrong in the background since the last save; cheap.
+
+        Raises:
+          TransientError: the disk is full.
+        """
+        with self._writing("the last"):
+            self._failures.check()
+
     def wait(self) -> None:
-        """Waits until everything is safe.
+        """Waits until everything is safe, before the run is left.
+
+        A bucket that cannot be reached is warned of: what it lacks is whole here.
 
         Raises:
           TransientError: the disk is full.
         """
         with self._writing("the last"):
             self._latest.wait_until_finished()
+        self._waited = True
         if self._copies is not None:
-            self._copies.copy()
+            self._copies.try_to_copy()
 
     def save_best(self, state: TrainState) -> None:
         """Saves the parameters as the best so far, and waits until they are safe.
@@ -258,13 +280,6 @@ def _opened(run: RunFolder) -> epath.Path:
     return root_of(run)
 
 
-def _others_may_be_gone(kind: type | None) -> bool:
-    """Whether an error may come of a process that has ended."""
-    if kind is None or hosts.count() == 1:
-        return False
-    return issubclass(kind, Exception) and not issubclass(kind, InputError)
-
-
 def _alone() -> ocp.options.MultiprocessingOptions:
     """For what a process reads without the others."""
     me = jax.process_index()
@@ -322,7 +337,8 @@ def restore_best(run: RunFolder, params: Any) -> tuple[Any, int]:
       params: a tree of the right structure, shapes and types (abstract is enough).
 
     Raises:
-      InputError: the folder holds no finished checkpoint, or one of another model.
+      InputError: the folder holds no finished checkpoint, one that cannot be read, or
+        one of another model.
     """
     folder = _opened(run) / "best"
     missing = InputError(
@@ -340,14 +356,26 @@ def restore_best(run: RunFolder, params: Any) -> tuple[Any, int]:
         args = ocp.args.Composite(params=ocp.args.StandardRestore(_abstract(params)))
         try:
             return manager.restore(step, args=args).params, step
-        except ValueError as error:
-            raise InputError(
-                "The weights of this run do not fit its model: "
-                f"{str(error).splitlines()[0]}",
-                where=str(folder),
-                fix="They were trained by another version of this package, or the "
-                "run's config.json was changed. Train again in a new folder.",
-            ) from None
+        except (ValueError, FileNotFoundError) as error:
+            raise _unusable(folder / f"{step:08d}", error) from None
+
+
+def _unusable(best: epath.Path, error: Exception) -> InputError:
+    """Why a best checkpoint cannot be restored into a model."""
+    damage = _failure(best / "params")
+    if damage:
+        return InputError(
+            f"The best checkpoint of this run cannot be read: {damage}",
+            where=str(best),
+            fix="If the disk is sound again later, try again. Otherwise it is lost: "
+            "train again in a new folder.",
+        )
+    return InputError(
+        f"The weights of this run do not fit its model: {first_line(error)}",
+        where=str(best),
+        fix="They were trained by another version of this package, or the run's "
+        "config.json was changed. Train again in a new folder.",
+    )
 
 
 def _abstract(tree: Any) -> Any:

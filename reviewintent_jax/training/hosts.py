@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import jax
 from jax._src import distributed  # the key-value store has no public name yet
 
-from reviewintent_jax.schema import InputError
+from reviewintent_jax.schema import InputError, TransientError
 
 T = TypeVar("T")
 
@@ -20,11 +20,18 @@ _LONGEST_WAIT_MS = 7 * 24 * 3600 * 1000
 """For the work of the first process, such as preparing data; should the process end,
 the heartbeat ends the wait at once."""
 
+_DONE, _MISTAKE, _PASSES = "+-~"
+"""How what the first process tells the others begins."""
+
 _turns = itertools.count()
 
 
 class SaidElsewhereError(InputError):
     """A mistake of the user that the first process reports; the others stay quiet."""
+
+
+class TransientElsewhereError(SaidElsewhereError, TransientError):
+    """The same of what may pass: all processes end with the code of that."""
 
 
 def count() -> int:
@@ -57,7 +64,8 @@ def in_turn(what: str, work: Callable[[], T]) -> T:
 
     Raises:
       InputError: as ``work`` does; where the first process fails, the others raise
-        :class:`SaidElsewhereError` and do not begin.
+        :class:`SaidElsewhereError` or :class:`TransientElsewhereError`, and do not
+        begin.
     """
     done: list[T] = []
 
@@ -75,7 +83,8 @@ def told(what: str, say: Callable[[], str]) -> str:
     Every process must call this at the same point.
 
     Raises:
-      InputError: as ``say`` does; on the others as :class:`SaidElsewhereError`.
+      InputError: as ``say`` does; on the others as :class:`SaidElsewhereError`, or
+        as :class:`TransientElsewhereError` if it may pass.
     """
     if count() == 1:
         return say()
@@ -85,16 +94,30 @@ def told(what: str, say: Callable[[], str]) -> str:
         try:
             answer = say()
         except InputError as error:
-            client.key_value_set(key, f"-{error.what}")
+            mark = _PASSES if isinstance(error, TransientError) else _MISTAKE
+            client.key_value_set(key, f"{mark}{error.what}")
             raise
-        client.key_value_set(key, f"+{answer}")
+        client.key_value_set(key, f"{_DONE}{answer}")
         return answer
     heard = client.blocking_key_value_get(key, _LONGEST_WAIT_MS)
-    if heard.startswith("-"):
-        raise SaidElsewhereError(heard[1:])
-    return heard[1:]
+    mark, words = heard[0], heard[1:]
+    if mark == _DONE:
+        return words
+    kind = TransientElsewhereError if mark == _PASSES else SaidElsewhereError
+    raise kind(words)
 
 
 def raise_once(error: InputError) -> None:
     """Raises what every process found at the same point; the first one reports it."""
     raise error if is_first() else SaidElsewhereError(error.what)
+
+
+def others_do_not_wait(kind: type | None) -> bool:
+    """Whether others have ended, or know nothing of an error that came up here alone.
+
+    Mistakes are found by all at the same point; what passes, such as a full disk, may
+    befall one.
+    """
+    if kind is None or count() == 1 or not issubclass(kind, Exception):
+        return False
+    return issubclass(kind, TransientError) or not issubclass(kind, InputError)

@@ -93,6 +93,7 @@ def train(task: Task, run: RunFolder) -> TrainResult:
                 batch = placement.put(part, rows)
                 state, metrics = update(state, batch)
                 step += 1
+                checkpoints.check_writes()
                 if unread is not None:
                     _refuse_non_finite(unread, task)
                 unread = _Update(step, position, batch, metrics)

@@ -115,6 +115,27 @@ def test_processes_together_build_what_one_builds_in_the_same_order(source, proc
         assert (parts[-1].batch.slot_length_bk[-1] == 0).all()
 
 
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_what_two_processes_began_one_ends_without_a_gap_or_a_review_twice(
+    source, stop
+):
+    shares = [Rows(4, np.array([0, 1])), Rows(4, np.array([2, -1]))]
+    begun = [
+        part
+        for rows in shares
+        for part in itertools.islice(
+            train_batches(source).batches(Position(0, 0), rows), stop
+        )
+    ]
+    read = [part.batch for part in begun]
+    for part in train_batches(source).batches(begun[-1].position):
+        read.append(part.batch)
+        if part.position.epoch > 0:
+            break
+    reviews = np.concatenate([b.review_bk[b.review_bk >= 0] for b in read])
+    assert np.sort(reviews).tolist() == REVIEWS.tolist()
+
+
 def test_augmentation_changes_tokens_but_not_who_is_there(source):
     augment = AugmentSpec(delete=0.0, replace=0.9, shuffle=0.0)
     plain, changed = (epoch_of(train_batches(source, a), 0)[0] for a in (OFF, augment))

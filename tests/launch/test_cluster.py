@@ -1,6 +1,7 @@
 """What starts runs on clusters: checked by the tools that exist for it."""
 
 import copy
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -53,11 +54,56 @@ def test_the_pods_of_the_jobset_find_each_other(jobset):
     spec = job["template"]["spec"]
     (container,) = spec["template"]["spec"]["containers"]
     environ = {each["name"]: each["value"] for each in container["env"]}
-    last = find_seat(environ | {"JOB_COMPLETION_INDEX": str(spec["completions"] - 1)})
+    last = find_seat(
+        environ | {"JOB_COMPLETION_INDEX": str(spec["completions"] - 1)}, 0
+    )
     assert last.processes == spec["completions"] == spec["parallelism"]
     assert last.address == f"{name}-{job['name']}-0-0.{name}:12355"
     mounts = {mount["name"] for mount in container["volumeMounts"]}
     assert mounts == {v["name"] for v in spec["template"]["spec"]["volumes"]}
+
+
+def what_follows(jobset, code):
+    """What Kubernetes does when a pod of the JobSet ends with a code.
+
+    By the documented rules: of those of the Job the first that matches counts; a failed
+    Job has the reason PodFailurePolicy after FailJob, else BackoffLimitExceeded.
+    """
+    failure = jobset["spec"]["failurePolicy"]
+    (job,) = (each["template"]["spec"] for each in jobset["spec"]["replicatedJobs"])
+    (container,) = job["template"]["spec"]["containers"]
+    assert job["backoffLimit"] == 0
+    reason = "BackoffLimitExceeded"
+    for rule in job["podFailurePolicy"]["rules"]:
+        codes = rule["onExitCodes"]
+        assert codes["containerName"] == container["name"]
+        assert codes["operator"] == "In"
+        if code in codes["values"]:
+            if rule["action"] == "Ignore":
+                return "a new pod"
+            assert rule["action"] == "FailJob"
+            reason = "PodFailurePolicy"
+            break
+    for rule in failure["rules"]:
+        if reason in rule["onJobFailureReasons"]:
+            return rule["action"]
+    return "RestartJobSet"
+
+
+@pytest.mark.parametrize(
+    ("code", "follows"),
+    [
+        (2, "FailJobSet"),
+        (75, "a new pod"),  # however often: no restart is counted
+        (1, "RestartJobSet"),
+        (137, "RestartJobSet"),
+    ],
+)
+def test_only_failures_use_up_the_restarts_of_the_jobset(jobset, code, follows):
+    assert what_follows(jobset, code) == follows
+    (job,) = (each["template"]["spec"] for each in jobset["spec"]["replicatedJobs"])
+    (container,) = job["template"]["spec"]["containers"]
+    assert "--preempted_exit_code=75" in container["command"]
 
 
 def test_ssh_starts_a_supervisor_with_its_place_on_each_host(tmp_path):
@@ -79,16 +125,33 @@ def test_ssh_starts_a_supervisor_with_its_place_on_each_host(tmp_path):
         assert line.endswith("--config=a\\ b.py")
 
 
-def srun_that(tmp_path, *codes):
-    """Commands of a Slurm cluster; each start of ``srun`` ends with the next code."""
+SRUN = """#!{python} -SE
+import json, pathlib, sys
+record = pathlib.Path({folder!r}, "starts")
+before = record.read_text() if record.exists() else ""
+record.write_text(before + "x\\n")
+tasks = json.loads({starts!r})[len(before.split())]
+first_bad = min((at for at, code in tasks if code), default=float("inf"))
+words = sys.argv[1:]
+spared = "--kill-on-bad-exit=0" in words[: words.index("-m")]
+sys.exit(max(code if spared or at <= first_bad else 137 for at, code in tasks))
+"""
+
+
+def srun_that(tmp_path, *starts):
+    """Commands of a Slurm cluster that kills what outlives a failed task by default.
+
+    Each start of ``srun`` has tasks that end by themselves: (when, with which code).
+    The code of ``srun`` is the highest, and 137 that of a task that was killed.
+    """
+    folder = str(tmp_path)
+    srun = SRUN.format(python=sys.executable, folder=folder, starts=json.dumps(starts))
     for name, body in {
-        "srun": f"echo x >>{tmp_path}/starts\n"
-        f"set -- {' '.join(map(str, codes))}\n"
-        f"shift $(($(wc -l <{tmp_path}/starts) - 1))\nexit $1\n",
-        "scontrol": f'echo "$@" >{tmp_path}/requeued\n',
-        "sleep": "",
+        "srun": srun,
+        "scontrol": f'#!/bin/sh\necho "$@" >{tmp_path}/requeued\n',
+        "sleep": "#!/bin/sh\n",
     }.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{body}")
+        (tmp_path / name).write_text(body)
         (tmp_path / name).chmod(0o755)
     return subprocess.run(
         ["bash", CLUSTER / "slurm.sbatch", "--config=c.py"],
@@ -98,21 +161,25 @@ def srun_that(tmp_path, *codes):
     ).returncode
 
 
+WELL, MISTAKE = [(0, 0), (0, 0)], [(1, 2), (0, 2)]  # the first process leaves last
+STOPPED, FAILED = [(0, 75), (2, 75)], [(0, 1), (3, 134)]
+
+
 @pytest.mark.parametrize(
-    ("codes", "ended", "starts", "requeued"),
+    ("starts", "ended", "count", "requeued"),
     [
-        ((0,), 0, 1, False),
-        ((1, 134, 0), 0, 3, False),
-        ((2,), 2, 1, False),  # a mistake is not repeated
-        ((1, 75), 0, 2, True),
-        ((1, 1, 1, 9), 9, 4, False),
+        ([WELL], 0, 1, False),
+        ([FAILED, [(0, 137), (1, 1)], WELL], 0, 3, False),
+        ([MISTAKE], 2, 1, False),  # a mistake is not repeated
+        ([FAILED, STOPPED], 0, 2, True),
+        ([FAILED, FAILED, FAILED, [(0, 9)]], 9, 4, False),
     ],
 )
 def test_slurm_starts_again_requeues_or_gives_up(
-    tmp_path, codes, ended, starts, requeued
+    tmp_path, starts, ended, count, requeued
 ):
-    assert srun_that(tmp_path, *codes) == ended
-    assert len((tmp_path / "starts").read_text().split()) == starts
+    assert srun_that(tmp_path, *starts) == ended
+    assert len((tmp_path / "starts").read_text().split()) == count
     assert (tmp_path / "requeued").exists() == requeued
 
 

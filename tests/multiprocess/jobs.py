@@ -46,6 +46,7 @@ class Job:
 
     folder: Path
     flags: list[str]
+    module: str = "launch.train"
     processes: list[subprocess.Popen] = dataclasses.field(default_factory=list)
 
     @property
@@ -53,7 +54,7 @@ class Job:
         return RunFolder(self.folder / "run")
 
     def start(self, processes: int, devices: int = 1, **flags: object) -> "Job":
-        port, command = free_port(), [sys.executable, "-m", "launch.train", *self.flags]
+        port, command = free_port(), [sys.executable, "-m", self.module, *self.flags]
         command += [f"--workdir={self.run.root}", "--heartbeat_seconds=10"]
         command += [f"--{name}={value}" for name, value in flags.items()]
         self.folder.mkdir(exist_ok=True)

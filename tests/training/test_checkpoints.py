@@ -1,6 +1,8 @@
 """Checkpoints keep what is needed and refuse what is another run."""
 
 import resource
+import threading
+import time
 
 import chex
 import fsspec
@@ -21,6 +23,7 @@ from reviewintent_jax.training.checkpoints import (
     restore_best,
 )
 from reviewintent_jax.training.state import TrainState
+from reviewintent_jax.training.stopping import Preempted
 
 IDENTITY = {"seed": 1, "model": {"lstnet": {"channels": 5}}}
 
@@ -83,8 +86,9 @@ def test_weights_of_another_model_are_refused_in_a_sentence(tmp_path):
     run = RunFolder(tmp_path)
     with Checkpoints(run, IDENTITY) as checkpoints:
         checkpoints.save_best(state(1))
-    with pytest.raises(InputError, match="do not fit its model"):
+    with pytest.raises(InputError, match="do not fit its model") as refused:
         restore_best(run, {"dense": {"kernel": jnp.zeros((2, 3))}})
+    assert len(refused.value.what) < 300
 
 
 def test_what_a_killed_run_left_is_gone_before_orbax_looks(tmp_path, monkeypatch):
@@ -120,13 +124,13 @@ def save_steps(run, *steps):
             checkpoints.save(state(step), FRESH._replace(seen=step))
 
 
-def damage(run, step, what):
+def damage(run, step, what, kind="latest", item="tensors"):
     """Cuts or takes away files of a checkpoint, as a failing disk does."""
-    folder = run.checkpoints / "latest" / f"{step:08d}"
+    folder = run.checkpoints / kind / f"{step:08d}"
     if what == "meta":
         (folder / "meta" / "metadata").write_text("{")
         return
-    for path in (folder / "tensors").rglob("*"):
+    for path in (folder / item).rglob("*"):
         if path.is_file() and "d" in path.parts:
             path.write_bytes(path.read_bytes()[:1] if what == "cut" else b"")
         elif path.is_file() and what == "gone":
@@ -148,6 +152,19 @@ def test_a_damaged_newest_checkpoint_gives_way_with_a_warning(tmp_path, caplog, 
     assert kept(run, "latest") == [1, 2]
 
 
+@pytest.mark.parametrize("what", ["cut", "gone"])
+def test_a_damaged_best_checkpoint_is_not_called_one_of_another_model(tmp_path, what):
+    run = RunFolder(tmp_path)
+    with Checkpoints(run, IDENTITY) as checkpoints:
+        checkpoints.save_best(state(1))
+    damage(run, 1, what, "best", "params")
+    with pytest.raises(InputError, match=r"best checkpoint .* cannot be read") as found:
+        restore_best(run, state(0).params)
+    assert "version" not in found.value.fix
+    assert len(found.value.what) < 300
+    assert "best/00000001" in found.value.where
+
+
 def test_where_no_checkpoint_can_be_read_none_is_touched(tmp_path):
     run = RunFolder(tmp_path)
     save_steps(run, 1, 2)
@@ -159,7 +176,16 @@ def test_where_no_checkpoint_can_be_read_none_is_touched(tmp_path):
     assert kept(run, "latest") == [1, 2]
 
 
-def test_a_full_disk_is_told_and_the_checkpoint_before_stays(tmp_path):
+def poll(checkpoints):
+    """Asks after every update, as the loop does, and saves no more."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        checkpoints.check_writes()
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("learn", [Checkpoints.wait, poll])
+def test_a_full_disk_is_told_and_the_checkpoint_before_stays(tmp_path, learn):
     """The limit on the size of a file stands for the disk."""
     run = RunFolder(tmp_path)
     save_steps(run, 1)
@@ -171,7 +197,7 @@ def test_a_full_disk_is_told_and_the_checkpoint_before_stays(tmp_path):
         with said, Checkpoints(run, IDENTITY) as checkpoints:
             resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
             checkpoints.save(big, FRESH)
-            checkpoints.wait()
+            learn(checkpoints)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     with Checkpoints(run, IDENTITY) as checkpoints:
@@ -243,6 +269,44 @@ def test_a_bucket_that_fails_loses_nothing_and_is_told(bucket, tmp_path, monkeyp
     with pytest.raises(TransientError, match="cannot be copied: Access denied"):
         save_steps(run, 1)
     assert kept(run, "latest") == [1]
+
+
+@pytest.fixture
+def tries(bucket, monkeypatch):
+    """The threads that tried to write to a bucket that cannot be reached."""
+    tried = []
+
+    def refuse(*_, **__):
+        tried.append(threading.current_thread())
+        raise ConnectionError("No route to host")
+
+    monkeypatch.setattr(type(bucket), "put", refuse)
+    return tried
+
+
+def leave(run, error, *, wait):
+    with Checkpoints(run, IDENTITY) as checkpoints:
+        checkpoints.save(state(1), FRESH)
+        if wait:
+            checkpoints.wait()
+        raise error
+
+
+def test_told_to_stop_it_leaves_well_though_the_bucket_is_gone(tries, tmp_path, caplog):
+    run = RunFolder(tmp_path, "memory://run")
+    with pytest.raises(Preempted):
+        leave(run, Preempted("Stopped after step 1."), wait=True)
+    assert kept(run, "latest") == [1]
+    assert "not all copied to memory://run: No route to host" in caplog.text
+    # Each try takes minutes where nothing answers, and the grace is short.
+    assert tries.count(threading.main_thread()) == 1
+
+
+def test_a_bucket_that_is_gone_does_not_hide_another_error(tries, tmp_path):
+    run = RunFolder(tmp_path, "memory://run")
+    with pytest.raises(InputError, match="The loss is not finite"):
+        leave(run, InputError("The loss is not finite."), wait=False)
+    assert tries.count(threading.main_thread()) == 1
 
 
 def test_other_addresses_are_refused():

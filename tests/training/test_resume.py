@@ -14,7 +14,7 @@ import jax
 import pytest
 
 from reviewintent_jax.build import begin_run, build_experiment, plain_values
-from reviewintent_jax.schema import InputError, RunFolder
+from reviewintent_jax.schema import InputError, RunFolder, TransientError
 from reviewintent_jax.training.checkpoints import (
     Checkpoints,
     has_checkpoint,
@@ -258,3 +258,22 @@ def test_patience_ends_training_and_the_best_is_kept(values, tmp_path):
     assert result.tracker.best_step == int(result.state.step) - 2
     _, step = restore_best(run, result.state.params)
     assert step == result.tracker.best_step
+
+
+def test_a_write_that_failed_ends_training_after_the_update_at_hand(
+    values, tmp_path, monkeypatch
+):
+    asked = []
+
+    def full_at_last(checkpoints):
+        asked.append(checkpoints)
+        if len(asked) == 3:
+            raise TransientError("The disk is full.")
+
+    monkeypatch.setattr(Checkpoints, "check_writes", full_at_last)
+    run = RunFolder(tmp_path)
+    experiment = build_experiment(values, run)
+    begin_run(experiment, run)
+    with pytest.raises(TransientError, match="disk is full"):
+        train(experiment, run)
+    assert steps_logged(run) == [1, 2]

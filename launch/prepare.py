@@ -7,7 +7,7 @@ Raw files are checked, cleaned, split and tokenised, by all cores of this machin
 with ``--beam``, by the workers of an Apache Beam runner. Without ``prepared.folder``
 the data go to the run's folder, where ``launch.train`` finds them; with
 ``--config.prepared.folder=FOLDER`` any number of runs share them. Stopped in between,
-the same command goes on.
+by Ctrl-C or SIGTERM or in any other way, the same command goes on.
 """
 
 from pathlib import Path
@@ -60,6 +60,7 @@ def main(argv: list[str]) -> None:
         )
     config = read_config(values)
     run = _folder(config.name, config.prepared.folder)
+    runtime.end_in_order()
     prepared = prepare_data(config, run, _engine())
     if _VERIFY.value:
         check_hashes(run.prepared)

@@ -10,16 +10,14 @@ the data go to the run's folder, where ``launch.train`` finds them; with
 by Ctrl-C or SIGTERM or in any other way, the same command goes on.
 """
 
+import shlex
 from pathlib import Path
 
 from absl import flags
 from ml_collections import config_flags
 
 from launch import runtime
-from reviewintent_jax.build import (
-    plain_values,
-    prepare_data,
-)
+from reviewintent_jax.build import prepare_data
 from reviewintent_jax.configuration import TaskKind, read_config, task_of
 from reviewintent_jax.data.ingest import Engine, on_this_machine
 from reviewintent_jax.data.prepared import Prepared, check_hashes
@@ -48,11 +46,7 @@ _VERIFY = flags.DEFINE_bool(
 def main(argv: list[str]) -> None:
     """Config in, folder of prepared data out."""
     del argv
-    if _CONFIG.value is None:
-        raise InputError(
-            "No config was named.", fix="Example: --config=configs/demo.py"
-        )
-    values = plain_values(_CONFIG.value)
+    values = runtime.config_values(lambda: _CONFIG.value)
     if task_of(values) is not TaskKind.REVIEW:
         raise InputError(
             "A numeric table needs no preparation; launch.train reads it at once.",
@@ -60,8 +54,9 @@ def main(argv: list[str]) -> None:
         )
     config = read_config(values)
     run = _folder(config.name, config.prepared.folder)
+    engine = engine_of(_BEAM.value, _WORKERS.value)
     runtime.end_in_order()
-    prepared = prepare_data(config, run, _engine())
+    prepared = prepare_data(config, run, engine)
     if _VERIFY.value:
         check_hashes(run.prepared)
     say(describe(prepared))
@@ -96,12 +91,38 @@ def _folder(name: str, shared: str) -> RunFolder:
     return RunFolder(Path(shared).parent, shared=shared)
 
 
-def _engine() -> Engine:
-    if not _BEAM.value:
-        return on_this_machine(_WORKERS.value or runtime.cores())
-    from reviewintent_jax.data.beam_blocks import on_beam  # Beam is an extra
+def engine_of(beam: str, workers: int) -> Engine:
+    """What does the work.
 
-    return on_beam(_BEAM.value.split())
+    Args:
+      beam: options of a pipeline, quoted as in a shell; '' = this machine alone.
+      workers: processes on this machine; 0 = one for each core.
+
+    Raises:
+      InputError: the options cannot be read, or Beam is not installed.
+    """
+    if not beam:
+        return on_this_machine(workers or runtime.cores())
+    try:
+        options = shlex.split(beam)
+    except ValueError as error:
+        raise InputError(
+            f"The options of the pipeline cannot be read: {error}.",
+            where="flag --beam",
+            fix="Quote values as in a shell: --beam='--runner=X --name=\"a b\"'.",
+        ) from None
+    try:
+        from reviewintent_jax.data.beam_blocks import on_beam  # Beam is an extra
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "apache_beam":
+            raise
+        raise InputError(
+            "Apache Beam is not installed.",
+            where="flag --beam",
+            fix="Install it with pip install '.[beam]', on all machines that take "
+            "part; or leave out --beam.",
+        ) from None
+    return on_beam(options)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 import reviewintent_jax
+from reviewintent_jax.build import plain_values
 from reviewintent_jax.schema import InputError, RunFolder, TransientError
 from reviewintent_jax.training.hosts import SaidElsewhereError
 
@@ -34,7 +35,7 @@ FAILED = 1
 """Exit code of everything else: the same command may succeed later."""
 
 
-class Terminated(KeyboardInterrupt):  # noqa: N818 - nothing went wrong
+class Terminated(KeyboardInterrupt):
     """SIGTERM came, which ends a command as Ctrl-C does."""
 
 
@@ -156,6 +157,28 @@ def _plain(error: Exception) -> str:
     if isinstance(error, KeyError | AttributeError) and quote and key.isidentifier():
         return f"There is no setting '{key}'. {hint}"
     return said
+
+
+def config_values(read: Callable[[], Any]) -> dict[str, Any]:
+    """The config that a flag names, as plain values.
+
+    Args:
+      read: returns the flag's value, for which its file is read.
+
+    Raises:
+      InputError: none was named, or there is no such file.
+    """
+    try:
+        config = read()
+        if config is not None:
+            return plain_values(config)
+    except OSError as error:
+        raise InputError(
+            "The config file cannot be read.",
+            where=str(error).splitlines()[-1].strip(),
+            fix="The files there are: configs/*.py; run from the repository's root.",
+        ) from None
+    raise InputError("No config was named.", fix="Example: --config=configs/demo.py")
 
 
 def run_folder(

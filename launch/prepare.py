@@ -10,16 +10,15 @@ the data go to the run's folder, where ``launch.train`` finds them; with
 by Ctrl-C or SIGTERM or in any other way, the same command goes on.
 """
 
-import shlex
 from pathlib import Path
 
 from absl import flags
 from ml_collections import config_flags
 
 from launch import runtime
+from launch.engines import engine_of
 from reviewintent_jax.build import prepare_data
 from reviewintent_jax.configuration import TaskKind, read_config, task_of
-from reviewintent_jax.data.ingest import Engine, on_this_machine
 from reviewintent_jax.data.prepared import Prepared, check_hashes
 from reviewintent_jax.run_folders import refuse_foreign_folder
 from reviewintent_jax.schema import InputError, RunFolder
@@ -89,40 +88,6 @@ def _folder(name: str, shared: str) -> RunFolder:
         )
     runtime.run_folder(Path(shared).parent)
     return RunFolder(Path(shared).parent, shared=shared)
-
-
-def engine_of(beam: str, workers: int) -> Engine:
-    """What does the work.
-
-    Args:
-      beam: options of a pipeline, quoted as in a shell; '' = this machine alone.
-      workers: processes on this machine; 0 = one for each core.
-
-    Raises:
-      InputError: the options cannot be read, or Beam is not installed.
-    """
-    if not beam:
-        return on_this_machine(workers or runtime.cores())
-    try:
-        options = shlex.split(beam)
-    except ValueError as error:
-        raise InputError(
-            f"The options of the pipeline cannot be read: {error}.",
-            where="flag --beam",
-            fix="Quote values as in a shell: --beam='--runner=X --name=\"a b\"'.",
-        ) from None
-    try:
-        from reviewintent_jax.data.beam_blocks import on_beam  # Beam is an extra
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "apache_beam":
-            raise
-        raise InputError(
-            "Apache Beam is not installed.",
-            where="flag --beam",
-            fix="Install it with pip install '.[beam]', on all machines that take "
-            "part; or leave out --beam.",
-        ) from None
-    return on_beam(options)
 
 
 if __name__ == "__main__":

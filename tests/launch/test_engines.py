@@ -1,17 +1,14 @@
 """What ``launch.prepare`` understands by --config and --beam."""
 
-import subprocess
 import sys
 import types
-from pathlib import Path
 
 import pytest
 
-from launch.prepare import engine_of
+from launch.engines import engine_of
 from launch.runtime import config_values
 from reviewintent_jax.schema import InputError
 
-ROOT = Path(__file__).parents[2]
 BEAM = "reviewintent_jax.data.beam_blocks"
 
 
@@ -40,14 +37,3 @@ def test_a_config_that_is_not_there_is_said():
     assert caught.value.where == "configs/nope.py: no such file"
     with pytest.raises(InputError, match="No config was named"):
         config_values(lambda: None)
-
-
-@pytest.mark.slow
-def test_the_command_says_it_too():
-    words = [sys.executable, "-m", "launch.prepare", "--config=configs/nope.py"]
-    done = subprocess.run(
-        words, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 2
-    assert "configs/nope.py" in done.stderr
-    assert "Traceback" not in done.stderr

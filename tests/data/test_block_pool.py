@@ -85,13 +85,13 @@ def wait_until(what, seconds):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_no_process_outlives_the_first(endless, number):
     process, folder = endless
-    wait_until(lambda: len(block_names(folder)) > 2 or process.poll(), 120)
+    wait_until(lambda: len(block_names(folder)) > 2 or process.poll(), 300)
     assert process.poll() is None, process.communicate()[1]
     children = children_of(process.pid)
     assert len(children) == 3  # two workers, and one that watches over what they share
     process.send_signal(number)
-    said = process.communicate(timeout=60)[1]
-    wait_until(lambda: not any(map(state_of, children)), 10)
+    said = process.communicate(timeout=200)[1]
+    wait_until(lambda: not any(map(state_of, children)), 60)
     if number == signal.SIGTERM:
         assert process.returncode == 143
         assert "Stopped. Go on." in said

@@ -7,7 +7,7 @@ Raw files are checked, cleaned, split and tokenised, by all cores of this machin
 with ``--beam``, by the workers of an Apache Beam runner. Without ``prepared.folder``
 the data go to the run's folder, where ``launch.train`` finds them; with
 ``--config.prepared.folder=FOLDER`` any number of runs share them. Stopped in between,
-the same command goes on.
+by Ctrl-C or SIGTERM or in any other way, the same command goes on.
 """
 
 from pathlib import Path
@@ -16,12 +16,9 @@ from absl import flags
 from ml_collections import config_flags
 
 from launch import runtime
-from reviewintent_jax.build import (
-    plain_values,
-    prepare_data,
-)
+from launch.engines import engine_of
+from reviewintent_jax.build import prepare_data
 from reviewintent_jax.configuration import TaskKind, read_config, task_of
-from reviewintent_jax.data.ingest import Engine, on_this_machine
 from reviewintent_jax.data.prepared import Prepared, check_hashes
 from reviewintent_jax.run_folders import refuse_foreign_folder
 from reviewintent_jax.schema import InputError, RunFolder
@@ -48,11 +45,7 @@ _VERIFY = flags.DEFINE_bool(
 def main(argv: list[str]) -> None:
     """Config in, folder of prepared data out."""
     del argv
-    if _CONFIG.value is None:
-        raise InputError(
-            "No config was named.", fix="Example: --config=configs/demo.py"
-        )
-    values = plain_values(_CONFIG.value)
+    values = runtime.config_values(lambda: _CONFIG.value)
     if task_of(values) is not TaskKind.REVIEW:
         raise InputError(
             "A numeric table needs no preparation; launch.train reads it at once.",
@@ -60,7 +53,9 @@ def main(argv: list[str]) -> None:
         )
     config = read_config(values)
     run = _folder(config.name, config.prepared.folder)
-    prepared = prepare_data(config, run, _engine())
+    engine = engine_of(_BEAM.value, _WORKERS.value)
+    runtime.end_in_order()
+    prepared = prepare_data(config, run, engine)
     if _VERIFY.value:
         check_hashes(run.prepared)
     say(describe(prepared))
@@ -93,14 +88,6 @@ def _folder(name: str, shared: str) -> RunFolder:
         )
     runtime.run_folder(Path(shared).parent)
     return RunFolder(Path(shared).parent, shared=shared)
-
-
-def _engine() -> Engine:
-    if not _BEAM.value:
-        return on_this_machine(_WORKERS.value or runtime.cores())
-    from reviewintent_jax.data.beam_blocks import on_beam  # Beam is an extra
-
-    return on_beam(_BEAM.value.split())
 
 
 if __name__ == "__main__":

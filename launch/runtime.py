@@ -3,12 +3,14 @@
 import logging
 import os
 import platform
+import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import jax
@@ -16,6 +18,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 import reviewintent_jax
+from reviewintent_jax.build import plain_values
 from reviewintent_jax.schema import InputError, RunFolder, TransientError
 from reviewintent_jax.training.hosts import SaidElsewhereError
 
@@ -26,8 +29,14 @@ INPUT_ERROR = 2
 """Exit code of a mistake in what the user gave us."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
+TERMINATED = 143
+"""Exit code after SIGTERM, of commands that end in order."""
 FAILED = 1
 """Exit code of everything else: the same command may succeed later."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came, which ends a command as Ctrl-C does."""
 
 
 def run(
@@ -37,7 +46,7 @@ def run(
 ) -> None:
     """Runs a command: parses flags, sets up, and turns user errors into sentences.
 
-    ``after_stop`` says, after Ctrl-C, what the same command would do.
+    ``after_stop`` says, after Ctrl-C and SIGTERM, what the same command would do.
     """
 
     def guarded(argv: list[str]) -> None:
@@ -60,9 +69,9 @@ def run(
         # The reader of our stdout has gone (| head); nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         print(f"\nStopped. {after_stop}", file=sys.stderr)
-        _leave(INTERRUPTED)
+        _leave(TERMINATED if isinstance(stopped, Terminated) else INTERRUPTED)
     except Exception as error:
         if not jax.distributed.is_initialized():
             raise
@@ -74,6 +83,18 @@ def run(
             file=sys.stderr,
         )
         _leave(FAILED)
+
+
+def end_in_order() -> None:
+    """From here on SIGTERM raises :class:`Terminated`; a second one ends at once."""
+
+    def told(number: int, frame: FrameType | None) -> None:
+        del frame
+        signal.signal(number, signal.SIG_DFL)
+        log.info("Stopping.")
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, told)
 
 
 def _me() -> str:
@@ -136,6 +157,28 @@ def _plain(error: Exception) -> str:
     if isinstance(error, KeyError | AttributeError) and quote and key.isidentifier():
         return f"There is no setting '{key}'. {hint}"
     return said
+
+
+def config_values(read: Callable[[], Any]) -> dict[str, Any]:
+    """The config that a flag names, as plain values.
+
+    Args:
+      read: returns the flag's value, for which its file is read.
+
+    Raises:
+      InputError: none was named, or there is no such file.
+    """
+    try:
+        config = read()
+        if config is not None:
+            return plain_values(config)
+    except OSError as error:
+        raise InputError(
+            "The config file cannot be read.",
+            where=str(error).splitlines()[-1].strip(),
+            fix="The files there are: configs/*.py; run from the repository's root.",
+        ) from None
+    raise InputError("No config was named.", fix="Example: --config=configs/demo.py")
 
 
 def run_folder(

@@ -2,11 +2,11 @@
 
 Writes ``docs/results/scaling.json`` and ``docs/scaling.md``. Needs the compilers of GPU
 and TPU, not the devices: ``make scaling`` installs them in an environment of their own
-and runs this. Programs compiled before with the same settings are taken from the JSON
-file, so an interrupted run goes on; ``--again`` compiles all of them.
+and runs this. Programs compiled before with the same settings and from the same code
+are taken from the JSON file, so an interrupted run goes on; ``--again`` compiles all of
+them. Of those that are older than the hash of the code the page says so.
 """
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,19 @@ from absl import flags
 
 from configs import demo, yelp
 from launch import runtime
+from reviewintent_jax.benchmark.compiled_programs import Compiled
 from reviewintent_jax.benchmark.devices import DEVICES, H200, SLICES, V5E
 from reviewintent_jax.benchmark.encoders import ENCODERS
 from reviewintent_jax.benchmark.here import measure_here
 from reviewintent_jax.benchmark.scaling import (
     Case,
-    compiled,
     needs_from,
     needs_of_layers,
     plan_case,
 )
 from reviewintent_jax.benchmark.scaling_page import scaling_page
 from reviewintent_jax.build import make_model, plain_values
-from reviewintent_jax.configuration import Config, read_config
+from reviewintent_jax.configuration import read_config
 from reviewintent_jax.models.encoder_config import read_spec
 from reviewintent_jax.models.pretrained import resolve_folder
 from reviewintent_jax.schema import InputError
@@ -59,7 +59,12 @@ def main(argv: list[str]) -> None:
     folder = Path(_FOLDER.value)
     (folder / "results").mkdir(parents=True, exist_ok=True)
     config = read_config(plain_values(yelp.get_config()))
-    kept = Compiled(folder / "results" / "scaling.json", config)
+    kept = Compiled(
+        folder / "results" / "scaling.json",
+        config,
+        jax=runtime.environment()["jax"],
+        again=_AGAIN.value,
+    )
     measured = json.loads(Path(_MEASURED).read_text("utf-8"))["data"]["tokens"]["mean"]
     share = config.pages.page_tokens / measured
     plans = [plan_case(case, config, kept.get, page_reviews=share) for case in _cases()]
@@ -99,50 +104,6 @@ def _cases() -> list[Case]:
         for encoder in ENCODERS
         for count in _COUNTS.value
     ]
-
-
-class Compiled:
-    """Programs that were compiled, kept in the file of the results.
-
-    Attributes:
-      path: of the file.
-      config: of pages and model.
-      settings: what decides about a program, beside its case.
-      records: of the programs, as plain JSON values.
-    """
-
-    def __init__(self, path: Path, config: Config) -> None:
-        self.path, self.config = path, config
-        self.settings = {
-            "pages": dataclasses.asdict(config.pages),
-            "lstnet": dataclasses.asdict(config.lstnet),
-            "optimizer": dataclasses.asdict(config.optimizer),
-            "jax": runtime.environment()["jax"],
-        }
-        self.settings = json.loads(json.dumps(self.settings))  # as they are read again
-        self.records: list[dict[str, Any]] = []
-        if path.exists() and not _AGAIN.value:
-            before = json.loads(path.read_text("utf-8"))
-            if before["settings"] == self.settings:
-                self.records = before["programs"]
-
-    def get(self, case: Case, layers: int) -> dict[str, Any]:
-        """The program of a case with so many layers, compiled where it has to be."""
-        wanted = case.encoder, case.device.name, case.devices, case.pages, layers
-        names = "encoder", "device", "devices", "pages", "layers"
-        for record in self.records:
-            if tuple(record[name] for name in names) == wanted:
-                return record
-        say(
-            f"Compiling {layers} layers of {case.encoder} for {case.devices} x "
-            f"{case.device.name}"
-        )
-        record = compiled(case, self.config, layers)
-        self.records.append(record)
-        # Plans are written at the end; what was compiled is not to be lost until then.
-        partly = {"settings": self.settings, "programs": self.records}
-        write_json(self.path, partly)
-        return record
 
 
 def _check(case: Case, kept: Compiled) -> dict[str, Any]:

@@ -19,9 +19,7 @@ from launch import distributed, runtime
 from launch.kits import KITS
 from launch.own_data import train_with
 from launch.reviews import train_reviews
-from reviewintent_jax.build import plain_values
 from reviewintent_jax.configuration import task_of
-from reviewintent_jax.schema import InputError
 from reviewintent_jax.training import hosts
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -38,18 +36,7 @@ _WORKDIR = flags.DEFINE_string(
 def main(argv: list[str]) -> None:
     """Config in, trained and evaluated run folder out."""
     del argv
-    if _CONFIG.value is None:
-        raise InputError(
-            "No config was named.", fix="Example: --config=configs/demo.py"
-        )
-    try:
-        values = plain_values(_CONFIG.value)
-    except OSError as error:
-        raise InputError(
-            "The config file cannot be read.",
-            where=str(error).splitlines()[-1].strip(),
-            fix="The files there are: configs/*.py; run from the repository's root.",
-        ) from None
+    values = runtime.config_values(lambda: _CONFIG.value)
     seat = distributed.join()
     if seat is not None:
         runtime.speak_as(seat.process, seat.processes)

@@ -32,10 +32,14 @@ def scaling_page(results: dict[str, Any]) -> str:
         plans = [each for each in results["plans"] if each["device"] == device.name]
         if plans:
             parts.append(_device(device.name, device.memory_bytes, plans))
-    parts += [_assumptions(results), _checked(results["checked"])]
+    parts += [
+        _assumptions(results),
+        _earlier(results["programs"]),
+        _checked(results["checked"]),
+    ]
     if results["here"]:
         parts.append(_here(results["here"]))
-    return "\n".join(parts)
+    return "\n".join(part for part in parts if part)
 
 
 def _device(name: str, memory: float, plans: list[dict[str, Any]]) -> str:
@@ -134,6 +138,18 @@ def _assumptions(results: dict[str, Any]) -> str:
 - Reading and tokenising keep up ([preparing.md](preparing.md): it is done once).
 {chr(10).join(lines)}
 """
+
+
+def _earlier(programs: list[dict[str, Any]]) -> str:
+    """Says which programs carry no hash of the code that they were compiled from."""
+    count = sum("sources" not in each for each in programs)
+    if not count:
+        return ""
+    which = "All" if count == len(programs) else f"{count} of the {len(programs)}"
+    return (
+        f"{which} programs were compiled by an earlier state of the code; "
+        "`python -m launch.scaling --again` compiles them anew.\n"
+    )
 
 
 def _checked(checked: list[dict[str, Any]]) -> str:

@@ -2,13 +2,17 @@
 
 One process reads the rows and cuts them into blocks; the others check, clean and
 tokenise. Only a few blocks wait at a time, so memory does not grow with the source.
+However the first process ends, the others end with it.
 """
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
 from reviewintent_jax.data.blocks import BlockSettings, BlockWorker, RowBlock
 from reviewintent_jax.data.prepared_folder import UnfinishedError
@@ -16,6 +20,7 @@ from reviewintent_jax.data.prepared_folder import UnfinishedError
 _WAITING = 2  # blocks in hand for each worker: one at work, one ready
 
 _worker: BlockWorker | None = None  # of this process, where it is one of a pool
+_stopped: Any = None  # shared with the first process: 1 = blocks not begun are left out
 
 
 def prepare_blocks(
@@ -35,15 +40,20 @@ def prepare_blocks(
     Raises:
       InputError: a source is damaged.
       UnfinishedError: a worker was killed; blocks that are whole stay in the folder.
+
+    Whatever else is raised meanwhile, by a signal perhaps, ends the workers after the
+    blocks that they are at.
     """
     if workers == 1:
         return list(_alone(blocks, settings, folder))
     names: list[str] = []
+    context = multiprocessing.get_context("spawn")
+    stopped = context.RawValue("b", 0)
     pool = ProcessPoolExecutor(
         workers,
-        mp_context=multiprocessing.get_context("spawn"),
+        mp_context=context,
         initializer=_begin,
-        initargs=(settings,),
+        initargs=(settings, stopped),
     )
     running: set[Future[None]] = set()
     try:
@@ -61,6 +71,7 @@ def prepare_blocks(
             fix="Start again with fewer --workers; what is done already is kept.",
         ) from error
     finally:
+        stopped.value = 1  # the pool cannot take back what waits next to a worker
         pool.shutdown(wait=True, cancel_futures=True)
     return names
 
@@ -80,12 +91,28 @@ def _raise_first(done: set[Future[None]]) -> None:
         job.result()
 
 
-def _begin(settings: BlockSettings) -> None:
-    global _worker
+def _begin(settings: BlockSettings, stopped: Any) -> None:
+    global _worker, _stopped
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _stopped = stopped
     _worker = BlockWorker(settings)
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the first one has ended, even by SIGKILL.
+
+    Otherwise it would wait for blocks for ever, or write one while another preparation
+    has begun.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _prepare(block: RowBlock, folder: Path) -> None:
     if _worker is None:
         raise RuntimeError("the process was not set up")
+    if _stopped.value:
+        return
     _worker.prepare(block, folder)

@@ -15,6 +15,7 @@ In: rows. Out, in the folder of the prepared data::
 
 import dataclasses
 import json
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,21 +30,27 @@ from reviewintent_jax.data.clean import Cleaner, CleanSpec
 from reviewintent_jax.data.duplicates import DuplicateSpec, Signatures, sign
 from reviewintent_jax.data.events import Event, event_columns, read_event
 from reviewintent_jax.data.intention import IntentionKind, IntentionSpec
+from reviewintent_jax.data.prepared_folder import written_whole
 from reviewintent_jax.data.sources import SourceKind, SourceSpec
 from reviewintent_jax.data.splits import NO_GROUP, NO_TIME
 from reviewintent_jax.data.token_shards import (
     Shard,
+    check_sizes,
+    shard_at,
     shard_name,
     token_dtype,
     write_shard,
 )
 from reviewintent_jax.data.tokens import ReviewTokenizer
-from reviewintent_jax.schema import RawRow, Rejected, Review
+from reviewintent_jax.schema import InputError, RawRow, Rejected, Review
 
 BLOCK_ROWS = 16_384
 """Most rows in a block."""
 BLOCK_CHARACTERS = 1 << 25
 """A block ends with the row whose text takes it to this many characters or more."""
+
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+"""What reading a damaged or lost archive of arrays raises."""
 
 _TEXT = [("text", pa.string())]
 _EVENT = [("subject", pa.string()), ("stars", pa.float32())]
@@ -145,26 +152,27 @@ class BlockWorker:
         self._dtype = token_dtype(vocab_size)
 
     def prepare(self, block: RowBlock, folder: Path) -> None:
-        """Writes the files of a block to ``folder``; what is there already is kept."""
-        if block_path(folder, block.name).is_file():
+        """Writes the files of a block to ``folder``; a block that is whole is kept."""
+        if is_whole(folder, block.name):
             return
         refused: list[Rejected] = []
         kept = self._cleaned(self._checked(block.rows, refused), refused)
         texts = [each.review.text for each in kept]
         arrays: dict[str, Any] = {"dtype": _packed(self._dtype.str)}
-        shard = None
+        shard = texts_shard = None
         if kept:
             ids = self._encode(texts)
             path = folder / shard_name(block.name)
             shard = write_shard(path, ids, self._dtype)
-            self._write_texts(folder / texts_name(block.name), kept)
+            texts_shard = self._write_texts(folder / texts_name(block.name), kept)
             arrays["length_n"] = np.array([len(each) for each in ids], np.int64)
             arrays |= _numbers(kept)
             arrays |= self._events(kept, texts)
             if self.settings.duplicates is not None:
                 signatures = sign(texts, self.settings.duplicates)
                 arrays |= {f"sign_{k}": v for k, v in signatures._asdict().items()}
-        facts = {"rows": len(block.rows), "shard": shard, "refused": refused}
+        facts = {"rows": len(block.rows), "refused": refused}
+        facts |= {"shard": shard, "texts": texts_shard}
         _save(block_path(folder, block.name), arrays | {"facts": _packed(facts)})
 
     def _checked(
@@ -200,7 +208,7 @@ class BlockWorker:
             refused.append(shortened(Rejected(*place, reason, review.text)))
         return kept
 
-    def _write_texts(self, path: Path, kept: Sequence[_Row]) -> None:
+    def _write_texts(self, path: Path, kept: Sequence[_Row]) -> Shard:
         table: dict[str, list] = {"text": [each.review.text for each in kept]}
         columns = [*_TEXT]
         if self.settings.with_events:
@@ -212,7 +220,9 @@ class BlockWorker:
             table["slice"] = [each.review.slice for each in kept]
             columns += _SLICE
         written = pa.table(table, schema=pa.schema(columns))
-        pq.write_table(written, path, row_group_size=4096)
+        with written_whole(path) as part:
+            pq.write_table(written, part, row_group_size=4096)
+            return shard_at(part, path.name, len(kept))
 
     def _events(self, kept: Sequence[_Row], texts: Sequence[str]) -> dict[str, Any]:
         if not self.settings.with_events:
@@ -232,7 +242,8 @@ class Block(NamedTuple):
     Attributes:
       name: of the block.
       rows: that it read.
-      shard: of its reviews; None where it has none.
+      shard: ids of its reviews; None where it has none.
+      texts: the same of their texts.
       refused: rows set aside; their ``row`` counts from the block's first.
       dtype: of the ids on disk.
       arrays: numbers of its reviews; none where it has none.
@@ -241,6 +252,7 @@ class Block(NamedTuple):
     name: str
     rows: int
     shard: Shard | None
+    texts: Shard | None
     refused: list[Rejected]
     dtype: np.dtype
     arrays: dict[str, np.ndarray]
@@ -287,18 +299,32 @@ def texts_name(name: str) -> str:
 
 def read_block(folder: Path, name: str) -> Block:
     """Opens what :meth:`BlockWorker.prepare` wrote."""
-    with np.load(block_path(folder, name)) as stored:
+    with block_path(folder, name).open("rb") as stream, np.load(stream) as stored:
         arrays = {key: stored[key] for key in stored.files}
     facts = _unpacked(arrays.pop("facts"))
-    shard = facts["shard"]
+    shard, texts = (
+        None if facts[kind] is None else Shard(*facts[kind])
+        for kind in ("shard", "texts")
+    )
     return Block(
         name,
         facts["rows"],
-        None if shard is None else Shard(*shard),
+        shard,
+        texts,
         [Rejected(*each) for each in facts["refused"]],
         np.dtype(_unpacked(arrays.pop("dtype"))),
         arrays,
     )
+
+
+def is_whole(folder: Path, name: str) -> bool:
+    """Whether a block is finished, and its files still have their sizes."""
+    try:
+        block = read_block(folder, name)
+        check_sizes(folder, [each for each in (block.shard, block.texts) if each])
+    except (InputError, *UNREADABLE):
+        return False
+    return True
 
 
 def _no_ids(texts: Sequence[str]) -> list[np.ndarray]:
@@ -307,10 +333,8 @@ def _no_ids(texts: Sequence[str]) -> list[np.ndarray]:
 
 
 def _save(path: Path, arrays: dict[str, Any]) -> None:
-    part = path.with_suffix(".part")
-    with part.open("wb") as stream:
+    with written_whole(path) as part, part.open("wb") as stream:
         np.savez(stream, allow_pickle=False, **arrays)
-    part.replace(path)
 
 
 def _packed(value: Any) -> np.ndarray:

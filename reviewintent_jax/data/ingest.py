@@ -48,6 +48,7 @@ class Taken:
       truth_n: float32, see :class:`~reviewintent_jax.data.prepare.Prepared`.
       length_n: int64 number of token ids.
       shards: files of token ids, in the order of the reviews.
+      texts: files of their texts.
       dtype: of the ids on disk.
       events: what histories are made of; None where no intention is asked for.
     """
@@ -66,6 +67,7 @@ class Taken:
     truth_n: np.ndarray
     length_n: np.ndarray
     shards: tuple[Shard, ...]
+    texts: tuple[Shard, ...]
     dtype: np.dtype
     events: Events | None
 
@@ -182,7 +184,7 @@ class _Join:
     """Collects blocks; what they number by themselves is numbered anew."""
 
     def __init__(self, folder: Path) -> None:
-        self.rows, self.shards = 0, list[Shard]()
+        self.rows, self.shards, self.texts = 0, list[Shard](), list[Shard]()
         self._files, self._raw_labels, self._given_splits = _Codes(), _Codes(), _Codes()
         self._columns = ColumnFiles(folder)
         self._events: EventJoin | None = None
@@ -190,8 +192,9 @@ class _Join:
 
     def add(self, block: Block) -> None:
         """Takes the next block."""
-        if block.shard is not None:
+        if block.shard is not None and block.texts is not None:
             self.shards.append(block.shard)
+            self.texts.append(block.texts)
             self._dtype = block.dtype
             for name, values in self._numbers(block).items():
                 self._columns.add(name, values)
@@ -207,6 +210,7 @@ class _Join:
             given_splits=tuple(self._given_splits),
             **self._columns.finish(),
             shards=tuple(self.shards),
+            texts=tuple(self.texts),
             dtype=self._dtype,
             events=None if self._events is None else self._events.finish(),
         )

@@ -7,9 +7,6 @@ ten thousand. The folder carries a fingerprint of its source and settings and is
 again while both are unchanged; stopped in between, it is gone on with.
 """
 
-import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,10 +29,17 @@ from reviewintent_jax.data.decide_sentiment import (
     refuse_unlabelled,
 )
 from reviewintent_jax.data.duplicates import DuplicateIndex
+from reviewintent_jax.data.fingerprints import (
+    changes,
+    content_as_read,
+    fingerprint_of,
+    refuse_changes,
+)
 from reviewintent_jax.data.ingest import Engine, Taken, ingest, on_this_machine
 from reviewintent_jax.data.intention import IntentionKind
 from reviewintent_jax.data.labels import LabelMap
 from reviewintent_jax.data.prepared import (
+    FORMAT,
     DataSpec,
     Decided,
     Prepared,
@@ -48,10 +52,10 @@ from reviewintent_jax.data.prepared_folder import (
     refuse_sources_inside,
     replacing,
 )
-from reviewintent_jax.data.sources import source_fingerprint, source_places
+from reviewintent_jax.data.prepared_lock import alone_in
+from reviewintent_jax.data.sources import source_places
 from reviewintent_jax.data.splits import SET_ASIDE, SPLIT_NAMES, TEST
-from reviewintent_jax.data.times import DateOrder
-from reviewintent_jax.data.tokens import TOKENIZER_FILES, ReviewTokenizer
+from reviewintent_jax.data.tokens import ReviewTokenizer
 from reviewintent_jax.schema import NO_LABEL, InputError, RunFolder
 
 __all__ = [
@@ -63,8 +67,6 @@ __all__ = [
     "prepare_for_scoring",
     "prepare_histories",
 ]
-
-_VERSION = 2  # of the prepared folder's format
 
 
 def prepare(
@@ -89,29 +91,28 @@ def prepare(
     Raises:
       InputError: nothing usable in the source; the data are not those that the run
         began with; or ``run.prepared`` holds files of others, or the source itself.
+      TransientError: another process prepares them.
     """
     _refuse_sources_of_ours(spec, run)
-    fingerprint = _fingerprint(spec, tokenizer)
+    fingerprint = fingerprint_of(spec, tokenizer)
     if began_with is not None:
-        _refuse_changes(
-            began_with,
-            fingerprint,
-            "The data or their settings changed since this run began",
-            run.prepared,
-            "Give --workdir a new folder, or put the data back as they were.",
-        )
-    stored = read_manifest(run.prepared)
-    if stored is not None and stored["fingerprint"] == fingerprint:
+        _refuse_other_data(spec, run, began_with, fingerprint)
+    wanted = fingerprint if began_with is None else began_with
+    if _ready(spec, run, wanted):
         return open_prepared(run.prepared)
     blocks = {"rows": BLOCK_ROWS, "characters": BLOCK_CHARACTERS}
-    plan = {**fingerprint, "blocks": blocks}
-    with replacing(run.prepared, plan) as begun, RejectionLog(run.rejected) as log:
-        index = DuplicateIndex(spec.duplicates, begun.folder)
-        taken = _ingest(spec, tokenizer, begun, log, index, engine)
-        asked = spec.intention.kind is not IntentionKind.NONE
-        decide = decide_intention if asked else decide_sentiment
-        decided = decide(taken, index.finish(), spec, log)
-        _save(begun.folder, taken, decided, log, fingerprint)
+    plan = {**fingerprint, "blocks": blocks, "folder": FORMAT}
+    with alone_in(run.prepared):
+        if _ready(spec, run, wanted):  # somebody has just finished
+            return open_prepared(run.prepared)
+        with replacing(run.prepared, plan) as begun, RejectionLog(run.rejected) as log:
+            index = DuplicateIndex(spec.duplicates, begun.folder)
+            taken = _ingest(spec, tokenizer, begun, log, index, engine)
+            asked = spec.intention.kind is not IntentionKind.NONE
+            decide = decide_intention if asked else decide_sentiment
+            decided = decide(taken, index.finish(), spec, log)
+            sources = content_as_read(spec.source, fingerprint)
+            _save(begun.folder, taken, decided, log, fingerprint, sources)
     return open_prepared(run.prepared)
 
 
@@ -141,23 +142,22 @@ def open_shared(
             where=f"{run.prepared} (field prepared.folder)",
             fix=f"Prepare them: {command}.",
         )
+    if stored.get("format") != FORMAT:
+        raise InputError(
+            "An earlier version prepared these data.",
+            where=f"{run.prepared} (field prepared.folder)",
+            fix=f"Prepare them again: {command}.",
+        )
     found = stored["fingerprint"]
-    wanted = _fingerprint(spec, tokenizer, source=found.get("files"))
-    _refuse_changes(
-        found,
-        wanted,
+    wanted = fingerprint_of(spec, tokenizer, source=found.get("files"))
+    refuse_changes(
+        changes(found, wanted, spec.source, stored.get("sources")),
         "The prepared data are stale: since then these changed",
-        run.prepared,
-        f"Prepare them again: {command}.",
+        where=run.prepared,
+        fix=f"Prepare them again: {command}.",
     )
     if began_with is not None:
-        _refuse_changes(
-            began_with,
-            found,
-            "The data or their settings changed since this run began",
-            run.prepared,
-            "Give --workdir a new folder, or put the data back as they were.",
-        )
+        _refuse_other_data(spec, run, began_with, found)
     return open_prepared(run.prepared)
 
 
@@ -186,7 +186,11 @@ def prepare_for_scoring(
         holds files of others, or the source itself.
     """
     _refuse_sources_of_ours(spec, run)
-    with replacing(run.prepared, {}) as begun, RejectionLog(run.rejected) as log:
+    with (
+        alone_in(run.prepared),
+        replacing(run.prepared, {}) as begun,
+        RejectionLog(run.rejected) as log,
+    ):
         taken = _ingest(spec, tokenizer, begun, log)
         if spec.intention.kind is IntentionKind.NONE:
             label_n = encode_labels(taken, labels)
@@ -227,21 +231,42 @@ def prepare_histories(
         source itself.
     """
     _refuse_sources_of_ours(spec, run)
-    with replacing(run.prepared, {}) as begun, RejectionLog(run.rejected) as log:
+    with (
+        alone_in(run.prepared),
+        replacing(run.prepared, {}) as begun,
+        RejectionLog(run.rejected) as log,
+    ):
         taken = _ingest(spec, tokenizer, begun, log)
         decided = decide_for_scoring(taken, spec, LabelMap.empty(), None, log)
         _save(begun.folder, taken, decided, log, {})
     return open_prepared(run.prepared)
 
 
-def _refuse_changes(
-    before: Mapping[str, Any], now: Mapping[str, Any], what: str, where: Path, fix: str
+def _ready(spec: DataSpec, run: RunFolder, fingerprint: Mapping[str, Any]) -> bool:
+    """Whether the data of a fingerprint lie there already."""
+    stored = read_manifest(run.prepared)
+    if stored is None or stored.get("format") != FORMAT:
+        return False
+    hashes = stored.get("sources")
+    return not changes(stored["fingerprint"], fingerprint, spec.source, hashes)
+
+
+def _refuse_other_data(
+    spec: DataSpec,
+    run: RunFolder,
+    began_with: Mapping[str, Any],
+    fingerprint: dict[str, Any],
 ) -> None:
-    """Names the parts of a fingerprint that are not what they were."""
-    keys = dict.fromkeys([*now, *before])
-    changed = [key for key in keys if before.get(key) != now.get(key)]
-    if changed:
-        raise InputError(f"{what}: {', '.join(changed)}", where=str(where), fix=fix)
+    """Refuses data that are not those that a run began with."""
+    stored = read_manifest(run.prepared)
+    known = stored is not None and stored["fingerprint"] == began_with
+    hashes = stored.get("sources") if stored is not None and known else None
+    refuse_changes(
+        changes(began_with, fingerprint, spec.source, hashes),
+        "The data or their settings changed since this run began",
+        where=run.prepared,
+        fix="Give --workdir a new folder, or put the data back as they were.",
+    )
 
 
 def _refuse_sources_of_ours(spec: DataSpec, run: RunFolder) -> None:
@@ -282,9 +307,10 @@ def _save(
     decided: Decided,
     log: RejectionLog,
     fingerprint: dict[str, Any],
+    sources: list[str] | None = None,
 ) -> None:
     summary = _summary(taken, decided, log) | decided.summary
-    save_prepared(folder, decided, taken, summary, fingerprint)
+    save_prepared(folder, decided, taken, summary, fingerprint, sources)
     # Not before: whatever ends the stages after the blocks, they are made once.
     for name in block_names(folder):
         block_path(folder, name).unlink()
@@ -304,45 +330,4 @@ def _summary(taken: Taken, decided: Decided, log: RejectionLog) -> dict[str, Any
         "accepted": int((decided.split_n != SET_ASIDE).sum()),
         "rejected": dict(log.counts.most_common()),
         "splits": splits,
-    }
-
-
-def _fingerprint(
-    spec: DataSpec,
-    tokenizer: ReviewTokenizer | None,
-    *,
-    source: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """What the prepared data depend on, as JSON values.
-
-    ``source`` stands in for what the source is, where it is not on this machine.
-    """
-    vocabulary = hashlib.sha256()
-    if tokenizer is not None:
-        for name in TOKENIZER_FILES:
-            path = tokenizer.folder / name
-            if path.is_file():
-                vocabulary.update(path.read_bytes())
-    settings = json.loads(json.dumps(dataclasses.asdict(spec)))
-    # Settings younger than the first runs count where they are used: a run that was
-    # begun without them goes on.
-    if spec.intention.kind is IntentionKind.NONE:
-        del settings["intention"]
-    if spec.source.date_order is DateOrder.ISO:
-        del settings["source"]["date_order"]
-    if not spec.source.slice:
-        del settings["source"]["slice"]
-    if not spec.labels.aliases:
-        del settings["labels"]["aliases"]
-    try:
-        found = json.loads(json.dumps(source_fingerprint(spec.source)))
-    except InputError:
-        if source is None:
-            raise
-        found = dict(source)
-    return {
-        "format": _VERSION,
-        "tokenizer": vocabulary.hexdigest(),
-        "files": found,
-        **settings,
     }

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow.parquet as pq
 
-from reviewintent_jax.data.blocks import texts_name
+from reviewintent_jax.data.blocks import UNREADABLE, texts_name
 from reviewintent_jax.data.checks import CheckSpec
 from reviewintent_jax.data.clean import CleanSpec
 from reviewintent_jax.data.duplicates import DuplicateSpec
@@ -33,9 +33,15 @@ from reviewintent_jax.data.token_shards import (
     Shard,
     TokenStore,
     block_of,
+    check_sizes,
+    damaged,
     file_sha256,
 )
 from reviewintent_jax.schema import NO_LABEL, InputError
+
+FORMAT = 3
+"""Of the folder. Older ones are prepared again; 3 came with sizes and hashes of texts
+and hashes of the source's files."""
 
 _INDEX = "index.npz"
 _HISTORY, _INTENTION = "history_", "intention_"  # prefixes of stored arrays
@@ -215,19 +221,26 @@ def save_prepared(
     taken: Taken,
     summary: dict[str, Any],
     fingerprint: dict[str, Any],
+    sources: list[str] | None,
 ) -> None:
-    """Writes the numbers, and then the manifest: a folder that has it is complete."""
+    """Writes the numbers, and then the manifest: a folder that has it is complete.
+
+    ``sources`` are hashes of the source's files; None where they are not known.
+    """
     arrays = {"label_n": decided.label_n, "split_n": decided.split_n}
     arrays |= {"row_n": taken.row_n, "truth_n": taken.truth_n}
     arrays |= {"length_n": taken.length_n}
     manifest: dict[str, Any] = {
+        "format": FORMAT,
         "fingerprint": fingerprint,
+        "sources": sources,
         "labels": decided.labels.to_dict(),
         "summary": summary,
         "reviews": len(taken.row_n),
         "tokens": int(taken.length_n.sum()),
         "token_dtype": taken.dtype.str,
         "shards": [shard._asdict() for shard in taken.shards],
+        "texts": [shard._asdict() for shard in taken.texts],
     }
     if decided.histories is not None and decided.intention is not None:
         arrays["truth_intent_n"] = decided.truth_intent_n
@@ -251,15 +264,15 @@ def open_prepared(folder: Path) -> Prepared:
     Raises:
       InputError: a file is lost or was cut, or an earlier version wrote the folder.
     """
-    manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+    manifest = _manifest(folder)
     if "shards" not in manifest:
         raise InputError(
             "An earlier version prepared these data.",
             where=str(folder),
             fix="Remove the folder, and give the command once more.",
         )
-    with np.load(folder / _INDEX) as index:
-        arrays = {name: index[name] for name in index.files}
+    check_sizes(folder, _files_of(manifest))
+    arrays = _index(folder)
     history = _taken_out(arrays, _HISTORY)
     answers = _taken_out(arrays, _INTENTION)
     classes = tuple(manifest.get("intention_classes", ()))
@@ -270,7 +283,6 @@ def open_prepared(folder: Path) -> Prepared:
         arrays.pop("length_n"),
         np.dtype(manifest["token_dtype"]),
     )
-    store.check_sizes()
     return Prepared(
         folder=folder,
         store=store,
@@ -284,22 +296,47 @@ def open_prepared(folder: Path) -> Prepared:
 
 
 def check_hashes(folder: Path) -> None:
-    """Reads every shard and compares its hash with the manifest's.
+    """Reads every file and compares its hash with the manifest's.
 
     Raises:
       InputError: names the first file that is not what was written.
     """
-    prepared = open_prepared(folder)
-    manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-    expected = {shard.name: shard.sha256 for shard in prepared.store.shards}
+    manifest = _manifest(folder)
+    expected = {file.name: file.sha256 for file in _files_of(manifest)}
     expected[_INDEX] = manifest["index_sha256"]
+    check_sizes(folder, _files_of(manifest))
     for name, sha256 in expected.items():
-        if file_sha256(folder / name) != sha256:
-            raise InputError(
-                "A file of the prepared data is not what was written.",
-                where=str(folder / name),
-                fix="Remove the folder, and prepare the data again.",
-            )
+        path = folder / name
+        if not path.is_file():
+            raise damaged(path, "is not there")
+        if file_sha256(path) != sha256:
+            raise damaged(path, "is not what was written")
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise damaged(path, "is not there")
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise damaged(path, f"cannot be read ({error})") from error
+
+
+def _files_of(manifest: dict[str, Any]) -> list[Shard]:
+    """Files of ids and of texts; of the latter, folders before format 3 say nothing."""
+    return [Shard(**each) for each in manifest["shards"] + manifest.get("texts", [])]
+
+
+def _index(folder: Path) -> dict[str, np.ndarray]:
+    path = folder / _INDEX
+    if not path.is_file():
+        raise damaged(path, "is not there")
+    try:
+        with path.open("rb") as stream, np.load(stream) as index:
+            return {name: index[name] for name in index.files}
+    except UNREADABLE as error:
+        raise damaged(path, f"cannot be read ({error})") from error
 
 
 def _taken_out(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

@@ -5,15 +5,17 @@ often holds what cannot be fetched again. So nothing is removed here but files o
 own, by their names; a folder that holds anything else is refused before it is touched.
 New data are written beside the old ones and renamed into place when they are whole::
 
-    data.part/   being written; left by a killed run, and gone on with by the next
-                 where it was begun for the same data, else cleaned
-    data/        whole
+    data.part/       being written; left by a killed run, and gone on with by the next
+                     where it was begun for the same data, else cleaned
+    data.part.lock   says who writes, while somebody does
+    data/            whole
 """
 
 import contextlib
 import json
 import re
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,9 +24,11 @@ from reviewintent_jax.schema import InputError, TransientError
 
 MANIFEST = "manifest.json"
 _PLAN = "plan.json"  # made before any other file, so a half-finished folder has it
+_PARTS = re.compile(r".*\.[0-9a-f]{12}\.part")
 _OURS = re.compile(
-    r"(tokens-\d{5,}-\d{5,}\.array_record|reviews-\d{5,}-\d{5,}\.parquet"
-    r"|block-\d{5,}-\d{5,}\.(npz|part)|plan\.json|index\.npz|manifest\.(json|part))"
+    r"((tokens-\d{5,}-\d{5,}\.array_record|reviews-\d{5,}-\d{5,}\.parquet"
+    r"|block-\d{5,}-\d{5,}\.npz)(\.[0-9a-f]{12}\.part)?"
+    r"|block-\d{5,}-\d{5,}\.part|plan\.json|index\.npz|manifest\.(json|part))"
 )
 _FIX = "Give --workdir a folder of its own, such as --workdir=runs/mine."
 
@@ -54,6 +58,31 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return stored if {"fingerprint", "labels"} <= stored.keys() else None
 
 
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A name of its own to write to, which becomes ``path`` when it is whole.
+
+    Several may write the same file at once, as engines do that try work again or twice;
+    each leaves the same bytes, and nobody ever sees less than all of them.
+
+    Raises:
+      UnfinishedError: the disk is full, or the folder is gone.
+    """
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.part")
+    try:
+        yield part
+        part.replace(path)
+    except (OSError, RuntimeError) as error:
+        raise UnfinishedError(
+            f"A file of the prepared data cannot be written: {error}",
+            where=str(path),
+            fix="Make room for it; the same command goes on with what is done.",
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
 def refuse_sources_inside(folder: Path, sources: Sequence[Path]) -> None:
     """Refuses to read from the folder that is about to be replaced.
 
@@ -78,6 +107,8 @@ def refuse_sources_inside(folder: Path, sources: Sequence[Path]) -> None:
 def replacing(folder: Path, plan: Mapping[str, Any]) -> Iterator[Begun]:
     """A folder to write to, which takes the place of ``folder`` at the end.
 
+    To be entered :func:`~reviewintent_jax.data.prepared_lock.alone_in` the folder.
+
     Stopped (Ctrl-C, a lost machine, a full disk), what was written stays, and the next
     call with the same plan goes on with it. Left by a mistake of the user's, what was
     written is removed. ``folder`` is as it was.
@@ -97,6 +128,7 @@ def replacing(folder: Path, plan: Mapping[str, Any]) -> Iterator[Begun]:
     try:
         yield Begun(part, now)
         _refuse_foreign(folder)  # reading took a while
+        _remove_parts(part)
         (part / _PLAN).unlink()
         _remove(folder)
         part.rename(folder)
@@ -112,6 +144,7 @@ def _go_on_or_clean(part: Path, plan: dict[str, Any]) -> int:
     """Makes the folder ready; returns when its writing began."""
     begun = _read_json(part / _PLAN)
     if plan and begun.get("plan") == plan:
+        _remove_parts(part)
         return int(begun["now"])
     _remove(part)
     part.mkdir(parents=True)
@@ -120,6 +153,13 @@ def _go_on_or_clean(part: Path, plan: dict[str, Any]) -> int:
     unfinished.write_text(json.dumps({"plan": plan, "now": now}), "utf-8")
     unfinished.replace(part / _PLAN)
     return now
+
+
+def _remove_parts(folder: Path) -> None:
+    """Removes what killed processes had not finished."""
+    for each in folder.iterdir():
+        if _PARTS.fullmatch(each.name) and _OURS.fullmatch(each.name):
+            each.unlink(missing_ok=True)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

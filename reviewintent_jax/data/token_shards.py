@@ -12,7 +12,7 @@ of two or four bytes. A shard holds the reviews of one block of the source
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ from array_record.python.array_record_module import (
     ArrayRecordWriter,
 )
 
-from reviewintent_jax.data.prepared_folder import UnfinishedError
+from reviewintent_jax.data.prepared_folder import written_whole
 from reviewintent_jax.schema import InputError
 
 _WRITE = "group_size:1"  # every record can be read alone
@@ -32,7 +32,7 @@ _BYTES = 1 << 20
 
 
 class Shard(NamedTuple):
-    """One file of token ids, and what must be true of it.
+    """One file of token ids or of texts, and what must be true of it.
 
     Attributes:
       name: of the file, in the folder of the prepared data.
@@ -62,24 +62,23 @@ def token_dtype(vocab_size: int) -> np.dtype:
     return np.dtype("<u2" if vocab_size <= 1 << 16 else "<i4")
 
 
+def shard_at(written: Path, name: str, reviews: int) -> Shard:
+    """What is true of a file that has been written, and is to have a name."""
+    return Shard(name, reviews, written.stat().st_size, file_sha256(written))
+
+
 def write_shard(path: Path, ids: Sequence[np.ndarray], dtype: np.dtype) -> Shard:
     """Writes the ids of some reviews; ``ids`` must hold one review at least.
 
     Raises:
       UnfinishedError: the disk is full, or the folder is gone.
     """
-    try:
-        writer = ArrayRecordWriter(str(path), _WRITE)
+    with written_whole(path) as part:
+        writer = ArrayRecordWriter(str(part), _WRITE)
         for each in ids:
             writer.write(each.astype(dtype).tobytes())
         writer.close()
-    except RuntimeError as error:
-        raise UnfinishedError(
-            f"A file of the prepared data cannot be written: {error}",
-            where=str(path),
-            fix="Make room for it; the same command goes on with what is done.",
-        ) from error
-    return Shard(path.name, len(ids), path.stat().st_size, file_sha256(path))
+        return shard_at(part, path.name, len(ids))
 
 
 def file_sha256(path: Path) -> str:
@@ -89,6 +88,19 @@ def file_sha256(path: Path) -> str:
         while piece := stream.read(_BYTES):
             found.update(piece)
     return found.hexdigest()
+
+
+def check_sizes(folder: Path, files: Iterable[Shard]) -> None:
+    """Sees whether every file is there and has its size.
+
+    Raises:
+      InputError: names the first one that is lost or cut.
+    """
+    for file in files:
+        path = folder / file.name
+        size = path.stat().st_size if path.is_file() else None
+        if size != file.bytes:
+            raise damaged(path, "is not there" if size is None else "was cut")
 
 
 class TokenStore:
@@ -142,18 +154,6 @@ class TokenStore:
         """Number of ids of every review, int64, special tokens not counted."""
         return self._length_n
 
-    def check_sizes(self) -> None:
-        """Sees whether every shard is there and has its size.
-
-        Raises:
-          InputError: names the first one that is lost or cut.
-        """
-        for shard in self.shards:
-            path = self.folder / shard.name
-            size = path.stat().st_size if path.is_file() else None
-            if size != shard.bytes:
-                raise _damaged(path, "is not there" if size is None else "was cut")
-
     def _records(self, shard: int, within: list[int]) -> list[bytes]:
         with self._lock:
             reader = self._open.pop(shard, None) or self._opened(shard)
@@ -164,17 +164,18 @@ class TokenStore:
                 return reader.read(within)
             except (RuntimeError, ValueError, IndexError) as error:
                 path = self.folder / self.shards[shard].name
-                raise _damaged(path, f"cannot be read ({error})") from error
+                raise damaged(path, f"cannot be read ({error})") from error
 
     def _opened(self, shard: int) -> ArrayRecordReader:
         path = self.folder / self.shards[shard].name
         try:
             return ArrayRecordReader(str(path), _READ)
         except (RuntimeError, ValueError) as error:
-            raise _damaged(path, f"cannot be opened ({error})") from error
+            raise damaged(path, f"cannot be opened ({error})") from error
 
 
-def _damaged(path: Path, how: str) -> InputError:
+def damaged(path: Path, how: str) -> InputError:
+    """What to raise where a file is not what was written."""
     return InputError(
         f"A file of the prepared data {how}.",
         where=str(path),

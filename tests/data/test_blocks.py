@@ -150,6 +150,39 @@ def test_blocks_that_are_done_are_not_done_again(settings, tmp_path, monkeypatch
     assert everything_in(tmp_path) == everything_in(whole)
 
 
+@pytest.mark.parametrize("kind", ["tokens", "reviews", "block"])
+def test_a_finished_block_whose_files_were_cut_is_made_again(settings, tmp_path, kind):
+    (block,) = cut_blocks(rows_of(("a", 16)), "text")
+    BlockWorker(settings).prepare(block, tmp_path)
+    made = everything_in(tmp_path)
+    (path,) = tmp_path.glob(f"{kind}-*")
+    path.write_bytes(path.read_bytes()[:-20])
+    BlockWorker(settings).prepare(block, tmp_path)
+    assert everything_in(tmp_path) == made
+
+
+def test_a_second_attempt_at_a_block_never_shows_less_than_a_whole_file(
+    settings, tmp_path, monkeypatch
+):
+    """Engines may begin a file again while another worker has finished its blocks."""
+    (block,) = cut_blocks(rows_of(("a", 16)), "text")
+    BlockWorker(settings).prepare(block, tmp_path)
+    made, late = everything_in(tmp_path), BlockWorker(settings)
+    monkeypatch.setattr(blocks, "is_whole", lambda *_: False)  # it looked before
+    for step in ("write_shard", "shard_at", "_numbers"):
+
+        def ended(*_, **__):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(blocks, step, ended)
+            with pytest.raises(KeyboardInterrupt):
+                late.prepare(block, tmp_path)
+        assert everything_in(tmp_path) == made
+    late.prepare(block, tmp_path)
+    assert everything_in(tmp_path) == made
+
+
 def test_what_a_worker_runs_into_is_raised_here(settings, tmp_path):
     missing = tmp_path / "missing"
     with pytest.raises(UnfinishedError, match="cannot be written") as caught:

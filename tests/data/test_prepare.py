@@ -125,13 +125,12 @@ def test_texts_tokens_and_labels_belong_together(prepared_from):
 def test_the_second_call_opens_what_the_first_wrote(prepared_from):
     first, _ = prepared_from(rows_of())
     written = (first.folder / "manifest.json").stat().st_mtime_ns
-    second, _ = prepared_from(rows_of())
-    # The source file was written anew, so its time differs: prepared again.
-    assert (first.folder / "manifest.json").stat().st_mtime_ns != written
-    third = open_prepared(first.folder)
+    second, _ = prepared_from(rows_of())  # the file is written anew, with the same rows
+    assert (first.folder / "manifest.json").stat().st_mtime_ns == written
     for name in ("label_n", "split_n", "row_n"):
-        assert np.array_equal(getattr(second, name), getattr(third, name))
-        assert np.array_equal(getattr(first, name), getattr(third, name))
+        assert np.array_equal(getattr(first, name), getattr(second, name))
+    prepared_from([*rows_of()[:-1], rows_of()[-1] | {"day": "2024-01-09"}])
+    assert (first.folder / "manifest.json").stat().st_mtime_ns != written
 
 
 def test_an_interrupted_preparation_is_begun_again(prepared_from):
@@ -169,15 +168,16 @@ def test_what_ends_after_the_blocks_costs_no_block(
     prepared_from, tmp_path, monkeypatch
 ):
     """Deciding needs all reviews at once, so memory is most likely to end there."""
-    part, where = tmp_path / "run" / "data.part", "reviewintent_jax.data.prepare"
+    part, where = tmp_path / "run" / "data.part", "reviewintent_jax.data"
     # The fixture writes the table anew: the same bytes, another time.
-    monkeypatch.setattr(f"{where}.source_fingerprint", lambda _: {"same": "bytes"})
+    changing = f"{where}.fingerprints.source_fingerprint"
+    monkeypatch.setattr(changing, lambda _: {"same": "bytes"})
 
     def end(*_):
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"{where}.decide_sentiment", end)
+        patch.setattr(f"{where}.prepare.decide_sentiment", end)
         with pytest.raises(MemoryError):
             prepared_from(rows_of(48))
     made = {each.name: each.stat().st_mtime_ns for each in part.glob("*-0*")}

@@ -9,6 +9,7 @@ from reviewintent_jax.data import token_shards
 from reviewintent_jax.data.token_shards import (
     TokenStore,
     block_of,
+    check_sizes,
     shard_name,
     token_dtype,
     write_shard,
@@ -67,17 +68,36 @@ def test_a_shard_states_its_size_and_hash(tmp_path):
     assert block_of(first.name) == "0-0"
 
 
+def test_a_shard_that_is_being_written_does_not_stand_under_its_name(
+    tmp_path, monkeypatch
+):
+    seen = []
+
+    class Watched(token_shards.ArrayRecordWriter):
+        def write(self, record):
+            seen.append([path.name for path in tmp_path.iterdir()])
+            return super().write(record)
+
+    monkeypatch.setattr(token_shards, "ArrayRecordWriter", Watched)
+    store_of(tmp_path, [[1], [2]], shards=1)
+    for (name,) in seen:
+        assert name.startswith("tokens-0-0.array_record.")
+        assert name.endswith(".part")
+    assert len(seen) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["tokens-0-0.array_record"]
+
+
 @pytest.mark.parametrize(("damage", "words"), [("lost", "not there"), ("cut", "cut")])
 def test_a_lost_or_cut_shard_is_named(tmp_path, damage, words):
     store = store_of(tmp_path, [[1], [2], [3, 4]], shards=2)
     path = tmp_path / store.shards[1].name
-    store.check_sizes()
+    check_sizes(tmp_path, store.shards)
     if damage == "lost":
         path.unlink()
     else:
         path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(InputError, match=words) as caught:
-        store.check_sizes()
+        check_sizes(tmp_path, store.shards)
     assert caught.value.where == str(path)
 
 

@@ -90,9 +90,13 @@ def test_data_are_prepared_once_and_shared(words, tmp_path):
     moved = table.rename(table.with_name("away.csv"))
     launch("train", *words, shared, f"--workdir={tmp_path}/d")  # taken as they are
     moved.rename(table)
-    os.utime(table)
+    whole = table.read_bytes()
+    table.write_bytes(whole[:-1])
     stale = launch("train", *words, shared, f"--workdir={tmp_path}/e", code=2)
-    assert "files" in stale.stderr
+    assert (
+        f"files.files.0.size: {len(whole)} then, {len(whole) - 1} now" in stale.stderr
+    )
+    table.write_bytes(whole)
 
 
 def test_a_killed_preparation_goes_on(words, tmp_path):
@@ -132,6 +136,9 @@ def test_a_killed_preparation_goes_on(words, tmp_path):
 def test_what_makes_no_sense_is_said(words, tmp_path):
     said = launch("prepare", code=2).stderr
     assert "No config was named" in said
+    said = launch("prepare", "--config=configs/nope.py", code=2).stderr
+    assert "config file cannot be read" in said
+    assert "configs/nope.py" in said
     table = launch("prepare", "--config=configs/exchange_rate.py", code=2).stderr
     assert "needs no preparation" in table
     both = f"--config.prepared.folder={tmp_path / 'shared'}"

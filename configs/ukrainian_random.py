@@ -6,7 +6,7 @@ Command::
         --config.data.path=$REVIEWINTENT_DATA/ukrainian_shop/reviews.csv.gz
 
 Of the folder of the encoder it reads sizes and tokenizer alone. Scores and times:
-``docs/ukrainian.md``.
+``docs/results/ukrainian.md``.
 """
 
 from ml_collections import ConfigDict

@@ -70,14 +70,14 @@ def main(argv: list[str]) -> None:
 
 
 def _refuse_review_flags(task: TaskKind) -> None:
-    """Flags about reviews say nothing to a forecast or a pre-training."""
-    kind, fix = "forecast", "; launch.predict --input=FILE forecasts from others"
-    if task is TaskKind.PRETRAIN:
-        kind, fix = "pre-training", ""
+    """Flags about reviews say nothing to a run that is scored on its own data."""
+    others = "; launch.predict --input=FILE answers from others"
+    fix = "" if task is TaskKind.PRETRAIN else others
     for flag in (_DATA, _TEXT, _TITLE, _LABEL):
         if flag.value:
             raise InputError(
-                f"A {kind} is scored on its own data; --{flag.name} does not apply.",
+                f"This is {KITS[task].called}, which is scored on its own data; "
+                f"--{flag.name} does not apply.",
                 fix=f"Leave it out{fix}.",
             )
 

@@ -34,6 +34,7 @@ def _again(run: RunFolder, context: Facts) -> Facts:
 
 
 KIT = Kit(
+    called="a forecast",
     read=read_forecast_config,
     build=build_forecast,
     begin=begin_forecast,

@@ -38,6 +38,7 @@ def _again(run: RunFolder, context: Facts) -> Facts:
 
 
 KIT = Kit(
+    called="a run on reviews over time",
     read=read_heading_config,
     build=build_heading,
     begin=begin_heading,

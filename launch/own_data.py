@@ -20,6 +20,7 @@ class Kit(NamedTuple):
     """The functions of one task.
 
     Attributes:
+      called: what such a run is, in messages: "This is a forecast; ...".
       read: plain values -> config.
       build: (plain values, run) -> experiment; reads the data.
       begin: (experiment, run); writes config and data.
@@ -29,6 +30,7 @@ class Kit(NamedTuple):
       report: run -> the report's path.
     """
 
+    called: str
     read: Callable[[Mapping[str, Any]], Any]
     build: Callable[[Mapping[str, Any], RunFolder], Any]
     begin: Callable[[Any, RunFolder], None]

@@ -17,7 +17,9 @@ A run that forecasts a numeric table writes one row for each series: its next va
 from the newest window of ``--input``, or of the table it was trained on. A run on
 reviews over time writes where each group is heading, a row for each measure. A run on
 declared sources writes one row for each case: ``--input`` is a newer table of events
-(or of cases, where there are no events), by default those it was trained on.
+(or of cases, where there are no events), by default those it was trained on. Where
+there are events, ``--cases=FILE`` is another table of cases; who stands in it is
+answered, and nobody else.
 """
 
 from reviewintent_jax.allocator import keep_freed_memory
@@ -32,6 +34,7 @@ from pathlib import Path
 from absl import flags
 
 from launch import cases, forecasts, headings, pretraining, runtime
+from launch.kits import KITS
 from launch.subjects import predict_subjects
 from reviewintent_jax.build import (
     load_trained,
@@ -66,6 +69,9 @@ _SUBJECT = flags.DEFINE_string(
     "subject", "", "Column of the subject; default: as in training."
 )
 _TIME = flags.DEFINE_string("time", "", "Column of the time; default: as in training.")
+_CASES = flags.DEFINE_string(
+    "cases", "", "Another table of cases, where a run on declared sources has events."
+)
 _FORMAT = flags.DEFINE_enum(
     "format", "jsonl", ["csv", "tsv", "jsonl"], "Format of stdin and of stdout."
 )
@@ -82,8 +88,9 @@ def main(argv: list[str]) -> None:
     if task is TaskKind.PRETRAIN:
         raise pretraining.no_answers(run)
     if task is not TaskKind.REVIEW:
-        print(_forecast(run, task), file=sys.stderr)
+        print(_of_own_data(run, task), file=sys.stderr)
         return
+    _refuse("a run on reviews", _CASES)
     _require(_INPUT)
     trained = load_trained(run)
     if _INPUT.value == "-":
@@ -144,20 +151,27 @@ def _require(*needed: flags.FlagHolder[str]) -> None:
             )
 
 
-def _forecast(run: RunFolder, task: TaskKind) -> str:
-    """What comes next, instead of answers to the rows of a table."""
-    for flag in (_TEXT, _TITLE, _SUBJECTS, _SUBJECT, _TIME):
+def _refuse(called: str, *senseless: flags.FlagHolder[str]) -> None:
+    """Says of a flag that is given all the same that it says nothing to this run."""
+    for flag in senseless:
         if flag.value:
             raise InputError(
-                f"This run forecasts numbers; --{flag.name} does not apply.",
-                fix="Leave it out.",
+                f"This is {called}; --{flag.name} does not apply.", fix="Leave it out."
             )
+
+
+def _of_own_data(run: RunFolder, task: TaskKind) -> str:
+    """What comes next, instead of answers to the rows of a table."""
+    _refuse(KITS[task].called, _TEXT, _TITLE, _SUBJECTS, _SUBJECT, _TIME)
+    output = _OUTPUT.value, TableFormat(_FORMAT.value)
+    if task is TaskKind.MSDP:
+        tables = cases.Tables(_INPUT.value, _CASES.value)
+        return cases.predict_cases(run, tables, *output)
+    _refuse(KITS[task].called, _CASES)
     predict = {
         TaskKind.FORECAST: forecasts.predict_forecast,
         TaskKind.HEADING: headings.predict_headings,
-        TaskKind.MSDP: cases.predict_cases,
     }
-    output = _OUTPUT.value, TableFormat(_FORMAT.value)
     return predict[task](run, _INPUT.value, *output)
 
 

@@ -36,6 +36,7 @@ def _again(run: RunFolder, context: Facts) -> Facts:
 
 
 KIT = Kit(
+    called="a pre-training",
     read=read_pretrain_config,
     build=build_pretrain,
     begin=begin_pretrain,

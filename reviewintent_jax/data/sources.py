@@ -153,6 +153,14 @@ def _shop_rows(spec: SourceSpec) -> Iterator[RawRow]:
     return (RawRow(file, line, fields) for line, fields in enumerate(shop, 1))
 
 
+_OF_SEVERAL = {
+    "data.columns",
+    *(f"data.{group}" for group in ("texts", "categories", "numbers", "dates")),
+    "events.texts",
+}
+"""Settings that name any number of columns."""
+
+
 def check_columns(named: Mapping[str, str], columns: Sequence[str], where: str) -> None:
     """Raises InputError for the first named column that is not among ``columns``.
 
@@ -164,11 +172,15 @@ def check_columns(named: Mapping[str, str], columns: Sequence[str], where: str) 
             continue
         near = _nearest(column, columns)
         hint = f"Did you mean {near!r}? " if near else ""
+        full = field if "." in field else f"data.{field}"
+        setting = f"Set --config.{full}=COLUMN."
+        if full in _OF_SEVERAL:  # a comma between names would be part of one name
+            setting = f"Set --config.{full}=COLUMN, or \"('A','B')\" for several."
         raise InputError(
-            f"There is no column {column!r} (named as the {field}).",
+            f"There is no column {column!r} (named "
+            f"{'in' if full in _OF_SEVERAL else 'as the'} {field}).",
             where=where,
-            fix=f"{hint}The columns are: {', '.join(columns)}. "
-            f"Set --config.{field if '.' in field else f'data.{field}'}=COLUMN.",
+            fix=f"{hint}The columns are: {', '.join(columns)}. {setting}",
         )
 
 

@@ -22,11 +22,11 @@ def word_lines(words: WordLookup | None, vectors: WordVectors | None) -> list[st
     if words is None:
         return []
     known = len(words.vocabulary) - 1
-    line = f"Words: {known:,} of the training reviews have a vector of their own"
+    line = f"Words: {known:,} words of the training reviews have a vector of their own"
     if vectors is None:
         return [line]
     left = f", {vectors.malformed:,} of {vectors.lines:,} lines left out"
     return [
-        f"{line}, {vectors.found:,} begin with the file's"
+        f"{line}, {vectors.found:,} of them begin with the file's"
         + left * (vectors.malformed > 0)
     ]

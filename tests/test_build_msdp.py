@@ -25,7 +25,7 @@ SIZES = {
     "msdp_cdnow": (1, 32, (), 4, 0),
     "msdp_online_retail": (2, 200, (), 4, 0),
     "msdp_members": (1, 12, (3, 4, 3), 2, VECTOR),
-    "msdp_olist": (0, 0, (54, 25), 11, VECTOR),
+    "msdp_olist": (0, 0, (56, 25), 11, VECTOR),
     "msdp_womens_clothing": (0, 0, (3, 6, 18), 2, VECTOR),
     "msdp_amazon_musical": (1, 200, (), 0, VECTOR),
 }
@@ -33,7 +33,7 @@ COUNTS = {
     "msdp_cdnow": 16_653,
     "msdp_online_retail": 17_968,
     "msdp_members": 33_421,
-    "msdp_olist": 24_409,
+    "msdp_olist": 24_417,
     "msdp_womens_clothing": 23_046,
     "msdp_amazon_musical": 31_594,
 }

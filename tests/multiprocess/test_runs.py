@@ -5,12 +5,15 @@ is done once, in fixtures; each test looks at one side of it.
 """
 
 import json
+import shutil
 import signal
 import time
 
 import numpy as np
 import pytest
 
+from reviewintent_jax.build import build_experiment
+from reviewintent_jax.training.loop import train
 from tests.launch.test_commands import small_flags
 from tests.multiprocess.jobs import Job
 
@@ -58,14 +61,23 @@ def job(waves, tmp_path):
     job.kill()
 
 
-def test_reviews_on_two_processes_say_what_one_says(tiny_encoder, tmp_path):
+@pytest.fixture(scope="module")
+def reviews(tiny_encoder, tmp_path_factory):
+    """An epoch of reviews, by one process and by two."""
     flags = ["--config=configs/demo.py", "--config.encoder.sha256="]
     flags += ["--config.data.shop_rows=160", "--config.train.batch_reviews=24"]
     flags += [*small_flags(tiny_encoder), "--config.train.log_every_steps=1"]
-    one = Job(tmp_path / "one", flags).start(1, devices=2).finish()
-    two = Job(tmp_path / "two", flags).start(2).finish()
+    flags += ["--config.train.max_steps=0", "--config.train.checkpoint_every_steps=3"]
+    folder = tmp_path_factory.mktemp("reviews")
+    one = Job(folder / "one", flags).start(1, devices=2).finish()
+    two = Job(folder / "two", flags).start(2).finish()
+    return one, two
+
+
+def test_reviews_on_two_processes_say_what_one_says(reviews):
+    one, two = reviews
     losses = [list(job.losses().values()) for job in (one, two)]
-    assert len(losses[0]) == 4
+    assert len(losses[0]) == 5
     np.testing.assert_allclose(*losses, atol=1e-6, rtol=0)
     scores = [json.loads(job.run.metrics.read_text()) for job in (one, two)]
     assert scores[1]["environment"]["processes"] == 2
@@ -75,6 +87,29 @@ def test_reviews_on_two_processes_say_what_one_says(tiny_encoder, tmp_path):
     assert "Report: " in two.said(0)
     assert "step" not in two.said(1)
     assert "Report" not in two.said(1)
+
+
+def test_reviews_go_on_from_two_processes_to_one_without_a_gap(reviews, tmp_path):
+    one, two = reviews
+    broken = Job(tmp_path / "broken", [])
+    shutil.copytree(two.run.root, broken.run.root)
+    # As if both had been killed between the last two states; this process goes on.
+    latest = broken.run.checkpoints / "latest"
+    shutil.rmtree(max(latest.iterdir()))
+    shutil.rmtree(broken.run.checkpoints / "best")
+    (saved,) = (int(each.name) for each in latest.iterdir())
+    values = json.loads(broken.run.config.read_text())
+    values["mesh"]["data"] = 1
+    tracker = train(build_experiment(values, broken.run), broken.run).tracker
+    losses, wanted = broken.losses(), one.losses()
+    assert 0 < saved < max(wanted)
+    assert list(losses) == list(wanted)
+    np.testing.assert_allclose(
+        list(losses.values()), list(wanted.values()), atol=1e-5, rtol=0
+    )
+    whole = json.loads(one.run.metrics.read_text())["training"]
+    assert tracker.epoch == whole["epochs"] == 1
+    assert tracker.seen == whole["reviews"]
 
 
 def test_a_mistake_ends_all_and_is_said_once(job):

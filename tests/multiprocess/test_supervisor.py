@@ -47,7 +47,12 @@ def test_a_killed_worker_is_started_again_and_nothing_is_lost(
             assert supervisor.poll() is None, job.said(0)
             assert time.monotonic() < end
             time.sleep(0.01)
-        os.kill(workers(supervisor.pid)[1], signal.SIGKILL)
+        killed, survivor = workers(supervisor.pid)[1], workers(supervisor.pid)[0]
+        os.kill(killed, signal.SIGKILL)
+        began = time.monotonic()
+        while survivor in workers(supervisor.pid):
+            assert time.monotonic() - began < 30  # after 60 the supervisor kills it
+            time.sleep(0.05)
         assert job.codes() == [0], job.said(0)
     finally:
         job.kill()

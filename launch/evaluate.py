@@ -21,7 +21,7 @@ from absl import flags
 
 from launch import runtime
 from launch.kits import KITS
-from launch.own_data import evaluate_with
+from launch.own_data import evaluate_with, refuse_flags
 from reviewintent_jax.build import (
     load_trained,
 )
@@ -72,14 +72,11 @@ def main(argv: list[str]) -> None:
 def _refuse_review_flags(task: TaskKind) -> None:
     """Flags about reviews say nothing to a run that is scored on its own data."""
     others = "; launch.predict --input=FILE answers from others"
-    fix = "" if task is TaskKind.PRETRAIN else others
-    for flag in (_DATA, _TEXT, _TITLE, _LABEL):
-        if flag.value:
-            raise InputError(
-                f"This is {KITS[task].called}, which is scored on its own data; "
-                f"--{flag.name} does not apply.",
-                fix=f"Leave it out{fix}.",
-            )
+    refuse_flags(
+        f"{KITS[task].called}, which is scored on its own data",
+        *(_DATA, _TEXT, _TITLE, _LABEL),
+        fix=f"Leave it out{'' if task is TaskKind.PRETRAIN else others}.",
+    )
 
 
 def _data(trained_on: DataSpec, path: str) -> DataSpec:

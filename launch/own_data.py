@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from absl import flags
+
 from launch import runtime
-from reviewintent_jax.schema import RunFolder
+from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training import hosts
 from reviewintent_jax.training.files import Facts
 from reviewintent_jax.training.logs import say
@@ -54,6 +56,26 @@ def train_with(kit: Kit, values: Mapping[str, Any], workdir: str) -> None:
     if hosts.is_first():
         say(kit.summarise(metrics, run))
         say(f"Report: {kit.report(run)}")
+
+
+def refuse_flags(
+    called: str, *senseless: flags.FlagHolder[str], fix: str = "Leave it out."
+) -> None:
+    """Refuses flags that say nothing to a run.
+
+    Args:
+      called: what the run is, such as "a forecast".
+      senseless: flags of other runs; empty ones are not given.
+      fix: what to do.
+
+    Raises:
+      InputError: one of them is given all the same.
+    """
+    for flag in senseless:
+        if flag.value:
+            raise InputError(
+                f"This is {called}; --{flag.name} does not apply.", fix=fix
+            )
 
 
 def evaluate_with(kit: Kit, run: RunFolder) -> None:

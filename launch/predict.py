@@ -35,6 +35,7 @@ from absl import flags
 
 from launch import cases, forecasts, headings, pretraining, runtime
 from launch.kits import KITS
+from launch.own_data import refuse_flags
 from launch.subjects import predict_subjects
 from reviewintent_jax.build import (
     load_trained,
@@ -90,7 +91,7 @@ def main(argv: list[str]) -> None:
     if task is not TaskKind.REVIEW:
         print(_of_own_data(run, task), file=sys.stderr)
         return
-    _refuse("a run on reviews", _CASES)
+    refuse_flags("a run on reviews", _CASES)
     _require(_INPUT)
     trained = load_trained(run)
     if _INPUT.value == "-":
@@ -151,23 +152,14 @@ def _require(*needed: flags.FlagHolder[str]) -> None:
             )
 
 
-def _refuse(called: str, *senseless: flags.FlagHolder[str]) -> None:
-    """Says of a flag that is given all the same that it says nothing to this run."""
-    for flag in senseless:
-        if flag.value:
-            raise InputError(
-                f"This is {called}; --{flag.name} does not apply.", fix="Leave it out."
-            )
-
-
 def _of_own_data(run: RunFolder, task: TaskKind) -> str:
     """What comes next, instead of answers to the rows of a table."""
-    _refuse(KITS[task].called, _TEXT, _TITLE, _SUBJECTS, _SUBJECT, _TIME)
+    refuse_flags(KITS[task].called, _TEXT, _TITLE, _SUBJECTS, _SUBJECT, _TIME)
     output = _OUTPUT.value, TableFormat(_FORMAT.value)
     if task is TaskKind.MSDP:
         tables = cases.Tables(_INPUT.value, _CASES.value)
         return cases.predict_cases(run, tables, *output)
-    _refuse(KITS[task].called, _CASES)
+    refuse_flags(KITS[task].called, _CASES)
     predict = {
         TaskKind.FORECAST: forecasts.predict_forecast,
         TaskKind.HEADING: headings.predict_headings,

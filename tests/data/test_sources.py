@@ -162,3 +162,11 @@ def test_real_reviews_all_have_a_known_fate(shared_data):
         else:
             reviews += 1
     assert (reviews, rejected) == (22_641, 845)
+
+
+def test_a_setting_of_several_columns_says_how_to_name_them():
+    with pytest.raises(InputError, match=r"named in data\.numbers") as raised:
+        check_columns({"data.numbers": "age,spend"}, ["age", "spend"], "r.csv")
+    assert "--config.data.numbers=COLUMN, or \"('A','B')\" for several." in str(
+        raised.value
+    )

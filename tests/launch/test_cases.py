@@ -90,6 +90,10 @@ def test_every_subject_has_a_row_and_newer_events_are_read(trained, tmp_path):
     words = f"--input={newer}", f"--output={tmp_path / 'newer.parquet'}"
     launch("predict", f"--workdir={run.root}", *words)
     assert len(pd.read_parquet(tmp_path / "newer.parquet")) == 121
+    (tmp_path / "who.csv").write_text("who,land,age\nC1,de,33\nnobody yet,fr,50\n")
+    words = *words[:1], f"--cases={tmp_path / 'who.csv'}", f"--output={out}"
+    launch("predict", f"--workdir={run.root}", *words)
+    assert pd.read_csv(out)["subject"].tolist() == ["C1", "nobody yet"]
 
 
 @pytest.mark.parametrize(

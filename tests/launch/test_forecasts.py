@@ -198,7 +198,11 @@ def test_a_newer_table_that_does_not_fit_is_refused(
             b"config.task cannot be 'forcast'",
         ),
         ("evaluate", ["--data=other.csv"], b"--data does not apply"),
-        ("predict", ["--output=x.csv", "--text=review"], b"--text does not apply"),
+        (
+            "predict",
+            ["--output=x.csv", "--cases=c.csv"],
+            b"This is a forecast; --cases does not apply",
+        ),
         ("predict", [], b"--output is missing"),
     ],
 )

@@ -135,7 +135,12 @@ def test_newer_reviews_need_the_columns_of_the_old(trained, tmp_path):
             [CONFIG, "--config.data.period=year"],
             b"Choose of: day, week, month",
         ),
-        ("evaluate", ["--data=other.csv"], b"--data does not apply"),
+        (
+            "evaluate",
+            ["--data=other.csv"],
+            b"This is a run on reviews over time, which is scored on its own data; "
+            b"--data does not apply",
+        ),
         ("predict", ["--output=x.csv", "--text=review"], b"--text does not apply"),
         ("predict", ["--output=-", "--input=-"], b"read from a file"),
     ],

@@ -58,7 +58,7 @@ class Members(NamedTuple):
     events: Iterator[dict[str, Any]]
 
 
-class Wills(NamedTuple):
+class _Wills(NamedTuple):
     """The numbers behind each member, [n]: z, and what each source is drawn from."""
 
     club: np.ndarray
@@ -84,24 +84,23 @@ def simulate_members(count: int, seed: int) -> Members:
     """
     if count < 1:
         raise InputError(f"The shop needs at least 1 member, not {count}.")
-    wills = draw_wills(count, seed)
+    wills = _draw_wills(count, seed)
     return Members(_cases(wills, seed), _events(wills, seed))
 
 
-def draw_wills(count: int, seed: int) -> Wills:
-    """The numbers behind the members that :func:`simulate_members` makes."""
+def _draw_wills(count: int, seed: int) -> _Wills:
     rng = np.random.default_rng((seed, 10))
     club = rng.integers(len(CLUBS), size=count)
     z, *others = rng.standard_normal((4, count))
     shown = [np.where(club == c, z, other) for c, other in enumerate(others)]
-    return Wills(club, z, *shown)
+    return _Wills(club, z, *shown)
 
 
 def _name(member: int) -> str:
     return f"M{member:06d}"
 
 
-def _cases(wills: Wills, seed: int) -> Iterator[dict[str, Any]]:
+def _cases(wills: _Wills, seed: int) -> Iterator[dict[str, Any]]:
     rng = np.random.default_rng((seed, 11))
     count = len(wills.z)
     noise = rng.standard_normal((2, count))
@@ -122,7 +121,7 @@ def _cases(wills: Wills, seed: int) -> Iterator[dict[str, Any]]:
         }
 
 
-def _events(wills: Wills, seed: int) -> Iterator[dict[str, Any]]:
+def _events(wills: _Wills, seed: int) -> Iterator[dict[str, Any]]:
     rng = np.random.default_rng((seed, 12))
     plans = draw_plans(wills.text, rng)
     writer = Writer(seed=(seed << 32) + 12)

@@ -143,7 +143,7 @@ def test_vectors_of_a_file_are_where_training_begins(tiny, tmp_path):
     assert the > 0
     assert (table[the] == 0.25).all()
     assert not (np.delete(table, the, axis=0) == 0.25).any()
-    assert "1 begin with the file's" in experiment.describe()
+    assert "1 of them begin with the file's" in experiment.describe()
 
 
 def scored_rows(trained, path):

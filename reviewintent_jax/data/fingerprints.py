@@ -185,4 +185,8 @@ def _leaves(tree: Any, path: str = "") -> dict[str, Any]:
 
 def _shown(value: Any) -> str:
     said = str(value)
-    return said if len(said) <= _LONGEST else f"{said[: _LONGEST - 3]}..."
+    if len(said) <= _LONGEST:
+        return said
+    # Paths differ at their ends.
+    begin = _LONGEST // 4
+    return f"{said[:begin]}...{said[begin + 3 - _LONGEST :]}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from reviewintent_jax.evaluation.forecast_summary import SYSTEMS
-from reviewintent_jax.evaluation.results import write_page
+from reviewintent_jax.evaluation.results import cores_of, write_page
 from reviewintent_jax.schema import InputError
 from reviewintent_jax.settings import setting_leaves
 
@@ -118,8 +118,7 @@ def _section(groups: Sequence[Group], command_of: Callable) -> str:
         "",
         f"`{command_of(first['config'])}`, and the other horizons and seeds "
         f"({_seeds(groups)}); {statistics.median(seconds):,.0f} s of training a run "
-        f"(median) on {first['environment']['cores']} cores "
-        f"({first['environment']['device']}); "
+        f"(median) on {cores_of(first['environment'])}; "
         f"{' to '.join(dict.fromkeys([days[0], days[-1]]))}.",
     ]
     for score, title in (("rse", "RSE (smaller is better)"), ("corr", "CORR")):

@@ -10,7 +10,7 @@ from reviewintent_jax.evaluation.heading_summary import (
     shown,
     verdicts,
 )
-from reviewintent_jax.evaluation.results import keep_metrics, write_page
+from reviewintent_jax.evaluation.results import cores_of, keep_metrics, write_page
 
 _COLUMNS = {
     "mae": ("values", "MAE"),
@@ -49,8 +49,8 @@ def _section(metrics: dict[str, Any], command: str) -> str:
     lines = [
         f"## {metrics['name']}",
         "",
-        f"`{command}`; {training['seconds']:,.0f} s of training on {machine['cores']} "
-        f"cores ({machine['device']}); {metrics['created'][:10]}.",
+        f"`{command}`; {training['seconds']:,.0f} s of training on "
+        f"{cores_of(machine)}; {metrics['created'][:10]}.",
         "",
         "; ".join(describe_rows(data, unit)) + ".",
         "",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reviewintent_jax.evaluation.report_scores import SYSTEM_NAMES
-from reviewintent_jax.evaluation.results import score_cell, write_page
+from reviewintent_jax.evaluation.results import cores_of, score_cell, write_page
 
 _SCORES = {"auc": "AUC", "accuracy": "accuracy", "macro_f1": "macro F1"}
 _SYSTEMS = [
@@ -49,7 +49,7 @@ def intention_page(metrics: Mapping[str, Any], command: str) -> str:
         "",
         f"**{asked['target']}**: {asked['definition']}. {_window(asked)} "
         f"{_counts(metrics)}. {training['epochs']} epochs, {training['seconds']:,.0f} s"
-        f" of training on {machine['cores']} cores ({machine['device']}); "
+        f" of training on {cores_of(machine)}; "
         f"{metrics['created'][:10]}.",
         "",
         f"| system | {' | '.join(_SCORES.values())} |",

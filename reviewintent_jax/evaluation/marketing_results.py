@@ -11,6 +11,7 @@ from typing import Any
 
 from reviewintent_jax.evaluation.report_scores import SYSTEM_NAMES, model_title
 from reviewintent_jax.evaluation.results import (
+    cores_of,
     keep_metrics,
     score_cell,
     write_page,
@@ -118,7 +119,7 @@ def _facts(
         lines.append(
             f"- {_ROWS[ending][0]}: {parameters:,} parameters; {training['steps']:,} "
             f"updates, best at {training['best_step']:,}; {training['seconds']:,.0f} s "
-            f"on {machine['cores']} cores ({machine['device']}); "
+            f"on {cores_of(machine)}; "
             f"{run['created'][:10]}. `{command_of(run['config'])}`"
         )
         lines += _per_class(run)

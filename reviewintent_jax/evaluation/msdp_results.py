@@ -15,7 +15,7 @@ from reviewintent_jax.evaluation.msdp_summary import (
     systems_of,
     verdicts,
 )
-from reviewintent_jax.evaluation.results import keep_metrics, write_page
+from reviewintent_jax.evaluation.results import cores_of, keep_metrics, write_page
 
 
 def write_msdp_results(
@@ -47,8 +47,8 @@ def _section(metrics: dict[str, Any], command: str) -> str:
         f"## {metrics['name']}",
         "",
         f"`{command}`; {', '.join(metrics['sources'])}; {parameters:,} parameters; "
-        f"{training['seconds']:,.0f} s of training on {machine['cores']} cores "
-        f"({machine['device']}); {metrics['created'][:10]}.",
+        f"{training['seconds']:,.0f} s of training on {cores_of(machine)}; "
+        f"{metrics['created'][:10]}.",
         "",
         *(f"- {line}" for line in describe_cases(metrics["data"])),
     ]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reviewintent_jax.evaluation.results import write_page
+from reviewintent_jax.evaluation.results import cores_of, write_page
 
 SYSTEMS = {"model": "the encoder", "piece_frequency": "frequency of each piece"}
 """Names of the systems, in the order in which they stand."""
@@ -78,8 +78,8 @@ def _section(metrics: Mapping[str, Any], command: str) -> str:
         "",
         f"{parameters:,} parameters; {training['epochs']} epochs, "
         f"{training['steps']:,} updates, best at {training['best_step']:,}; "
-        f"{training['seconds']:,.0f} s on {machine['cores']} cores "
-        f"({machine['device']}); {metrics['created'][:10]}.",
+        f"{training['seconds']:,.0f} s on {cores_of(machine)}; "
+        f"{metrics['created'][:10]}.",
         "",
         "| hidden tokens of test texts | " + " | ".join(COLUMNS.values()) + " |",
         "|---|---|---|---|",

@@ -116,7 +116,7 @@ def section(metrics: dict[str, Any], command: str) -> str:
         "",
         f"{training['epochs']} epochs, {training['steps']:,} updates, best at "
         f"{training['best_step']:,}; {training['seconds']:,.0f} s of training on "
-        f"{machine['cores']} cores ({machine['device']}); "
+        f"{cores_of(machine)}; "
         f"temperature {metrics['temperature']:.2f}; {metrics['created'][:10]}.",
         "",
         "| system | " + " | ".join(_SCORES.values()) + " | training time |",
@@ -155,6 +155,12 @@ def _slice_lines(metrics: Mapping[str, Any]) -> list[str]:
                 cells = " | ".join(score_cell(test[score]) for score in _SCORES)
                 lines.append(f"| {value} | {held} | {name} | {cells} |")
     return lines
+
+
+def cores_of(environment: Mapping[str, Any]) -> str:
+    """What a run was trained on, as pages say it: ``2 cores (cpu)``."""
+    cores = environment["cores"]
+    return f"{cores} core{'s' * (cores != 1)} ({environment['device']})"
 
 
 def score_cell(score: Mapping[str, float | None]) -> str:

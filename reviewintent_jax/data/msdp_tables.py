@@ -207,7 +207,6 @@ def read_cases(
     texts: list[str] = []
     lines: list[int] = []
     place_n: list[tuple[str, int]] = []
-    first = ""
     where = spec.path or spec.kind.value
     for row, raw in enumerate(rows):
         place = _place(raw, row, spec.subject, spec.time, spec.date_order)
@@ -215,7 +214,6 @@ def read_cases(
             log.add(place)
             continue
         place_n.append(place)
-        first = first or plain_value(raw.fields.get(spec.time))
         lines.append(raw.line)
         texts.append(_joined(raw.fields, spec.texts))
         for name, column in held.items():
@@ -227,12 +225,13 @@ def read_cases(
             fix="Check data.subject and data.time.",
         )
     moments = [moment for _, moment in place_n]
+    first = held[spec.time][0] if spec.time else ""
     refuse_plain_numbers(moments, first, spec.time, "data.time", where)
     for column in spec.categories:
         refuse_free_text(column, held[column], where)
     date_of = dates_reader(spec.date_order, where)
-    times = schema.targets.time, schema.targets.followed_until
-    timed = [column for _, column in answers if column in times]
+    times = "targets.time", "targets.followed_until"
+    timed = [(field, column) for field, column in answers if field in times]
     return CaseColumns(
         line_n=np.array(lines, np.int64),
         subject_n=[subject for subject, _ in place_n] if spec.subject else [],
@@ -245,7 +244,7 @@ def read_cases(
         },
         dates={c: date_of(held[c], c, "data.dates") for c in spec.dates},
         raw={column: held[column] for _, column in answers},
-        moments={c: date_of(held[c], c, "targets.time") for c in timed},
+        moments={c: date_of(held[c], c, field) for field, c in timed},
     )
 
 

@@ -50,18 +50,18 @@ def write_customers(path, *, customers=60, seed=1):
     return path
 
 
-def purchase_config(tmp_path):
+def purchase_config(tmp_path, *, customers=60):
     """A config of both tables, asked whether, how much and when at two cuts."""
     config = msdp.get_config()
     config.data.update(
-        path=str(write_customers(tmp_path / "customers.csv")),
+        path=str(write_customers(tmp_path / "customers.csv", customers=customers)),
         subject="who",
         categories=("land",),
         numbers=("age",),
         dates=("since",),
     )
     config.events.update(
-        path=str(write_purchases(tmp_path / "purchases.csv")),
+        path=str(write_purchases(tmp_path / "purchases.csv", customers=customers)),
         subject="who",
         time="when",
         order="order",

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from configs import msdp
 from reviewintent_jax.build import plain_values
 from reviewintent_jax.build_msdp import (
     begin_msdp,
@@ -25,7 +24,11 @@ from reviewintent_jax.training.msdp_outcome import (
     write_msdp_outcome,
 )
 from reviewintent_jax.training.step import make_train_step
-from tests.data.purchases import CUTS, write_customers, write_purchases
+from tests.data.purchases import (
+    purchase_config,
+    write_customers,
+    write_purchases,
+)
 
 
 def tiny(config):
@@ -43,32 +46,9 @@ def tiny(config):
 
 @pytest.fixture
 def config(tmp_path):
-    config = tiny(msdp.get_config())
-    config.data.update(
-        path=str(write_customers(tmp_path / "customers.csv", customers=120)),
-        subject="who",
-        categories=("land",),
-        numbers=("age",),
-    )
-    config.events.update(
-        path=str(write_purchases(tmp_path / "purchases.csv", customers=120)),
-        subject="who",
-        time="when",
-        order="order",
-        item="item",
-        value="price",
-        quantity="count",
-        targets=("purchase",),
-        recent=4,
-    )
-    config.cuts.dates = CUTS
-    config.targets.update(
-        horizon_days=60,
-        intent="events",
-        value="events",
-        time="events",
-        interval_days=(10.0, 30.0, 60.0),
-    )
+    config = tiny(purchase_config(tmp_path, customers=120))
+    config.data.dates = config.events.texts = ()
+    config.events.summaries = False
     return config
 
 

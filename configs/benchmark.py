@@ -32,6 +32,9 @@ def get_config() -> ConfigDict:
             "LSTM over words": "marketing_lstm",
             "LSTNet forecaster": "exchange_rate",
             "LSTNet headings": "shop_series",
+            "MSDP-Net": "msdp_members",
+            "Pre-training of XLM-R's shape": "pretrain_ukrainian",
+            "XLM-R's shape for a Ukrainian shop": "ukrainian",
         }
     )
     config.shop_rows = 6_000  # of the built-in shop, where that is read
@@ -44,6 +47,8 @@ def get_config() -> ConfigDict:
             "marketing_parallel": "airline_tweets/tweets.csv.gz",
             "marketing_bert": "airline_tweets/tweets.csv.gz",
             "marketing_lstm": "airline_tweets/tweets.csv.gz",
+            "pretrain_ukrainian": "ukrainian_shop/reviews.csv.gz",
+            "ukrainian": "ukrainian_shop/reviews.csv.gz",
         }
     )
     config.sizes = ConfigDict({"lengths": (16, 32, 64, 128, 256, 512)})

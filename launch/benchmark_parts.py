@@ -130,9 +130,11 @@ def _values(config: Any, file: str, **changes: Any) -> dict[str, Any]:
     own.update_from_flattened_dict(dotted)
     if own.data.get("kind") == "shop":
         own.data.shop_rows = config.shop_rows
+    data = Path(os.environ.get("REVIEWINTENT_DATA", ""))
     if file in config.data:
-        data = os.environ.get("REVIEWINTENT_DATA", "")
-        own.data.path = str(Path(data) / config.data[file])
+        own.data.path = str(data / config.data[file])
+    if "corpus" in own:
+        own.corpus.path = str(data / own.corpus.path)
     return plain_values(own)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from reviewintent_jax.benchmark.systems import ReviewSystem, build_system
+from reviewintent_jax.benchmark.systems import build_system
 from reviewintent_jax.benchmark.timing import percentiles, timed
 
 
@@ -37,8 +37,7 @@ def measure_latency(
     system = build_system(values, folder)
     task: Any = system.task  # which task it is makes no difference here
     params = task.init_state(task.make_optimizer()).params
-    if not isinstance(system, ReviewSystem):
-        lengths = [system.window]
+    lengths = system.lengths(lengths)
     yield {"items": system.items, "reads": system.reads, "lengths": list(lengths)}
     for length in lengths:
         for items in batches:

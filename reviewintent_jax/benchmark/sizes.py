@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from reviewintent_jax.benchmark.systems import ReviewSystem, build_system
+from reviewintent_jax.benchmark.systems import build_system
 
 _FLOAT = 4  # bytes of a parameter; states of Adam have three such numbers
 
@@ -19,8 +19,7 @@ def measure_sizes(
     system = build_system(values, folder)
     parameters = system.parameters()
     total = sum(parameters.values())
-    if not isinstance(system, ReviewSystem):
-        lengths = [system.window]
+    lengths = system.lengths(lengths)
     flops = {str(length): system.question(1, length).flops for length in lengths}
     yield {
         "items": system.items,

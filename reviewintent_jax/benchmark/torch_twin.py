@@ -101,7 +101,7 @@ def _make_head(
             x = x * mask[..., None]
             convolved = self.drop(_convolve(torch, self.convolutions, x))
             length = mask.sum(dim=1)
-            rows = torch.arange(len(x), device=x.device)
+            rows = torch.arange(x.shape[0], device=x.device)  # traced, unlike len(x)
             states, _ = self.recurrent(convolved)
             last = [states[rows, length - 1]]
             if spec.skip_period:
@@ -148,11 +148,11 @@ def _skipped(torch: Any, gru: Any, x: Any, length: Any, spec: LSTNetSpec) -> Any
 
 def _highway_share(torch: Any, weights: Any, length: Any, steps: int) -> Any:
     """What the highway reads of each step ``[b, t]``; 0 before its window."""
-    window = len(weights)
+    window = weights.shape[0]
     step = torch.arange(steps, device=length.device)
     age = length[:, None] - 1 - step[None]
     seen = (age >= 0) & (age < window)
-    weight = weights[(-1 - age).clamp(-window, -1)]
+    weight = weights[(window - 1 - age).clamp(0, window - 1)]  # ONNX: from 0
     return torch.where(seen, weight, torch.zeros((), dtype=weight.dtype))
 
 

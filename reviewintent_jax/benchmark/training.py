@@ -11,7 +11,8 @@ from typing import Any
 
 import jax
 
-from reviewintent_jax.benchmark.systems import System, build_system
+from reviewintent_jax.benchmark.system import System
+from reviewintent_jax.benchmark.systems import build_system
 from reviewintent_jax.benchmark.timing import timed, watched
 from reviewintent_jax.data.batches import Position, prefetch
 from reviewintent_jax.training.placement import Placement
@@ -42,13 +43,19 @@ class Trainer:
         self.first_seconds = timed(lambda: self.run(1))["seconds"]
 
     def run(self, updates: int) -> list[Any]:
-        """Makes so many updates; returns the portions that they read."""
+        """Makes so many updates; returns the portions that they read.
+
+        As in the loop, each is begun while the one before runs, and no sooner: every
+        update that waits holds memory of its own.
+        """
         portions = list(itertools.islice(self._stream, updates))
-        metrics = None
+        before = None
         for portion in portions:
             batch = self._placement.put(portion.batch, self._rows)
             self._state, metrics = self._update(self._state, batch)
-        jax.block_until_ready(metrics)
+            jax.block_until_ready(before)
+            before = metrics
+        jax.block_until_ready(before)
         return portions
 
     def close(self) -> None:

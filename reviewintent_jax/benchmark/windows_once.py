@@ -11,7 +11,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from reviewintent_jax.benchmark.systems import ReviewSystem, build_system
+from reviewintent_jax.benchmark.review_system import ReviewSystem
+from reviewintent_jax.benchmark.systems import build_system
 from reviewintent_jax.benchmark.timing import timed
 from reviewintent_jax.data.batches import Position
 from reviewintent_jax.data.ids import SpecialIds

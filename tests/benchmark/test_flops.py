@@ -8,7 +8,9 @@ import pytest
 from jax.extend.core import jaxprs_in_params
 
 from reviewintent_jax.benchmark.flops import (
+    count_case_flops,
     count_flops,
+    count_masked_flops,
     count_window_flops,
     page_work,
     review_work,
@@ -25,6 +27,8 @@ from reviewintent_jax.models.forecaster import (
 from reviewintent_jax.models.heading import Heading, HeadingSpec
 from reviewintent_jax.models.history import HistorySpec
 from reviewintent_jax.models.lstnet_spec import Fusion
+from reviewintent_jax.models.masked_language import MaskedLanguage, MaskedLanguageSpec
+from reviewintent_jax.models.msdp_net import MsdpNet
 from reviewintent_jax.models.reader_spec import ReaderKind, ReaderSpec, Reads
 from reviewintent_jax.models.recurrent import GateFusion
 from reviewintent_jax.models.review_intent import (
@@ -33,9 +37,11 @@ from reviewintent_jax.models.review_intent import (
     init_params,
 )
 from reviewintent_jax.models.word_reader import WordsSpec
-from reviewintent_jax.schema import HistoryBatch
+from reviewintent_jax.schema import HistoryBatch, MaskedBatch
 from tests.conftest import tiny_encoder_spec
 from tests.models.lstnet_cases import SPEC
+from tests.models.test_msdp_net import SPEC as MSDP
+from tests.models.test_msdp_net import batch as cases  # noqa: F401  (a fixture)
 
 PAGES = PageSpec(page_tokens=24, chunk_tokens=12, max_tokens=24, slots=3)
 
@@ -189,3 +195,51 @@ def test_windows_take_the_products_of_the_traced_program(anchor):
         assert flops.answer == products(jax.make_jaxpr(total)(params).jaxpr)
         gradient = jax.make_jaxpr(jax.grad(total))(params)
         assert flops.update == products(gradient.jaxpr)
+
+
+def assert_counted(flops, total, params):
+    assert flops.answer == products(jax.make_jaxpr(total)(params).jaxpr)
+    assert flops.update == products(jax.make_jaxpr(jax.grad(total))(params).jaxpr)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"use": (True, False, False)},
+        {"use": (False, True, False), "intents": 0},
+        {"use": (False, False, True), "categories": (), "value": False},
+    ],
+    ids=["all", "text", "behaviour", "fields"],
+)
+def test_cases_take_the_products_of_the_traced_program(cases, changes):  # noqa: F811
+    spec = dataclasses.replace(MSDP, **changes)
+    if not spec.categories:
+        cases = cases._replace(category_bc=cases.category_bc[:, :0])
+    model = MsdpNet(spec)
+    given = jax.random.key(0), cases
+    params = jax.eval_shape(lambda: model.init(*given, deterministic=True))
+
+    def total(params):
+        said = model.apply(params, cases, deterministic=True)
+        answers = said.intent_by, said.value_b, said.hazard_bj
+        return sum(answer.sum() for answer in answers if answer is not None)
+
+    assert_counted(count_case_flops(spec, 4, 6, 2), total, params)
+
+
+def test_guesses_take_the_products_of_the_traced_program():
+    encoder = dataclasses.replace(tiny_encoder_spec(97), has_pooler=False)
+    spec = MaskedLanguageSpec(encoder, 12)
+    zeros = jax.numpy.zeros((2, 24), int)
+    asked = jax.numpy.zeros((2, 4), int)
+    batch = MaskedBatch(zeros, zeros, zeros, asked, asked, zeros[:, :1])
+    model = MaskedLanguage(spec)
+    given = jax.random.key(0), batch
+    params = jax.eval_shape(lambda: model.init(*given, deterministic=True))
+
+    def total(params):
+        return model.apply(params, batch, deterministic=True).logits_buv.sum()
+
+    flops = count_masked_flops(spec, page_work(2, 24, 1, 12), 8)
+    assert_counted(flops, total, params)

@@ -1,0 +1,161 @@
+"""Models of windows of numbers, and of cases, as systems that are measured."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from reviewintent_jax.benchmark.flops import (
+    Flops,
+    count_case_flops,
+    count_window_flops,
+)
+from reviewintent_jax.benchmark.system import Question
+from reviewintent_jax.data.batches import Position
+from reviewintent_jax.data.splits import TRAIN
+from reviewintent_jax.schema import CaseBatch, InputError
+from reviewintent_jax.training.forecast import ForecastExperiment
+from reviewintent_jax.training.heading import HeadingExperiment
+from reviewintent_jax.training.msdp import MsdpExperiment
+from reviewintent_jax.training.state import count_parameters
+
+
+class WindowSystem:
+    """A model of windows of numbers. Items are windows.
+
+    Attributes:
+      task: what the loop trains.
+      reads: what a length counts.
+    """
+
+    reads, items = "steps a window", "windows"
+
+    def __init__(self, task: ForecastExperiment | HeadingExperiment) -> None:
+        self.task = task
+
+    def lengths(self, wanted: Sequence[int]) -> list[int]:
+        """The only one: windows have one length."""
+        del wanted
+        return [self.window]
+
+    def parameters(self) -> dict[str, int]:
+        """Numbers of parameters by part; nothing is computed."""
+        model, (value, length) = self.task.model, self._windows(1)
+
+        def init() -> Any:
+            made = model.init(jax.random.key(0), value, length, deterministic=True)
+            return made["params"]
+
+        return count_parameters(jax.eval_shape(init))
+
+    def question(self, items: int, steps: int) -> Question:
+        """``items`` windows of ``steps`` steps.
+
+        Raises:
+          InputError: the model reads windows of another length only.
+        """
+        batch = self._windows(items)
+        if steps != self.window:
+            raise InputError(f"Windows have {self.window} steps, not {steps}.")
+        model = self.task.model
+
+        def answer(params: Any, batch: Any) -> Any:
+            return model.apply({"params": params}, *batch, deterministic=True)[:2]
+
+        flops = self._flops(items).answer
+        return Question(jax.jit(answer), batch, flops)
+
+    @property
+    def window(self) -> int:
+        """Steps of a window."""
+        return self._first.value_bts.shape[1]
+
+    def useful(self, batch: Any) -> tuple[int, int, int]:
+        """Windows that are read, places for them, and operations of an update."""
+        row = np.asarray(batch.row_b)
+        filled = int((row >= 0).sum())
+        return filled, len(row), self._flops(filled).update
+
+    @functools.cached_property
+    def _first(self) -> Any:
+        return next(self.task.train_batches().batches(Position(0, 0))).batch
+
+    def _windows(self, items: int) -> tuple[np.ndarray, np.ndarray]:
+        """So many whole windows of the training data, again where they are too few."""
+        value = np.asarray(self._first.value_bts)
+        steps, series = value.shape[1:]
+        value = np.resize(value, (items, steps, series))
+        return value, np.full(items, steps, np.int32)
+
+    def _flops(self, windows: int) -> Flops:
+        return count_window_flops(self.task.model.spec, windows, self.window)
+
+
+class CaseSystem:
+    """MSDP-Net. Items are cases, of the training data; their texts have been read.
+
+    Attributes:
+      task: what the loop trains.
+      reads: what a length counts.
+    """
+
+    reads, items = "events a case", "cases"
+
+    def __init__(self, task: MsdpExperiment) -> None:
+        self.task = task
+        self._rows = task.windows.targets(TRAIN)
+
+    def lengths(self, wanted: Sequence[int]) -> list[int]:
+        """The only one: the newest events of a case, as many as are read."""
+        del wanted
+        return [self.task.windows.schema.events.recent]
+
+    def parameters(self) -> dict[str, int]:
+        """Numbers of parameters by part; nothing is computed."""
+        model, batch = self.task.model, self._cases(1)
+
+        def init() -> Any:
+            made = model.init(jax.random.key(0), batch, deterministic=True)
+            return made["params"]
+
+        return count_parameters(jax.eval_shape(init))
+
+    def question(self, items: int, length: int) -> Question:
+        """``items`` cases with places for ``length`` events.
+
+        Raises:
+          InputError: the network reads another number of events.
+        """
+        (events,), model = self.lengths(()), self.task.model
+        if length != events:
+            raise InputError(f"Cases have {events} events, not {length}.")
+
+        def answer(params: Any, batch: CaseBatch) -> tuple:
+            said: Any = model.apply({"params": params}, batch, deterministic=True)
+            return said.intent_by, said.value_b, said.hazard_bj
+
+        flops = self._flops(items).answer
+        return Question(jax.jit(answer), self._cases(items), flops)
+
+    def useful(self, batch: CaseBatch) -> tuple[int, int, int]:
+        """Cases that are read, places for them, and operations of an update.
+
+        All places for events and texts of a case count as read.
+        """
+        row = np.asarray(batch.row_b)
+        filled = int((row >= 0).sum())
+        return filled, len(row), self._flops(filled).update
+
+    def _cases(self, items: int) -> CaseBatch:
+        """So many cases, the first ones again where they are too few."""
+        return self.task.windows.batch(np.resize(self._rows, items), items)
+
+    def _flops(self, cases: int) -> Flops:
+        texts = np.asarray(self._one.text_there_bk).shape[-1]
+        return count_case_flops(self.task.model.spec, cases, *self.lengths(()), texts)
+
+    @functools.cached_property
+    def _one(self) -> CaseBatch:
+        return self._cases(1)

@@ -71,8 +71,10 @@ def add_peers(config: ConfigDict) -> None:
     config.peers = ConfigDict(
         {
             "data": ("airline_tweets", "yelp10k"),  # files in configs/
+            # micro-batches of our updates: tweets are short, Yelp's reviews long
+            "accumulate": (1, 2),
             "cap": 128,  # tokens of a review, on both sides
-            "updates": 8,  # of a round of training
+            "updates": 5,  # of a round of training
             "rows": 1_024,  # of a round of scoring
             "batch_sizes": (1, 8, 16, 32, 64),  # of which the pipeline takes its best
         }

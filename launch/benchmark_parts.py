@@ -46,9 +46,10 @@ def parts_of(config: ConfigDict) -> list[Part]:
 def _peer_parts(config: Any) -> list[Part]:
     """Ours beside what people would use, on published data sets."""
     found, peers = [], config.peers
-    for file in peers.data:
+    for file, pieces in zip(peers.data, peers.accumulate, strict=True):
+        changes = {"pages__max_tokens": peers.cap, "train__accumulate": pieces}
         own = {
-            "values": _values(config, file, pages__max_tokens=peers.cap),
+            "values": _values(config, file, **changes),
             "folder": f"{_folder(config, file)}-{peers.cap}",
         }
         updates, rows = {**own, "updates": peers.updates}, {**own, "rows": peers.rows}

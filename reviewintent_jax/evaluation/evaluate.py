@@ -46,7 +46,7 @@ class EvaluationSpec:
     """What is measured when training is over.
 
     Attributes:
-      batch_pages: pages scored at a time, 1 or more.
+      batch_pages: most pages scored at a time, 1 or more.
       threshold: how probabilities become an answer.
       bootstrap_samples: resamples behind every interval; 0 = no intervals.
       baseline_max_rows: most training reviews the TF-IDF baseline is fitted on.

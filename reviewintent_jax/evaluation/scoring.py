@@ -21,6 +21,9 @@ from reviewintent_jax.schema import InputError, PageBatch
 
 ScoreStep = Callable[[Any, PageBatch], jax.Array]
 
+_CPU_TOKENS = 1_024
+"""Of a batch on a CPU, whose caches hold what a layer makes of them (docs/speed.md)."""
+
 
 class ReviewLogits(NamedTuple):
     """What a model says of some reviews; where it says nothing, no columns.
@@ -34,6 +37,22 @@ class ReviewLogits(NamedTuple):
     sentiment_ny: np.ndarray
     intent_ny: np.ndarray
     text_intent_ny: np.ndarray
+
+
+def pages_at_once(most: int, page_tokens: int, devices: int = 1) -> int:
+    """Pages in a batch that is scored; how many does not change the answers.
+
+    Args:
+      most: as the config says.
+      page_tokens: of a page.
+      devices: that share a batch.
+
+    Returns:
+      ``most``, or fewer on CPUs: as many as their caches hold.
+    """
+    if jax.default_backend() != "cpu":
+        return most
+    return min(most, devices * max(1, _CPU_TOKENS // page_tokens))
 
 
 def make_score_step(model: nn.Module) -> ScoreStep:

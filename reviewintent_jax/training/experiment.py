@@ -246,8 +246,8 @@ class Experiment:
     def validation(self) -> Callable[[Any], Scores]:
         """Returns params -> scores on the validation split."""
         source, prepared = self.page_source(), self.prepared
-        reviews, pages = prepared.reviews(VALIDATION), self.evaluation.batch_pages
-        score = SplitScorer(self.model, self.mesh, pages)
+        reviews, most = prepared.reviews(VALIDATION), self.evaluation.batch_pages
+        score = SplitScorer(self.model, self.mesh, most, self.pages.page_tokens)
         sizes = len(self.classes), len(self.intents)
 
         def validate(params: Any) -> Scores:

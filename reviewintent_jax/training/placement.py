@@ -20,12 +20,16 @@ class Placement:
 
     Args:
       mesh: of :func:`~reviewintent_jax.training.sharding.make_mesh`.
+
+    Attributes:
+      mesh: the same.
+      parts: devices that share a batch.
     """
 
     def __init__(self, mesh: Mesh) -> None:
         self.mesh = mesh
         self._sharding = batch_sharding(mesh)
-        self._parts = mesh.shape["data"] * mesh.shape["fsdp"]
+        self.parts = mesh.shape["data"] * mesh.shape["fsdp"]
 
     def rows(self, size: int, pieces: int = 1) -> Rows:
         """Which rows of a batch of ``size`` rows this process builds.
@@ -38,7 +42,7 @@ class Placement:
         ``3 4 5 .``.
         """
         piece = size // pieces
-        padded = -(-piece // self._parts) * self._parts
+        padded = -(-piece // self.parts) * self.parts
         source_pn = np.full((pieces, padded), -1)
         source_pn[:, :piece] = np.arange(size).reshape(pieces, piece)
         total = pieces * padded

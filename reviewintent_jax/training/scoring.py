@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 
 from reviewintent_jax.data.batches import PageSource, eval_batches, prefetch
 from reviewintent_jax.data.progress import Progress
-from reviewintent_jax.evaluation.scoring import make_score_step
+from reviewintent_jax.evaluation.scoring import make_score_step, pages_at_once
 from reviewintent_jax.schema import InputError, PageBatch
 from reviewintent_jax.training.placement import Placement
 from reviewintent_jax.training.sharding import replicated
@@ -26,13 +26,17 @@ class SplitScorer:
     Args:
       model: the network.
       mesh: where its parameters lie.
-      batch_pages: pages in a batch.
+      most_pages: in a batch, at most.
+      page_tokens: of a page.
     """
 
-    def __init__(self, model: nn.Module, mesh: Mesh, batch_pages: int) -> None:
+    def __init__(
+        self, model: nn.Module, mesh: Mesh, most_pages: int, page_tokens: int
+    ) -> None:
         self._placement = Placement(mesh)
-        self._rows = self._placement.rows(batch_pages)
-        self._batch_pages = batch_pages
+        pages = pages_at_once(most_pages, page_tokens, self._placement.parts)
+        self._rows = self._placement.rows(pages)
+        self._batch_pages = pages
         score = make_score_step(model)
 
         def answer(params: Any, batch: PageBatch) -> tuple[jax.Array, jax.Array]:

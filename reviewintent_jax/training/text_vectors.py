@@ -16,6 +16,7 @@ from reviewintent_jax.data.batches import PageSource, eval_batches, prefetch
 from reviewintent_jax.data.pages import PageSpec, ReviewFields
 from reviewintent_jax.data.progress import Progress
 from reviewintent_jax.data.tokens import ReviewTokenizer, TokenList
+from reviewintent_jax.evaluation.scoring import pages_at_once
 from reviewintent_jax.models.encoder import Encoder, EncoderSpec
 from reviewintent_jax.models.slots import slot_members, slot_positions
 from reviewintent_jax.schema import NO_LABEL, PageBatch
@@ -72,7 +73,7 @@ def encode_texts(
       encoder: its sizes and its parameters.
       pages: sizes of a page; a text beyond ``max_tokens`` is cut there.
       mesh: the devices that share the pages.
-      batch_pages: pages in a batch.
+      batch_pages: most pages in a batch.
     """
     spec, params = encoder
     vector_vd = np.zeros((len(texts), spec.hidden_size), np.float32)
@@ -84,6 +85,7 @@ def encode_texts(
     )
     source = PageSource(store, fields, tokenizer.special, pages)
     placement = Placement(mesh)
+    batch_pages = pages_at_once(batch_pages, pages.page_tokens, placement.parts)
     rows = placement.rows(batch_pages)
     model = SlotMeans(spec, pages.chunk_tokens)
 

@@ -23,6 +23,7 @@ from reviewintent_jax.evaluation.score_table import TableScorer
 from reviewintent_jax.evaluation.scoring import (
     ReviewLogits,
     make_score_step,
+    pages_at_once,
     split_logits,
 )
 from reviewintent_jax.models.review_intent import ReviewIntent, without_history
@@ -120,7 +121,9 @@ class Trained(NamedTuple):
         else:
             model, intents = without_history(model), 0
         mesh = self.mesh or one_device()
-        score = SplitScorer(model, mesh, self.evaluation.batch_pages)
+        score = SplitScorer(
+            model, mesh, self.evaluation.batch_pages, self.pages.page_tokens
+        )
         special, words = self.tokenizer.special, self.words
         source = page_source(prepared, special, self.pages, scale, words=words)
         logits_nz = score(self.params, source, reviews, progress)
@@ -152,7 +155,9 @@ def make_scorer(trained: Trained, source: SourceSpec) -> TableScorer:
         tokenizer=trained.tokenizer,
         cleaner=Cleaner(trained.data.clean),
         pages=trained.pages,
-        batch_pages=trained.evaluation.batch_pages,
+        batch_pages=pages_at_once(
+            trained.evaluation.batch_pages, trained.pages.page_tokens
+        ),
         classes=trained.labels.classes,
         temperature=trained.temperature,
         threshold=trained.threshold,

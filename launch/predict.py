@@ -33,7 +33,7 @@ from pathlib import Path
 
 from absl import flags
 
-from launch import cases, forecasts, headings, pretraining, runtime
+from launch import runtime
 from launch.kits import KITS
 from launch.own_data import refuse_flags
 from launch.subjects import predict_subjects
@@ -87,7 +87,9 @@ def main(argv: list[str]) -> None:
     run = RunFolder(Path(_WORKDIR.value))
     task = stored_task(run)
     if task is TaskKind.PRETRAIN:
-        raise pretraining.no_answers(run)
+        from launch.pretraining import no_answers
+
+        raise no_answers(run)
     if task is not TaskKind.REVIEW:
         print(_of_own_data(run, task), file=sys.stderr)
         return
@@ -156,15 +158,18 @@ def _of_own_data(run: RunFolder, task: TaskKind) -> str:
     """What comes next, instead of answers to the rows of a table."""
     refuse_flags(KITS[task].called, _TEXT, _TITLE, _SUBJECTS, _SUBJECT, _TIME)
     output = _OUTPUT.value, TableFormat(_FORMAT.value)
+    # Only what this task needs: the libraries of all of them take seconds to import.
     if task is TaskKind.MSDP:
+        from launch import cases
+
         tables = cases.Tables(_INPUT.value, _CASES.value)
         return cases.predict_cases(run, tables, *output)
     refuse_flags(KITS[task].called, _CASES)
-    predict = {
-        TaskKind.FORECAST: forecasts.predict_forecast,
-        TaskKind.HEADING: headings.predict_headings,
-    }
-    return predict[task](run, _INPUT.value, *output)
+    if task is TaskKind.FORECAST:
+        from launch.forecasts import predict_forecast as predict
+    else:
+        from launch.headings import predict_headings as predict
+    return predict(run, _INPUT.value, *output)
 
 
 def _columns(trained_on: SourceSpec, columns: tuple[str, ...]) -> SourceSpec:

@@ -7,12 +7,9 @@ from typing import Any
 from launch import runtime
 from reviewintent_jax.build import begin_run, build_experiment
 from reviewintent_jax.configuration import read_config
-from reviewintent_jax.evaluation.reports import write_report
-from reviewintent_jax.evaluation.summary import summarise
 from reviewintent_jax.training import hosts
 from reviewintent_jax.training.logs import say
 from reviewintent_jax.training.loop import train
-from reviewintent_jax.training.outcome import write_outcome
 
 
 def train_reviews(values: Mapping[str, Any], workdir: str) -> None:
@@ -26,6 +23,12 @@ def train_reviews(values: Mapping[str, Any], workdir: str) -> None:
     say(experiment.describe())
     result = train(experiment, run)
     say("Scoring the best model and its baselines ...")
+    # Here, for what draws and compares takes seconds to import: no first update should
+    # wait for it.
+    from reviewintent_jax.evaluation.reports import write_report
+    from reviewintent_jax.evaluation.summary import summarise
+    from reviewintent_jax.training.outcome import write_outcome
+
     metrics = write_outcome(experiment, result, run, runtime.environment())
     if hosts.is_first():
         say(summarise(metrics))

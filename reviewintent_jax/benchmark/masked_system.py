@@ -1,6 +1,6 @@
 """An encoder in pre-training as a system that is measured."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -12,8 +12,9 @@ from reviewintent_jax.benchmark.flops import (
     review_work,
 )
 from reviewintent_jax.benchmark.system import Question
+from reviewintent_jax.build_pretrain import build_pretrain
 from reviewintent_jax.models.masked_language import MaskedLanguage, MaskedLanguageSpec
-from reviewintent_jax.schema import NO_LABEL, InputError, MaskedBatch
+from reviewintent_jax.schema import NO_LABEL, InputError, MaskedBatch, RunFolder
 from reviewintent_jax.training.pretrain import PretrainExperiment
 from reviewintent_jax.training.state import count_parameters
 
@@ -85,3 +86,8 @@ class MaskedSystem:
         work = review_work(chunks, 0)
         flops = count_masked_flops(self.task.model.spec, work, asked).update
         return sum(chunks), segments.size, flops
+
+
+def build_masked(values: Mapping[str, Any], run: RunFolder) -> MaskedSystem:
+    """The system of a config that pre-trains."""
+    return MaskedSystem(build_pretrain(values, run))

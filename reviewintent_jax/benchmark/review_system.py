@@ -1,7 +1,7 @@
 """A model of reviews as a system that is measured."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -10,6 +10,7 @@ import numpy as np
 from reviewintent_jax.benchmark.flops import count_flops, page_work, review_work
 from reviewintent_jax.benchmark.full_pages import full_pages
 from reviewintent_jax.benchmark.system import Question
+from reviewintent_jax.build import build_experiment
 from reviewintent_jax.data.pages import PageSpec
 from reviewintent_jax.data.prepared_pages import blank_page
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
@@ -18,7 +19,7 @@ from reviewintent_jax.models.review_intent import (
     ReviewIntentSpec,
     init_params,
 )
-from reviewintent_jax.schema import InputError
+from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training.experiment import Experiment
 from reviewintent_jax.training.state import count_parameters
 
@@ -107,3 +108,8 @@ def _highway(spec: ReviewIntentSpec) -> int:
     """Steps that a highway looks at; 0 where the reader has none."""
     found = spec.reader if spec.encoder is not None else None
     return found.highway_window if isinstance(found, LSTNetSpec) else 0
+
+
+def build_reviews(values: Mapping[str, Any], run: RunFolder) -> ReviewSystem:
+    """The system of a config on reviews."""
+    return ReviewSystem(build_experiment(values, run))

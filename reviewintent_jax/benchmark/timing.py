@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-from scipy import stats
 
 T = TypeVar("T")
 
@@ -73,6 +72,8 @@ def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> dict[str, floa
       sizes: 3 or more, all above 0.
       seconds: above 0.
     """
+    from scipy import stats  # slow to import, which starts are measured with
+
     line = stats.linregress(np.log(sizes), np.log(seconds))
     slope, error = float(line.slope), float(line.stderr)  # type: ignore[attr-defined]
     reach = float(stats.t.ppf(0.975, len(sizes) - 2)) * error

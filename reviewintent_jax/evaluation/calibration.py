@@ -7,7 +7,6 @@ round. Rows whose label is ``NO_LABEL`` are ignored throughout.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from reviewintent_jax.schema import NO_LABEL
@@ -90,6 +89,8 @@ def fit_temperature(logits_ny: np.ndarray, label_n: np.ndarray) -> float:
     def loss(log_temperature: float) -> float:
         log_prob_ny = log_softmax(logits_ny / np.exp(log_temperature), axis=-1)
         return -log_prob_ny[row_n, label_n].sum() + log_temperature**2 / 2
+
+    from scipy.optimize import minimize_scalar  # slow to import
 
     low, high = np.log(TEMPERATURE_RANGE)
     found = minimize_scalar(loss, bounds=(low, high), method="bounded")

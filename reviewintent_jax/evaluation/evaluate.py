@@ -15,10 +15,6 @@ import pandas as pd
 
 from reviewintent_jax.data.prepare import Prepared
 from reviewintent_jax.data.splits import TEST, TRAIN, VALIDATION
-from reviewintent_jax.evaluation.baselines import (
-    majority_log_probabilities,
-    tfidf_logistic_regression,
-)
 from reviewintent_jax.evaluation.calibration import (
     answers,
     best_threshold,
@@ -217,6 +213,12 @@ def fit_baselines(
     its validation split) and answer the test split of ``tested``, which is the same
     unless other data are evaluated.
     """
+    # Here, for scikit-learn takes a second to import, and a config imports this module.
+    from reviewintent_jax.evaluation.baselines import (
+        majority_log_probabilities,
+        tfidf_logistic_regression,
+    )
+
     train, validation = prepared.labelled(TRAIN), prepared.labelled(VALIDATION)
     test = tested.labelled(TEST)
     label_n, classes = prepared.label_n, prepared.labels.classes

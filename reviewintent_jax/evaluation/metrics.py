@@ -10,13 +10,15 @@ Conventions, the same everywhere:
 * "macro" is the plain mean over the classes that occur among the labels;
 * a class that is never predicted has precision 0 (in ``per_class``: null);
 * what is undefined is nan in arrays and null (None) in what goes to JSON.
+
+scikit-learn is imported where it is used: it takes a second, which no first update
+should wait for.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn import metrics as sk
 
 from reviewintent_jax.evaluation.calibration import (
     BINS,
@@ -189,6 +191,8 @@ def _values(
     """Compute every score once, through scikit-learn."""
     if not len(label_n):
         return dict.fromkeys(METRICS, float("nan"))
+    from sklearn import metrics as sk
+
     present = np.unique(label_n)
     how: dict[str, Any] = {"labels": present, "average": "macro", "zero_division": 0}
     precision, recall, f1, _ = sk.precision_recall_fscore_support(
@@ -219,6 +223,8 @@ def _per_class(
     if not len(label_n):
         nothing = {"precision": None, "recall": None, "f1": None, "support": 0}
         return {name: dict(nothing) for name in classes}
+    from sklearn import metrics as sk
+
     how: dict[str, Any] = {"labels": np.arange(len(classes)), "zero_division": np.nan}
     table: Any = sk.precision_recall_fscore_support(label_n, predicted_n, **how)
     return {
@@ -234,6 +240,8 @@ def _confusion(label_n: np.ndarray, predicted_n: np.ndarray, classes: int):
     """Count labels (rows) against answers (columns)."""
     if not len(label_n):
         return np.zeros((classes, classes), int)
+    from sklearn import metrics as sk
+
     return sk.confusion_matrix(label_n, predicted_n, labels=np.arange(classes))
 
 

@@ -19,7 +19,7 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
     config.folder = "docs"  # benchmark.md, images/ and results/benchmark.json
     config.work = "runs/benchmark"  # prepared data, compiled programs
-    config.only = ()  # beginnings of names of parts; () = all
+    config.only = ""  # beginnings of names of parts: a,b; '' = all
     config.again = False  # measure what was measured before with the same settings
     config.rounds = 5  # turns that each of several systems takes
     config.systems = ConfigDict(  # what is measured -> its file in configs/
@@ -37,6 +37,8 @@ def get_config() -> ConfigDict:
             "XLM-R's shape for a Ukrainian shop": "ukrainian",
         }
     )
+    # of systems: the demo, and a forecast of a table
+    config.starts = ("BERT-LSTNet-Softmax", "LSTNet forecaster")
     config.shop_rows = 6_000  # of the built-in shop, where that is read
     config.data = ConfigDict(  # files of configs/ -> their data in REVIEWINTENT_DATA
         {

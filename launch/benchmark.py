@@ -2,10 +2,10 @@
 
 Writes ``docs/results/benchmark.json`` and ``docs/benchmark.md`` with its plots. Every
 part runs in processes of its own and is kept as it is finished; parts that are there
-with the same settings are not measured again. ``--config.only=latency,peers`` measures
-the parts whose names begin so; ``--config.again`` measures them anew. What the systems
-are compared with is installed by ``pip install '.[bench]'``; what is absent is reported
-as absent.
+with the same settings, and whole, are not measured again.
+``--config.only=latency,peers`` measures the parts whose names begin so;
+``--config.again`` measures them anew. What the systems are compared with is installed
+by ``pip install '.[bench]'``; what is absent is reported as absent.
 """
 
 from pathlib import Path
@@ -34,11 +34,11 @@ def main(argv: list[str]) -> None:
     folder = Path(config.folder)
     path = folder / "results" / "benchmark.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    kept = open_records(path)
-    for part in _wanted(config):
-        before = kept.get(part.name)
-        same = before is not None and before["settings"] == part.settings()
-        if same and not config.again:
+    parts = parts_of(config)
+    names = {part.name for part in parts}
+    kept = {name: part for name, part in open_records(path).items() if name in names}
+    for part in _wanted(parts, config.only):
+        if not config.again and _is_measured(kept.get(part.name), part):
             continue
         say(f"Measuring {part.name} ...")
         kept[part.name] = _measured(part)
@@ -48,14 +48,25 @@ def main(argv: list[str]) -> None:
     say(f"Benchmark: {folder / 'benchmark.md'}")
 
 
-def _wanted(config: Any) -> list[Part]:
+def _is_measured(before: dict[str, Any] | None, part: Part) -> bool:
+    """Whether a part is there with the same settings, and nothing in it was missing."""
+    if before is None or before["settings"] != part.settings():
+        return False
+    workers = before["workers"].values()
+    return not any("absent" in each or "failed" in each for each in workers)
+
+
+def _wanted(parts: list[Part], asked: str) -> list[Part]:
     """The parts that were asked for.
+
+    Args:
+      parts: all there are.
+      asked: beginnings of names, with commas between them; '' = all.
 
     Raises:
       InputError: no name begins like that.
     """
-    parts = parts_of(config)
-    only = tuple(config.only)
+    only = tuple(each.strip() for each in asked.split(",") if each.strip())
     found = [part for part in parts if not only or part.name.startswith(only)]
     if not found:
         names = ", ".join(part.name for part in parts)

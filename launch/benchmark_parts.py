@@ -26,7 +26,6 @@ def parts_of(config: ConfigDict) -> list[Part]:
         sizes = {**own, **_plain(given.sizes)}
         parts += [
             _single(f"sizes of {name}", "model", Job("sizes", sizes), 0),
-            _starts(name, {**own, "folder": f"{own['folder']}-start"}),
             _single(
                 f"training of {name}",
                 "model",
@@ -40,6 +39,14 @@ def parts_of(config: ConfigDict) -> list[Part]:
                 1_000,
             ),
         ]
+    for name in given.starts:
+        file = given.systems[name]
+        own = {
+            "values": _values(given, file),
+            "folder": f"{_folder(given, file)}-start",
+        }
+        start = Job("start", own)
+        parts.append(_single(f"start of {name}", "launch.train", start, given.rounds))
     return [*parts, *_peer_parts(given), *_layer_parts(given), *_cost_parts(given)]
 
 
@@ -137,15 +144,6 @@ def _values(config: Any, file: str, **changes: Any) -> dict[str, Any]:
     if "corpus" in own:
         own.corpus.path = str(data / own.corpus.path)
     return plain_values(own)
-
-
-def _starts(name: str, own: dict[str, Any]) -> Part:
-    """From starting a process to its first update: with nothing there, and again."""
-    workers = {
-        "cold": Job("start", {**own, "cold": True}),
-        "warm": Job("start", {**own, "cold": False}),
-    }
-    return Part(f"start of {name}", workers, 0)
 
 
 def _folder(config: Any, file: str) -> str:

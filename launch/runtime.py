@@ -217,11 +217,20 @@ def environment() -> dict[str, Any]:
         **{name: version(name) for name in _PACKAGES},
         "reviewintent_jax": reviewintent_jax.__version__,
         "device": device.device_kind,
+        "processor": _processor(),
         "devices": jax.device_count(),
         "processes": jax.process_count(),
         "cores": cores(),
         "system": platform.system(),
     }
+
+
+def _processor() -> str:
+    """The name of the processor, where the system tells it."""
+    cpus = Path("/proc/cpuinfo")
+    lines = cpus.read_text("utf-8").splitlines() if cpus.is_file() else []
+    named = (line.split(":", 1)[1] for line in lines if line.startswith("model name"))
+    return next(named, platform.processor()).strip()
 
 
 def _set_up_logging() -> None:

@@ -14,7 +14,8 @@ Written by `python -m launch.benchmark --config=configs/benchmark.py` from
 [results/benchmark.json](results/benchmark.json), where every single time stands. Each
 part runs in processes of its own. Times are medians with quartiles; where systems are
 compared, they take turns, and the ratio is that of the same round. What was tried to
-make it faster, and what came of it: [speed.md](speed.md).
+make it faster, and what came of it: [speed.md](speed.md). Ours keeps the memory that it
+frees (`allocator.py`), which programs whose arrays change shape cannot do.
 """
 
 Parts = Mapping[str, dict[str, Any]]
@@ -35,6 +36,7 @@ def benchmark_page(results: Mapping[str, Any]) -> str:
         _latency(parts),
         _starts(parts),
         _costs(parts),
+        _not_measured(parts),
     ]
     return "\n".join(section for section in sections if section)
 
@@ -65,16 +67,22 @@ def _workers(parts: Parts, beginning: str) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def _missing(parts: Parts, beginning: str) -> str:
-    """A line for each part that begins so and could not be measured."""
+def _not_measured(parts: Parts) -> str:
+    """A line for everything that could not be measured, or not to its end."""
     lines = []
     for name, part in parts.items():
         for system, worker in part["workers"].items():
             why = worker.get("absent") or worker.get("failed")
-            if why and name.startswith(beginning):
+            if why:
                 word = "absent" if "absent" in worker else "failed"
                 lines.append(f"- {name}, {system}: {word} ({why})")
-    return "\n".join(lines) + "\n" if lines else ""
+    return "\n".join(["## Not measured\n", *lines, ""]) if lines else ""
+
+
+def _device(parts: Parts) -> list[dict[str, Any]]:
+    """What is known of the peaks of the device; nothing where they failed."""
+    worker = parts.get("peaks", {}).get("workers", {}).get("device", {})
+    return worker.get("rounds", [])
 
 
 def _machine(parts: Parts) -> str:
@@ -84,13 +92,12 @@ def _machine(parts: Parts) -> str:
     if loads:
         busy = (
             f" Before the parts, {figure(min(loads))} to {figure(max(loads))} programs "
-            "wanted a core. Where that is more than one, others were at work beside "
-            "the benchmark, and seconds are longer than on an idle machine; each part "
-            "says so in the JSON file."
+            "wanted a core, the part before among them. Where that is more than there "
+            "are cores, others were at work beside the benchmark, and seconds are "
+            "longer than on an idle machine; each part says so in the JSON file."
         )
-    peak = ""
-    if "peaks" in parts:
-        rounds = parts["peaks"]["workers"]["device"]["rounds"]
+    peak, rounds = "", _device(parts)
+    if rounds:
         flops = spread([each["peak_flops"] for each in rounds])
         moved = spread([each["peak_bandwidth"] for each in rounds])
         peak = (
@@ -98,16 +105,38 @@ def _machine(parts: Parts) -> str:
             f"memory is read and written at {ranged(moved, 1e-9)} GB/s."
         )
     versions = ", ".join(f"{k} {first[k]}" for k in ("python", "jax", "flax", "optax"))
-    device = f"{first['device']}, {first['cores']} cores"
-    return f"Device: {device}; {versions}.{busy}{peak}\n"
+    versions = ", ".join([versions, *_versions_of_others(parts)])
+    every = [part["environment"] for part in parts.values()]
+    named = {each["processor"] for each in every if each.get("processor")}
+    model = f" ({', '.join(sorted(named))})" if named else ""
+    device = f"{first['device']}{model}, {first['cores']} cores"
+    several = ""
+    if any(each[key] != first[key] for each in every for key in each.keys() & first):
+        several = " Some parts were measured elsewhere, or with other versions."
+    return f"Device: {device}; {versions}.{several}{busy}{peak}\n"
+
+
+def _versions_of_others(parts: Parts) -> list[str]:
+    """Versions of what was compared with, and the threads that it used."""
+    names = "torch", "transformers", "onnxruntime", "threads"
+    found: dict[str, set[str]] = {name: set() for name in names}
+    for part in parts.values():
+        for worker in part["workers"].values():
+            facts = worker.get("facts", {})
+            for name in found.keys() & facts.keys():
+                found[name].add(str(facts[name]))
+    labels = {"threads": "threads of PyTorch"}
+    return [
+        f"{labels.get(name, name)} {' and '.join(sorted(found[name]))}"
+        for name in names
+        if found[name]
+    ]
 
 
 def _peak(parts: Parts) -> float | None:
     """The median of the measured peak, operations a second."""
-    if "peaks" not in parts:
-        return None
-    rounds = parts["peaks"]["workers"]["device"]["rounds"]
-    return spread([each["peak_flops"] for each in rounds])["median"]
+    rounds = _device(parts)
+    return spread([each["peak_flops"] for each in rounds])["median"] if rounds else None
 
 
 def _sizes(parts: Parts) -> str:
@@ -131,14 +160,14 @@ def _sizes(parts: Parts) -> str:
         "Operations are those of matrix products, counted from the specs; tests hold "
         "them to a walk through the traced programs.\n"
     )
-    missing = _missing(parts, "sizes of ")
-    return f"## Sizes\n\n{table(heads, rows)}\n{note}{missing}"
+    return f"## Sizes\n\n{table(heads, rows)}\n{note}"
 
 
 def _claimed(parts: Parts) -> str:
-    if "claimed costs" not in parts:
+    worker = parts.get("claimed costs", {}).get("workers", {}).get("counted", {})
+    facts = worker.get("facts")
+    if not facts:
         return ""
-    facts = parts["claimed costs"]["workers"]["counted"]["facts"]
     parameters = sum(facts["parameters"].values()) / 1e6
     flops = sum(facts["flops"].values()) / 1e9
     tokens = facts["tokens"]
@@ -146,8 +175,8 @@ def _claimed(parts: Parts) -> str:
         "ours, counted",
         figure(parameters),
         figure(flops),
-        "see below",
-        "see below",
+        "not measured",
+        "not measured",
     )
     rows = [
         (
@@ -197,7 +226,7 @@ def _training(parts: Parts) -> str:
                 f"{share:.1%}",
                 figure(speed["median"] / 1e9),
                 mfu,
-                amount(worker["peak_bytes"], "B"),
+                amount(worker["peak_bytes"], "B") if worker["peak_bytes"] else "",
                 figure(facts["first_update_seconds"]),
             )
         )
@@ -207,13 +236,11 @@ def _training(parts: Parts) -> str:
              "peak memory", "first update, s")  # fmt: skip
     note = (
         "Useful: tokens of reviews (or windows) among all places that are computed. "
-        "MFU: operations of useful tokens alone, over the measured peak of one large "
-        "product. Peak memory is that of the whole process. The first update traces "
-        "and compiles, with nothing kept from before.\n"
+        "MFU: operations of what is useful alone, over the peak of one large product, "
+        "measured apart. Peak memory is that of the whole process. The first update "
+        "traces and compiles, with nothing kept from before.\n"
     )
-    return (
-        f"## Training\n\n{table(heads, rows)}\n{note}{_missing(parts, 'training of ')}"
-    )
+    return f"## Training\n\n{table(heads, rows)}\n{note}"
 
 
 def _windows_once(parts: Parts) -> str:
@@ -228,8 +255,9 @@ def _windows_once(parts: Parts) -> str:
         f"An update on {facts['windows']:,} windows of up to {facts['window']} "
         f"reviews, each review encoded once ({once['tokens']:,} tokens on "
         f"{once['pages']} pages), against the same windows with reviews of their own "
-        f"({each['tokens']:,} tokens on {each['pages']} pages): {ranged(gain)} "
-        "times faster.\n"
+        f"({each['tokens']:,} tokens on {each['pages']} pages, "
+        f"{each['tokens'] / once['tokens']:.2f} times as many, in micro-batches of "
+        f"{once['pages']} pages): {ranged(gain)} times faster.\n"
     )
     return f"## Every review once\n\n{words}"
 
@@ -241,7 +269,7 @@ def _latency(parts: Parts) -> str:
         rows = [
             (
                 f"{each['length']} x {each['batch']}",
-                *(figure(each["seconds"][p] * 1e3) for p in ("p50", "p90", "p99")),
+                *(_percentile(each, p) for p in (50, 90, 99)),
                 figure(each["items_per_second"]),
                 figure(each["flops"] / each["seconds"]["p50"] / 1e9),
                 str(each["calls"]),
@@ -256,29 +284,34 @@ def _latency(parts: Parts) -> str:
         return ""
     note = (
         "From host arrays to host arrays, one call after another, of items that all "
-        "have one length.\n"
+        "have one length. A percentile stands where there were calls enough for it.\n"
     )
     return "\n".join(["## Latency\n", note, *found])
 
 
+def _percentile(record: dict[str, Any], percent: int) -> str:
+    """Milliseconds; nothing where fewer calls lie beyond the percentile than one."""
+    if record["calls"] * (100 - percent) < 100:
+        return "-"
+    return figure(record["seconds"][f"p{percent}"] * 1e3)
+
+
 def _starts(parts: Parts) -> str:
-    rows = []
-    for name, part in parts.items():
-        if not name.startswith("start of "):
-            continue
-        for start, worker in part["workers"].items():
-            facts = worker.get("facts")
-            if facts:
-                names = ("seconds", "imports", "data_and_weights", "first_weights",
-                         "first_update")  # fmt: skip
-                label = f"{name.removeprefix('start of ')}, {start}"
-                rows.append((label, *(figure(facts[each]) for each in names)))
+    rows = [
+        (
+            name,
+            figure(worker["facts"]["seconds"]),
+            ranged(spread([each["seconds"] for each in worker["rounds"]])),
+        )
+        for name, worker in _workers(parts, "start of ")
+        if worker["rounds"]
+    ]
     if not rows:
         return ""
-    heads = ("system", "to the first update, s", "imports", "data and weights",
-             "first weights", "first update")  # fmt: skip
+    heads = ("system", "cold, s", "warm, s")
     note = (
-        "Cold: nothing prepared, nothing compiled. Warm: the same command again, with "
+        "`launch.train`, from its start until its first update is in its log. Cold: "
+        "nothing prepared, nothing compiled. Warm: the same command again, with "
         "prepared data and compiled programs kept.\n"
     )
     return f"## From start to first update\n\n{table(heads, rows)}\n{note}"

@@ -7,7 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from reviewintent_jax.benchmark.flops import Flops, count_case_flops
+from reviewintent_jax.benchmark.case_flops import count_case_flops
+from reviewintent_jax.benchmark.flops import Flops
 from reviewintent_jax.benchmark.system import Question
 from reviewintent_jax.build_msdp import build_msdp
 from reviewintent_jax.data.splits import TRAIN
@@ -65,11 +66,23 @@ class CaseSystem:
     def useful(self, batch: CaseBatch) -> tuple[int, int, int]:
         """Cases that are read, places for them, and operations of an update.
 
-        All places for events and texts of a case count as read.
+        Those of events and texts in proportion to how many of them are there.
         """
         row = np.asarray(batch.row_b)
-        filled = int((row >= 0).sum())
-        return filled, len(row), self._flops(filled).update
+        filled = row >= 0
+        flops = self._flops(int(filled.sum()))
+        texts = np.asarray(batch.text_there_bk)[filled]
+        events = np.asarray(batch.event_length_b)[filled]
+        (most,) = self.lengths(())
+        share = {
+            "text": float(texts.mean()) if texts.size else 0.0,
+            "behaviour": float(events.mean()) / most,
+        }
+        update = sum(
+            share.get(part, 1.0) * (forward + flops.backward[part])
+            for part, forward in flops.forward.items()
+        )
+        return int(filled.sum()), len(row), round(update)
 
     def _cases(self, items: int) -> CaseBatch:
         """So many cases, the first ones again where they are too few."""

@@ -56,8 +56,8 @@ def measure_cost(
     Args:
       values: of a config on reviews; one with histories for ``window``.
       over: ``tokens`` (of a review; a page each, ``tokens`` of them in all),
-        ``window`` (reviews of a history), ``classes`` or ``hidden`` (features of the
-        encoder, its heads and feed-forward layers with it).
+        ``window`` (reviews of a history, a page each), ``classes`` or ``hidden``
+        (features of the encoder, its heads and feed-forward layers with it).
       sizes: its values.
       tokens: that an update reads, or as near as whole reviews come.
       rounds: updates of each that are timed, the first one apart.
@@ -70,7 +70,8 @@ def measure_cost(
         run, flops = _update(case, config.optimizer)
         run()
         taken = [timed(run)["seconds"] for _ in range(rounds)]
-        items = case.count * (case.pages.page_tokens // case.tokens)
+        # A page holds one review, or all reviews of one history.
+        items = case.count
         yield {
             "size": size,
             "items": items,

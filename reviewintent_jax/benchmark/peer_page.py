@@ -42,11 +42,11 @@ def _beside(workers: Mapping[str, dict[str, Any]]) -> str:
     }
     rows, notes = [], []
     for name, worker in workers.items():
-        if name not in rates:
-            why = worker.get("absent") or worker.get("failed") or "no round"
+        why = worker.get("absent") or worker.get("failed")
+        if why or name not in rates:
             word = "absent" if "absent" in worker else "failed"
             rows.append((name, word, *[""] * 5))
-            notes.append(f"- {name}: {why}")
+            notes.append(f"- {name}: {why or 'no round'}")
             continue
         rounds, ours = worker["rounds"], workers.get(_OURS, {}).get("rounds", [])
         share = by_tokens = ""
@@ -95,8 +95,9 @@ def layer_section(parts: Mapping[str, dict[str, Any]]) -> str:
         if "milliseconds" not in record:
             rows.append((label, f"absent ({record['absent']})", ""))
             continue
-        rows.append((label, ranged(record["milliseconds"]), f"{record['ratio']:.2f}"))
-    heads = ("use, pass: system", "ms", "over the setting in use")
+        over = ranged(record["ratio_spread"])
+        rows.append((label, ranged(record["milliseconds"]), over))
+    heads = ("use, pass: system", "ms", "times that of the setting in use")
     words = (
         "One GRU layer at the sizes of LSTNet's three uses; more settings: "
         "[results/recurrent.md](results/recurrent.md).\n"

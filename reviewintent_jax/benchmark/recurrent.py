@@ -7,7 +7,6 @@ slows down slows all of them; medians are compared.
 """
 
 import functools
-import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from reviewintent_jax.benchmark.timing import ratios, spread
 from reviewintent_jax.models.recurrent import GRU, Candidate, GateFusion
 
 UNROLLS = (1, 2, 4, 8)
@@ -68,9 +68,10 @@ def measure_recurrent(
 
     Returns:
       Records with ``use``, its sizes, ``pass``, ``system`` and ``milliseconds``
-      (``median``, ``low`` and ``high``: the quartiles), ``ratio`` (the median over that
-      of the setting in use) and ``chosen``; of a system that is not there, ``absent``
-      (why) in their place.
+      (``median``, ``low`` and ``high``: the quartiles), ``ratio`` (to the setting in
+      use in the same round, the median of the rounds; ``ratio_spread`` has their
+      quartiles) and ``chosen``; of a system that is not there, ``absent`` (why) in
+      their place.
     """
     records = []
     for use in uses:
@@ -165,20 +166,19 @@ def _records(
 ) -> list[dict[str, Any]]:
     """What was timed, as plain JSON values."""
     chosen = Setting(GateFusion(use.chosen[0]), use.chosen[1]).name
-    in_use = timed[chosen]
+    in_use, records = timed[chosen], []
     if in_use is None:
         raise ValueError(f"{chosen} was not measured")
-    base, records = statistics.median(in_use), []
     for system, seconds in timed.items():
         sizes = use._asdict() | {"chosen": chosen}
         record = {"use": sizes.pop("name"), **sizes, "pass": passed, "system": system}
         if seconds is None:
             records.append(record | {"absent": "not installed"})
             continue
-        low, median, high = np.percentile(np.array(seconds) * 1e3, (25, 50, 75))
-        took = {"median": float(median), "low": float(low), "high": float(high)}
-        ratio = statistics.median(seconds) / base
-        records.append(record | {"milliseconds": took, "ratio": float(ratio)})
+        took = spread([1e3 * each for each in seconds])
+        over = ratios(seconds, in_use)
+        figures = {"ratio": over["median"], "ratio_spread": over}
+        records.append(record | {"milliseconds": took, **figures})
     return records
 
 

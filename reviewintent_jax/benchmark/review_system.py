@@ -1,6 +1,7 @@
 """A model of reviews as a system that is measured."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from reviewintent_jax.benchmark.system import Question
 from reviewintent_jax.build import build_experiment
 from reviewintent_jax.data.pages import PageSpec
 from reviewintent_jax.data.prepared_pages import blank_page
+from reviewintent_jax.evaluation.scoring import pages_at_once
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.models.review_intent import (
     ReviewIntent,
@@ -39,8 +41,8 @@ class ReviewSystem:
         self.items = "reviews" if task.model.spec.history is None else "histories"
 
     def lengths(self, wanted: Sequence[int]) -> list[int]:
-        """All that are wanted."""
-        return list(wanted)
+        """Those that are no longer than what is read of a review."""
+        return [each for each in wanted if each <= self.task.pages.max_tokens]
 
     def parameters(self) -> dict[str, int]:
         """Numbers of parameters by part; nothing is computed."""
@@ -59,7 +61,7 @@ class ReviewSystem:
         """``items`` reviews of ``tokens`` tokens, a page each.
 
         Where histories are read, an item is the last reviews of one subject, as many as
-        the window has.
+        the window has. They are answered as many at once as in ``launch.predict``.
         """
         pages, window = self.task.pages, self._window
         chunk = min(tokens, pages.chunk_tokens)
@@ -71,12 +73,20 @@ class ReviewSystem:
         batch = full_pages(spec, layout, items, tokens, window=self._history)
         model = ReviewIntent(spec)
 
-        def answer(params: Any, batch: Any) -> tuple:
+        @jax.jit
+        def answer_some(params: Any, batch: Any) -> tuple:
             output = model.apply({"params": params}, batch, deterministic=True)
             return output.logits_bky, output.intent_bky  # type: ignore[union-attr]
 
+        size = pages_at_once(items, page_tokens)
+
+        def answer(params: Any, batch: Any) -> list[tuple]:
+            cuts = [slice(begin, begin + size) for begin in range(0, items, size)]
+            pieces = [jax.tree.map(lambda x, cut=cut: x[cut], batch) for cut in cuts]
+            return [answer_some(params, piece) for piece in pieces]
+
         work = page_work(items, page_tokens, slots, chunk, self._history)
-        return Question(jax.jit(answer), batch, count_flops(spec, work).answer)
+        return Question(answer, batch, count_flops(spec, work).answer)
 
     def useful(self, batch: Any) -> tuple[int, int, int]:
         """Tokens that are read, places for them, and operations of an update.
@@ -85,14 +95,25 @@ class ReviewSystem:
         """
         spec, pages = self.task.model.spec, self.task.pages
         lengths = np.asarray(batch.slot_length_bk)
-        flops = 0
+        flops: Counter[str] = Counter()
         found = np.unique(lengths[lengths > 0], return_counts=True)
         for length, count in zip(*found, strict=True):
             whole, rest = divmod(int(length), pages.chunk_tokens)
             chunks = [pages.chunk_tokens] * whole + [rest] * (rest > 0)
             work = review_work(chunks, _highway(spec), self._history)
-            flops += int(count) * count_flops(spec, work).update
-        return int(lengths.sum()), int(np.asarray(batch.token_ids_bt).size), flops
+            counted = count_flops(spec, work)
+            for part, forward in counted.forward.items():
+                flops[part] += int(count) * (forward + counted.backward[part])
+        tokens = int(lengths.sum())
+        # In proportion, where not every token is a word, nor every history full.
+        if batch.words is not None:
+            words = int(np.asarray(batch.words.word_length_bk).sum())
+            flops["words"] = flops["words"] * words // tokens
+        if batch.history is not None:
+            steps = np.asarray(batch.history.window_slots_bkw)[lengths > 0]
+            flops["history"] = flops["history"] * int((steps >= 0).sum()) // steps.size
+        places = int(np.asarray(batch.token_ids_bt).size)
+        return tokens, places, sum(flops.values())
 
     @property
     def _history(self) -> int:

@@ -13,7 +13,6 @@ slows all of them.
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,7 +35,7 @@ class Part(NamedTuple):
     """One measurement.
 
     Attributes:
-      name: of the part, such as ``latency demo``.
+      name: of the part, such as ``latency of BERT alone``.
       workers: system -> what it does; those of several systems take turns.
       rounds: most rounds of each.
     """
@@ -98,7 +97,7 @@ class _Worker:
     """A process that does a job, one step for every line it is sent."""
 
     def __init__(self, job: Job) -> None:
-        given = {"job": job.name, "arguments": job.arguments, "born": time.monotonic()}
+        given = {"job": job.name, "arguments": job.arguments}
         self._process = subprocess.Popen(
             [sys.executable, "-m", _WORKER, json.dumps(given)],
             stdin=subprocess.PIPE,

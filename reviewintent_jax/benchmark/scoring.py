@@ -6,6 +6,7 @@ drawn, for what they are changes nothing.
 """
 
 import itertools
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,6 @@ def _score(scorer: TableScorer, path: Path) -> None:
 
 def write_sample(table: Path, text: str, path: Path, rows: int) -> None:
     """Writes the texts of the first rows of a table as JSON lines."""
-    import json
 
     def has_text(row: RawRow) -> bool:
         return bool(row.fields.get(text))

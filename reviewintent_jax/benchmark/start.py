@@ -1,46 +1,97 @@
-"""How long it takes from starting a process to the first update of a training.
+"""How long ``launch.train`` takes from its start to its first update.
 
-In: a config, and a folder for prepared data and compiled programs. Out: seconds by
-stage. The first process finds the folder empty (a cold start), the second as the first
-left it (a warm one).
+In: a config, and a folder for the run and for compiled programs. Out: seconds until the
+first update stands in the run's log: cold, with nothing prepared and nothing compiled,
+and then again and again, with both kept as a first run left them.
 """
 
+import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-import jax
+from reviewintent_jax.benchmark.absent import AbsentError
+from reviewintent_jax.schema import RunFolder
 
-from reviewintent_jax.benchmark.systems import build_system
-from reviewintent_jax.benchmark.training import Trainer
+_POLL = 0.01  # seconds
+_CONFIG = """import json
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    values = Path(__file__).with_name("values.json").read_text("utf-8")
+    return ConfigDict(json.loads(values))
+"""
 
 
 def measure_start(
-    *, values: Mapping[str, Any], folder: str, cold: bool, born: float
+    *, values: Mapping[str, Any], folder: str
 ) -> Iterator[dict[str, Any]]:
-    """Yields ``seconds`` from the start of the process, and those of each stage.
+    """Yields ``seconds`` of the cold start, then those of a warm one a round.
 
     Args:
       values: of the config.
-      folder: for prepared data and, as the commands keep them, compiled programs.
-      cold: empties the folder first.
-      born: when the process was started, by the monotonic clock.
+      folder: emptied first.
+
+    Raises:
+      AbsentError: its data are not there.
     """
-    if cold:
-        shutil.rmtree(folder, ignore_errors=True)
-    jax.config.update("jax_compilation_cache_dir", f"{folder}/compiled")
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-    imported = time.monotonic()
-    system = build_system(values, f"{folder}/run")
-    prepared = time.monotonic()
-    trainer = Trainer(system)
-    ended = time.monotonic()
-    trainer.close()
-    yield {
-        "seconds": ended - born,
-        "imports": imported - born,
-        "data_and_weights": prepared - imported,
-        "first_weights": ended - prepared - trainer.first_seconds,
-        "first_update": trainer.first_seconds,
-    }
+    data = values["data"]
+    path = Path(str(data.get("path")))
+    if data.get("kind", "table") == "table" and not path.exists():
+        raise AbsentError(f"the data are not there: {path.name}")
+    root = Path(folder).absolute()
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True)
+    (root / "config.py").write_text(_CONFIG, "utf-8")
+    (root / "values.json").write_text(json.dumps(dict(values)), "utf-8")
+    yield {"seconds": _first_update(root)}
+    while True:
+        yield {"seconds": _first_update(root)}
+
+
+def _first_update(root: Path) -> float:
+    """Seconds from starting the command to its first update; it is ended then.
+
+    Raises:
+      RuntimeError: it ended before.
+    """
+    run = RunFolder(root / "run")
+    if run.root.exists():
+        for each in set(run.root.iterdir()) - {run.prepared}:
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+    command = [sys.executable, "-m", "launch.train"]
+    command += [f"--config={root / 'config.py'}", f"--workdir={run.root}"]
+    with tempfile.TemporaryFile("w+") as said:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            command,
+            stdout=said,
+            stderr=said,
+            env=os.environ | {"XDG_CACHE_HOME": str(root / "cache")},
+            start_new_session=True,
+        )
+        try:
+            while not _has_update(run.log):
+                if process.poll() is not None:
+                    said.seek(0)
+                    raise RuntimeError(f"launch.train ended: {said.read()[-400:]}")
+                time.sleep(_POLL)
+            return time.perf_counter() - began
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _has_update(log: Path) -> bool:
+    return log.is_file() and '"train"' in log.read_text("utf-8")

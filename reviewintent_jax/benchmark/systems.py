@@ -39,9 +39,15 @@ def build_system(values: Mapping[str, Any], folder: str) -> System:
       AbsentError: its data are not there.
       InputError: a mistake in the config or the data.
     """
-    path = values["data"].get("path")
-    if values["data"].get("kind", "table") == "table" and not Path(str(path)).exists():
-        raise AbsentError(f"the data are not there: {Path(str(path)).name}")
+    path = Path(str(values["data"].get("path")))
+    if values["data"].get("kind", "table") == "table" and not path.exists():
+        raise AbsentError(f"the data are not there: {path.name}")
+    texts = Path(values.get("corpus", {}).get("path") or ".")
+    if not texts.exists():
+        raise AbsentError(f"the texts are not there: {texts.name}")
+    encoder = Path(values.get("encoder", {}).get("source", "."))
+    if encoder.parts[:1] == ("runs",) and not encoder.exists():
+        raise AbsentError(f"no run has left {encoder}")
     module, function = _BUILDERS[task_of(values)].split(":")
     room = importlib.import_module(f"reviewintent_jax.benchmark.{module}")
     return getattr(room, function)(values, RunFolder(Path(folder)))

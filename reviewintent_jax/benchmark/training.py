@@ -48,9 +48,9 @@ class Trainer:
         As in the loop, each is begun while the one before runs, and no sooner: every
         update that waits holds memory of its own.
         """
-        portions = list(itertools.islice(self._stream, updates))
-        before = None
-        for portion in portions:
+        before, portions = None, []
+        for portion in itertools.islice(self._stream, updates):
+            portions.append(portion)
             batch = self._placement.put(portion.batch, self._rows)
             self._state, metrics = self._update(self._state, batch)
             jax.block_until_ready(before)
@@ -68,7 +68,7 @@ def measure_training(
 ) -> Iterator[dict[str, Any]]:
     """Yields facts, then one record a round.
 
-    Facts: ``prepare_seconds`` (data and weights), ``first_update_seconds``, ``shapes``
+    Facts: ``prepare_seconds`` (data and weights), ``first_update_seconds``, ``shape``
     of a batch. A round: ``seconds`` and ``cpu_seconds`` of ``updates`` updates, their
     ``items``, ``useful`` of ``places`` (tokens, windows) and ``useful_flops``.
 

@@ -35,9 +35,15 @@ def measure_windows_once(
     task = system.task
     once = next(task.train_batches().batches(Position(0, 0))).batch
     each = one_window_each(once, task.pages, task.tokenizer.special)
+    # Micro-batches of equally many pages, so that neither is the worse for caches.
+    each = _filled_up(each, len(once.token_ids_bt), task.pages, task.tokenizer.special)
     optimizer = task.make_optimizer()
     batches = {"once": once, "each": each}
-    runs = {name: _updates(task, optimizer, batch) for name, batch in batches.items()}
+    pieces = {"once": 1, "each": len(each.token_ids_bt) // len(once.token_ids_bt)}
+    runs = {
+        name: _updates(task, optimizer, batch, pieces[name])
+        for name, batch in batches.items()
+    }
     for run in runs.values():
         run()
     yield {
@@ -62,9 +68,33 @@ def _windows(batch: PageBatch) -> int:
     return int((np.asarray(batch.history.window_slots_bkw)[..., -1] >= 0).sum())
 
 
-def _updates(task: Any, optimizer: Any, batch: PageBatch) -> Any:
+def _filled_up(
+    batch: PageBatch, pages: int, spec: PageSpec, special: SpecialIds
+) -> PageBatch:
+    """The same with empty pages behind it, until it has a multiple of ``pages``."""
+    missing = -len(batch.token_ids_bt) % pages
+    if not missing:
+        return batch
+    empty = jax.tree.map(np.asarray, empty_pages(missing, special, spec))
+    assert batch.history is not None
+    shape = missing, spec.slots
+    window, covariates = (
+        np.asarray(part).shape[-1]
+        for part in (batch.history.window_slots_bkw, batch.history.covariate_bkx)
+    )
+    history = HistoryBatch(
+        np.full((*shape, window), -1, np.int32),
+        np.zeros((*shape, covariates), np.float32),
+        np.full(shape, NO_LABEL, np.int32),
+        np.zeros(shape, np.float32),
+    )
+    behind = empty._replace(history=history)
+    return jax.tree.map(lambda *both: np.concatenate(both), batch, behind)
+
+
+def _updates(task: Any, optimizer: Any, batch: PageBatch, pieces: int) -> Any:
     state = task.init_state(optimizer)
-    update = make_train_step(task, optimizer, state, accumulate=1)
+    update = make_train_step(task, optimizer, state, accumulate=pieces)
     placed = jax.device_put(batch)
 
     def run() -> None:

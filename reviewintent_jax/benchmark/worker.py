@@ -57,7 +57,7 @@ def serve(given: dict[str, Any]) -> None:
         else:
             try:
                 if steps is None:
-                    steps = begin(given["job"], given["arguments"], given["born"])
+                    steps = begin(given["job"], given["arguments"])
                 said = next(steps, {"ended": True})
             except AbsentError as absent:
                 said = {"absent": str(absent)}
@@ -71,17 +71,14 @@ def serve(given: dict[str, Any]) -> None:
             return
 
 
-def begin(job: str, arguments: dict[str, Any], born: float) -> Iterator[dict[str, Any]]:
+def begin(job: str, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The generator of a job.
 
     Args:
       job: of :data:`JOBS`.
       arguments: of it.
-      born: when its process was started, by the monotonic clock.
     """
     module, function = JOBS[job].split(":")
-    if job == "start":
-        arguments = {**arguments, "born": born}
     room = importlib.import_module(f"reviewintent_jax.benchmark.{module}")
     return getattr(room, function)(**arguments)
 

@@ -72,3 +72,53 @@ def test_growth_is_an_exponent():
         benchmark_page(results)
     )
     assert benchmark_plots(results)["benchmark-cost-tokens"].startswith("<svg ")
+
+
+EVERY = (
+    "peaks",
+    "claimed costs",
+    "sizes of BERT",
+    "training of BERT",
+    "latency of BERT",
+    "start of BERT",
+    "cost by tokens",
+    "peers in training: tweets",
+    "windows once",
+    "recurrent layers",
+)
+
+
+@pytest.mark.parametrize("why", ["absent", "failed"])
+@pytest.mark.parametrize("name", EVERY)
+def test_what_could_not_be_measured_is_said_and_the_rest_is_shown(name, why):
+    workers = {"device": {why: "no such thing"}}
+    ours = {"ours": {"facts": {}, "rounds": rounds(1, 2), "peak_bytes": None}}
+    parts = {name: part(workers), "peers in scoring: tweets": part(ours)}
+    page = benchmark_page({"parts": parts})
+    assert f"- {name}, device: {why} (no such thing)" in page
+    assert "| ours | 45.0 (37.5 to 52.5) |" in page
+
+
+def test_a_system_that_failed_after_some_rounds_is_not_shown_as_measured():
+    ours = {"facts": {}, "rounds": rounds(1, 1), "peak_bytes": 1}
+    died = {**ours, "failed": "its process ended with code -9"}
+    workers = {"ours": ours, "theirs": died}
+    page = benchmark_page({"parts": {"peers in training: tweets": part(workers)}})
+    assert "| theirs | failed |" in page
+    assert "ended with code -9" in page
+
+
+def test_percentiles_stand_where_there_were_calls_enough():
+    seconds = {"p50": 0.001, "p90": 0.002, "p99": 0.003}
+    records = [
+        {"length": 16, "batch": 1, "calls": calls, "seconds": seconds,
+         "items_per_second": 1e3, "flops": 1e6}
+        for calls in (5, 10, 100)
+    ]  # fmt: skip
+    facts = {"reads": "tokens a review", "items": "reviews"}
+    worker = {"facts": facts, "rounds": records, "peak_bytes": 1}
+    page = benchmark_page({"parts": {"latency of BERT": part({"model": worker})}})
+    few, some, many = (line for line in page.splitlines() if line.startswith("| 16 x"))
+    assert "| 1.00 | - | - |" in few
+    assert "| 1.00 | 2.00 | - |" in some
+    assert "| 1.00 | 2.00 | 3.00 |" in many

@@ -7,8 +7,8 @@ import jax
 import pytest
 from jax.extend.core import jaxprs_in_params
 
+from reviewintent_jax.benchmark.case_flops import count_case_flops
 from reviewintent_jax.benchmark.flops import (
-    count_case_flops,
     count_flops,
     count_masked_flops,
     count_window_flops,

@@ -35,7 +35,7 @@ def benchmark(folder, *flags):
 def measured(tmp_path_factory):
     """Sizes of all systems and the counted costs, measured; what was said."""
     folder = tmp_path_factory.mktemp("benchmark")
-    ended = benchmark(folder, "only=('sizes of BERT-LSTNet', 'claimed')")
+    ended = benchmark(folder, "only=sizes of BERT-LSTNet,claimed")
     assert ended.returncode == 0, ended.stderr
     return folder, ended
 
@@ -65,7 +65,7 @@ def test_what_is_there_is_not_measured_again(measured):
     folder, _ = measured
     kept = folder / "docs" / "results" / "benchmark.json"
     before = kept.read_bytes()
-    ended = benchmark(folder, "only=('claimed',)")
+    ended = benchmark(folder, "only=claimed")
     assert ended.returncode == 0, ended.stderr
     assert "Measuring" not in ended.stderr + ended.stdout
     assert kept.read_bytes() == before
@@ -73,14 +73,14 @@ def test_what_is_there_is_not_measured_again(measured):
 
 def test_data_that_are_not_there_are_reported_as_absent(measured):
     folder, _ = measured
-    ended = benchmark(folder, "only=('sizes of BERT alone',)")
+    ended = benchmark(folder, "only=sizes of BERT alone")
     assert ended.returncode == 0, ended.stderr
     page = (folder / "docs" / "benchmark.md").read_text("utf-8")
     assert "sizes of BERT alone, model: absent (the data are not there" in page
 
 
 def test_a_part_that_is_not_there_is_refused_with_the_names_of_those_that_are(tmp_path):
-    ended = benchmark(tmp_path, "only=('speed',)")
+    ended = benchmark(tmp_path, "only=speed")
     assert ended.returncode == 2
     said = ended.stderr + ended.stdout
     assert "No part of the benchmark begins with speed" in said

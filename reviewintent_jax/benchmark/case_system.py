@@ -90,7 +90,8 @@ class CaseSystem:
 
     def _flops(self, cases: int) -> Flops:
         texts = np.asarray(self._one.text_there_bk).shape[-1]
-        return count_case_flops(self.task.model.spec, cases, *self.lengths(()), texts)
+        (events,) = self.lengths(())
+        return count_case_flops(self.task.model.spec, cases, events, texts)
 
     @functools.cached_property
     def _one(self) -> CaseBatch:

@@ -24,7 +24,7 @@ def peer_sections(parts: Mapping[str, dict[str, Any]]) -> list[str]:
     for kind, words in _WORDS.items():
         beginning = f"peers in {kind}: "
         tables = [
-            f"### {name.removeprefix(beginning)}\n\n{_beside(part['workers'])}"
+            f"### {name.removeprefix(beginning)}\n\n{_beside(part)}"
             for name, part in parts.items()
             if name.startswith(beginning)
         ]
@@ -33,8 +33,15 @@ def peer_sections(parts: Mapping[str, dict[str, Any]]) -> list[str]:
     return found
 
 
-def _beside(workers: Mapping[str, dict[str, Any]]) -> str:
+def _pieces(part: Mapping[str, Any]) -> int:
+    """Micro-batches of an update of ours."""
+    _, given = part["settings"].get("workers", {}).get(_OURS, ("", {}))
+    return given.get("values", {}).get("train", {}).get("accumulate", 1)
+
+
+def _beside(part: Mapping[str, Any]) -> str:
     """A line a system: its rate, ours over it, and its memory."""
+    workers: Mapping[str, dict[str, Any]] = part["workers"]
     rates = {
         name: [each["items"] / each["seconds"] for each in worker["rounds"]]
         for name, worker in workers.items()
@@ -63,6 +70,8 @@ def _beside(workers: Mapping[str, dict[str, Any]]) -> str:
         label = name
         if "batch_size" in worker["facts"]:
             label = f"{name}, {worker['facts']['batch_size']} at a time"
+        if name == _OURS and _pieces(part) > 1:
+            label = f"{name}, in {_pieces(part)} micro-batches"
         rows.append(
             (
                 label,

@@ -54,11 +54,17 @@ def test_a_ratio_is_that_of_turns_and_what_is_absent_is_said():
     absent = {"absent": "torch is not installed"}
     name = "peers in training: tweets"
     workers = {"ours": ours, "slow": theirs, "other": absent}
-    page = benchmark_page({"parts": {name: part(workers)}})
+    tweets = part(workers)
+    page = benchmark_page({"parts": {name: tweets}})
     assert "| ours | 60.0 (33.0 to 60.0) |  |  | 33.3 | 50% | 2.00 GB |" in page
     twice = "2.00 (2.00 to 2.00)"
     assert f"| slow | 30.0 (16.5 to 30.0) | {twice} | {twice} | 66.7 |" in page
     assert "- other: torch is not installed" in page
+    values = {"train": {"accumulate": 2}}
+    tweets["settings"] = {"workers": {"ours": ["training", {"values": values}]}}
+    assert "| ours, in 2 micro-batches | 60.0" in benchmark_page(
+        {"parts": {name: tweets}}
+    )
 
 
 def test_growth_is_an_exponent():

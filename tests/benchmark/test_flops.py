@@ -243,3 +243,33 @@ def test_guesses_take_the_products_of_the_traced_program():
 
     flops = count_masked_flops(spec, page_work(2, 24, 1, 12), 8)
     assert_counted(flops, total, params)
+
+
+def test_an_unrolled_program_takes_what_is_counted_and_a_loop_hides_most_of_it():
+    """XLA counts the body of a loop once, however often it runs."""
+    steps = 12
+    lstnet = dataclasses.replace(
+        SPEC, channels=64, recurrent_features=96, skip_features=32, summary_features=8
+    )
+    value, length = jax.numpy.ones((16, steps, 8)), jax.numpy.full(16, steps)
+
+    def flops_of(unroll):
+        own = dataclasses.replace(lstnet, unroll=unroll)
+        spec = ForecasterSpec(own, steps, OutputActivation.NONE, Anchor.NONE)
+        model = Forecaster(spec)
+        init = lambda: model.init(  # noqa: E731
+            jax.random.key(0), value, length, deterministic=True
+        )
+        params = jax.eval_shape(init)
+        answer = lambda params: model.apply(  # noqa: E731
+            params, value, length, deterministic=True
+        )[0]
+        lowered = jax.jit(answer).lower(params)
+        return count_window_flops(spec, 16, steps).answer, lowered.cost_analysis()
+
+    counted, unrolled = flops_of(steps)
+    same, rolled = flops_of(1)
+    assert counted == same
+    # What is no product (gates, activations, masks) comes on top.
+    assert counted <= unrolled["flops"] < 1.15 * counted
+    assert rolled["flops"] < 0.7 * counted

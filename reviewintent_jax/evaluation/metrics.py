@@ -10,9 +10,6 @@ Conventions, the same everywhere:
 * "macro" is the plain mean over the classes that occur among the labels;
 * a class that is never predicted has precision 0 (in ``per_class``: null);
 * what is undefined is nan in arrays and null (None) in what goes to JSON.
-
-scikit-learn is imported where it is used: it takes a second, which no first update
-should wait for.
 """
 
 from collections.abc import Iterator, Sequence
@@ -191,13 +188,12 @@ def _values(
     """Compute every score once, through scikit-learn."""
     if not len(label_n):
         return dict.fromkeys(METRICS, float("nan"))
-    from sklearn import metrics as sk
+    from sklearn import metrics as sk  # slow to import: no first update waits for it
 
     present = np.unique(label_n)
     how: dict[str, Any] = {"labels": present, "average": "macro", "zero_division": 0}
-    precision, recall, f1, _ = sk.precision_recall_fscore_support(
-        label_n, predicted_n, **how
-    )
+    scores: Any = sk.precision_recall_fscore_support(label_n, predicted_n, **how)
+    precision, recall, f1, _ = scores
     classes = prob_ny.shape[1]
     ranked = [y for y in ([1] if classes == 2 else range(classes)) if y in present]
     both = len(present) > 1
@@ -223,7 +219,7 @@ def _per_class(
     if not len(label_n):
         nothing = {"precision": None, "recall": None, "f1": None, "support": 0}
         return {name: dict(nothing) for name in classes}
-    from sklearn import metrics as sk
+    from sklearn import metrics as sk  # slow to import
 
     how: dict[str, Any] = {"labels": np.arange(len(classes)), "zero_division": np.nan}
     table: Any = sk.precision_recall_fscore_support(label_n, predicted_n, **how)
@@ -240,7 +236,7 @@ def _confusion(label_n: np.ndarray, predicted_n: np.ndarray, classes: int):
     """Count labels (rows) against answers (columns)."""
     if not len(label_n):
         return np.zeros((classes, classes), int)
-    from sklearn import metrics as sk
+    from sklearn import metrics as sk  # slow to import
 
     return sk.confusion_matrix(label_n, predicted_n, labels=np.arange(classes))
 

@@ -19,10 +19,11 @@ from reviewintent_jax.benchmark.flops import count_flops, page_work
 from reviewintent_jax.benchmark.full_pages import full_pages
 from reviewintent_jax.benchmark.gpu_attention import measure_attention
 from reviewintent_jax.benchmark.gpu_plan import Plan
+from reviewintent_jax.benchmark.gpu_scans import measure_scans
 from reviewintent_jax.benchmark.gpu_training import measure_gpu_training
-from reviewintent_jax.benchmark.recurrent import Use, measure_recurrent
 from reviewintent_jax.benchmark.timing import percentiles, spread, timed
 from reviewintent_jax.data.pages import PageSpec
+from reviewintent_jax.models.encoder import narrow_kernels
 from reviewintent_jax.models.encoder_spec import AttentionPath
 from reviewintent_jax.models.recurrent import GateFusion
 from reviewintent_jax.models.review_intent import ReviewIntent, init_params
@@ -90,29 +91,6 @@ def _peak(plan: Plan) -> Records:
     return {"side": plan.side, "dtype": dtype.name, "flops": spread(rates)}
 
 
-def _layers(plan: Plan) -> Records:
-    """One GRU layer, forward and backward: each setting, linen's and PyTorch's."""
-    lstnet = plan.lstnet
-    inputs = lstnet.channels * len(lstnet.kernel_sizes)
-    use = Use(
-        "tokens of reviews",
-        plan.train_tokens // plan.cap,
-        plan.cap,
-        inputs,
-        lstnet.recurrent_features,
-        (lstnet.gate_fusion.value, lstnet.unroll),
-    )
-    records = measure_recurrent([use], rounds=plan.rounds, unrolls=plan.unrolls)
-    ours = [
-        each
-        for each in records
-        if "unroll" in each["system"] and each["pass"] == "forward+backward"
-    ]
-    best = min(ours, key=lambda each: each["milliseconds"]["median"])
-    fusion, unroll = best["system"].split(", unroll ")
-    return {"records": records, "fastest": [fusion, int(unroll)]}
-
-
 class _Asked(NamedTuple):
     """So many reviews, and what answers them; answering does not wait."""
 
@@ -129,6 +107,7 @@ def _asked(plan: Plan, tokens: int) -> Iterator[_Asked]:
     layout = PageSpec(tokens, chunk, tokens, 1)
     page = full_pages(model.spec, layout, 1, tokens, window=0)
     params = init_params(model, page, seed=0, encoder=None)
+    params["encoder"] = narrow_kernels(params["encoder"], plan.encoder.dtype)
 
     @jax.jit
     def answer(params: Any, batch: Any) -> jax.Array:
@@ -169,21 +148,23 @@ def _scoring(plan: Plan) -> Records:
 
 
 def _latency(plan: Plan) -> Records:
-    """Latency of one review, host to host, by length."""
-    found = {}
-    for tokens in plan.latency_tokens:
-        ask = functools.partial(_stream, next(_asked(plan.scoring_one(), tokens)), 1)
-        for _ in range(3):
-            ask()
-        taken = [timed(ask)["seconds"] for _ in range(plan.latency_calls)]
-        found[str(tokens)] = percentiles(taken)
-    return {"seconds_by_tokens": found}
+    """Latency of one review, host to host, by path of attention and length."""
+    found: Records = {}
+    for path in dict.fromkeys((plan.encoder.attention, AttentionPath.XLA)):
+        chosen, found[path.value] = plan.with_attention(path).scoring_one(), {}
+        for tokens in plan.latency_tokens:
+            ask = functools.partial(_stream, next(_asked(chosen, tokens)), 1)
+            for _ in range(3):
+                ask()
+            taken = [timed(ask)["seconds"] for _ in range(plan.latency_calls)]
+            found[path.value][str(tokens)] = percentiles(taken)
+    return {"seconds_by_attention_and_tokens": found}
 
 
 _PARTS: dict[str, Callable[[Plan], Records]] = {
     "peak": _peak,
     "attention": measure_attention,
-    "layers": _layers,
+    "layers": measure_scans,
     "latency": _latency,
     "scoring": _scoring,
     "training": measure_gpu_training,  # last: it takes the most time

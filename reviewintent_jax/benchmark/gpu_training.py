@@ -5,7 +5,9 @@ of every system, which take turns: ours on packed pages, PyTorch's padded and gr
 length, compiled where that works.
 """
 
+import functools
 import itertools
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +18,7 @@ from reviewintent_jax.benchmark.flops import count_flops, review_work
 from reviewintent_jax.benchmark.gpu_plan import Plan
 from reviewintent_jax.benchmark.lengths import review_lengths
 from reviewintent_jax.benchmark.peer_batches import length_batches
-from reviewintent_jax.benchmark.timing import ratios, spread, watched
+from reviewintent_jax.benchmark.timing import ratios, spread, timed, watched
 from reviewintent_jax.data.augment import AugmentSpec
 from reviewintent_jax.data.batches import PageSource, Position, TrainBatches, prefetch
 from reviewintent_jax.data.ids import SpecialIds, TokenList
@@ -30,36 +32,53 @@ from reviewintent_jax.training.step import make_train_step
 _SPECIAL = SpecialIds(1, 2, 0)
 _ROOM = 1.5  # slots of a page over the reviews that fit on average
 
-Run = Callable[[], tuple[int, int, int]]
-"""A round: its reviews, their tokens and the places for those."""
+Run = Callable[[int], tuple[int, int, int]]
+"""So many updates: their reviews, the tokens of those and the places for tokens."""
+Ids = list[np.ndarray]
+
+_PEERS = {"PyTorch": False, "PyTorch, torch.compile": True}
+_ORDERS = {"padded": False, "grouped by length": True}
 
 
 def measure_gpu_training(plan: Plan) -> dict[str, Any]:
     """Records by data set: rates, useful operations and ratios to ours."""
-    return {name: _on(plan, name) for name in plan.data}
-
-
-def _on(plan: Plan, name: str) -> dict[str, Any]:
-    lengths = review_lengths(name, plan.reviews, plan.cap)
-    rng = np.random.default_rng(1)
-    vocabulary = plan.encoder.vocab_size
-    ids = [rng.integers(3, vocabulary, n - 2, np.int32) for n in lengths]
-    runs, notes = {"ours": _ours(plan, ids, lengths)}, {}
-    for label, changes in {
-        "PyTorch, padded": (False, False),
-        "PyTorch, grouped by length": (True, False),
-        "PyTorch, torch.compile, padded": (False, True),
-        "PyTorch, torch.compile, grouped": (True, True),
-    }.items():
-        if changes[1] and not plan.compile_torch:
+    lengths = {name: review_lengths(name, plan.reviews, plan.cap) for name in plan.data}
+    slots = max(_slots(plan, each) for each in lengths.values())
+    own, notes = _Ours(plan, slots), {}
+    peers: dict[str, _Torch] = {}
+    for label, compiled in _PEERS.items():
+        if compiled and not plan.compile_torch:
             continue
         try:
-            run = _torch(plan, ids, *changes)
-            run()
-            runs[label] = run
-        except Exception as error:
-            notes[label] = f"{type(error).__name__}: {error}"[:300]
-    return {"systems": _in_turns(plan, runs, lengths), "not_measured": notes}
+            peers[label] = _Torch(plan, compiled=compiled)
+        except ImportError as error:
+            notes[label] = str(error)
+    found: dict[str, Any] = {"compile_seconds": own.compile_seconds}
+    for name in plan.data:
+        ids = _drawn(plan, lengths[name])
+        runs = {"ours": own.rounds(ids)}
+        for label, peer in peers.items():
+            for order, grouped in _ORDERS.items():
+                try:
+                    run = peer.rounds(ids, grouped=grouped)
+                    run(2)
+                    runs[f"{label}, {order}"] = run
+                except Exception as error:
+                    said = f"{type(error).__name__}: {error}"[:300]
+                    notes[f"{label}, {order}, {name}"] = said
+        found[name] = {"systems": _in_turns(plan, runs, lengths[name])}
+    return found | {"not_measured": notes}
+
+
+def _slots(plan: Plan, lengths: np.ndarray) -> int:
+    """Slots of a page, for reviews of such lengths."""
+    return max(2, round(_ROOM * plan.cap / float(lengths.mean())))
+
+
+def _drawn(plan: Plan, lengths: np.ndarray) -> Ids:
+    """Random tokens of so many reviews, without the first and the last of each."""
+    rng, vocabulary = np.random.default_rng(1), plan.encoder.vocab_size
+    return [rng.integers(3, vocabulary, n - 2, np.int32) for n in lengths]
 
 
 def _in_turns(plan: Plan, runs: dict[str, Run], lengths: np.ndarray) -> dict[str, Any]:
@@ -69,7 +88,10 @@ def _in_turns(plan: Plan, runs: dict[str, Run], lengths: np.ndarray) -> dict[str
     share: dict[str, float] = {}
     for _ in range(plan.rounds):
         for name, run in runs.items():
-            (reviews, useful, places), took = watched(run)
+            run(1)  # what the other system gave back is taken again
+            round_ = functools.partial(run, plan.updates)
+            (reviews, useful, places), took = watched(round_)
+            _release()
             rates[name].append(reviews / took["seconds"])
             tokens[name].append(useful / took["seconds"])
             share[name] = useful / places
@@ -85,95 +107,125 @@ def _in_turns(plan: Plan, runs: dict[str, Run], lengths: np.ndarray) -> dict[str
     }
 
 
+def _release() -> None:
+    """Gives back what PyTorch keeps for later: two systems share the memory."""
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 def _useful(plan: Plan, tokens: int) -> int:
     work = review_work((tokens,), plan.lstnet.highway_window)
     return count_flops(plan.model(plan.cap), work).update
 
 
-def _ours(plan: Plan, ids: list[np.ndarray], lengths: np.ndarray) -> Run:
-    """Rounds of updates on packed pages."""
-    fit = plan.cap / float(lengths.mean())
-    spec = PageSpec(plan.cap, plan.cap, plan.cap, max(2, round(_ROOM * fit)))
-    labels = np.random.default_rng(2).integers(0, 2, len(ids)).astype(np.int32)
-    fields = ReviewFields(labels, np.ones(len(ids), np.float32))
-    data = TrainBatches(
-        PageSource(TokenList(ids), fields, _SPECIAL, spec),
-        np.arange(len(ids)),
-        batch_pages=plan.train_tokens // plan.cap,
-        augment=AugmentSpec(0.0, 0.0, 0.0),
-        replacement_ids=np.arange(3, 9),
-        seed=0,
-    )
-    model = ReviewIntent(plan.model(plan.cap))
-    rule = make_optimizer(plan.optimizer)
-    batch = next(data.batches(Position(0, 0))).batch
-    state = make_state(init_params(model, batch, seed=0, encoder=None), rule)
-    update = make_train_step(
-        ReviewObjective(model, None, 0.0, seed=0), rule, state, accumulate=1
-    )
-    stream = prefetch(data.batches(Position(0, 0)), 4)
+class _Ours:
+    """Our network, and its updates on packed pages of one layout."""
 
-    def run() -> tuple[int, int, int]:
-        nonlocal state
-        metrics, counted = None, [0, 0, 0]
-        for portion in itertools.islice(stream, plan.updates):
-            state, metrics = update(state, jax.device_put(portion.batch))
-            counted[0] += portion.items
-            counted[1] += int(np.asarray(portion.batch.slot_length_bk).sum())
-            counted[2] += int(np.asarray(portion.batch.token_ids_bt).size)
+    def __init__(self, plan: Plan, slots: int) -> None:
+        self._plan = plan
+        self._spec = PageSpec(plan.cap, plan.cap, plan.cap, slots)
+        model = ReviewIntent(plan.model(plan.cap))
+        rule = make_optimizer(plan.optimizer)
+        # Any batch will do: the first compiles.
+        ids = _drawn(plan, review_lengths(plan.data[0], plan.reviews, plan.cap))
+        batch = next(self._data(ids).batches(Position(0, 0))).batch
+        self._state = make_state(init_params(model, batch, seed=0, encoder=None), rule)
+        objective = ReviewObjective(model, None, 0.0, seed=0)
+        self._update = make_train_step(objective, rule, self._state, accumulate=1)
+        took = timed(lambda: self._step(batch))
+        self.compile_seconds = took["seconds"]
+
+    def _data(self, ids: Ids) -> TrainBatches:
+        labels = np.random.default_rng(2).integers(0, 2, len(ids)).astype(np.int32)
+        fields = ReviewFields(labels, np.ones(len(ids), np.float32))
+        return TrainBatches(
+            PageSource(TokenList(ids), fields, _SPECIAL, self._spec),
+            np.arange(len(ids)),
+            batch_pages=self._plan.train_tokens // self._plan.cap,
+            augment=AugmentSpec(0.0, 0.0, 0.0),
+            replacement_ids=np.arange(3, 9),
+            seed=0,
+        )
+
+    def _step(self, batch: Any) -> None:
+        self._state, metrics = self._update(self._state, jax.device_put(batch))
         jax.block_until_ready(metrics)
-        return counted[0], counted[1], counted[2]
 
-    run()
-    return run
+    def rounds(self, ids: Ids) -> Run:
+        """Rounds of updates on these reviews."""
+        stream = prefetch(self._data(ids).batches(Position(0, 0)), 4)
+
+        def run(updates: int) -> tuple[int, int, int]:
+            metrics, counted = None, [0, 0, 0]
+            for portion in itertools.islice(stream, updates):
+                batch = jax.device_put(portion.batch)
+                self._state, metrics = self._update(self._state, batch)
+                counted[0] += portion.items
+                counted[1] += int(np.asarray(portion.batch.slot_length_bk).sum())
+                counted[2] += int(np.asarray(portion.batch.token_ids_bt).size)
+            jax.block_until_ready(metrics)
+            return counted[0], counted[1], counted[2]
+
+        return run
 
 
-def _torch(plan: Plan, ids: list[np.ndarray], grouped: bool, compiled: bool) -> Run:
-    """Rounds of PyTorch's updates, with as many tokens in a batch as ours has."""
-    import torch  # pyright: ignore[reportMissingImports]
+class _Torch:
+    """The same network in PyTorch, and its updates on padded batches."""
 
-    from reviewintent_jax.benchmark.torch_bert import make_bert
-    from reviewintent_jax.benchmark.torch_optimizer import make_torch_optimizer
-    from reviewintent_jax.benchmark.torch_twin import make_classifier
+    def __init__(self, plan: Plan, *, compiled: bool) -> None:
+        import torch  # pyright: ignore[reportMissingImports]
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.manual_seed(0)
-    torch.set_float32_matmul_precision("high")
-    bert: Any = make_bert(torch, plan.encoder)
-    width = plan.encoder.hidden_size
-    model = make_classifier(torch, bert, width, plan.lstnet, 2, 0.1).to(device)
-    if compiled:
-        model.encoder = torch.compile(model.encoder, dynamic=True)
-    optimizer, schedule = make_torch_optimizer(torch, model, plan.optimizer, fused=True)
-    framed = [np.concatenate([[1], each, [2]]) for each in ids]
-    size = max(1, round(plan.train_tokens / np.mean([len(each) for each in framed])))
-    sizes = np.array([len(each) for each in framed])
-    stream = length_batches(sizes, size, grouped=grouped, seed=0)
+        from reviewintent_jax.benchmark.torch_bert import make_bert
+        from reviewintent_jax.benchmark.torch_optimizer import make_torch_optimizer
+        from reviewintent_jax.benchmark.torch_twin import make_classifier
 
-    def update(batch: np.ndarray) -> tuple[int, int, int]:
-        own = [framed[place] for place in batch.tolist()]
+        self._plan, self._torch = plan, torch
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        torch.manual_seed(0)
+        torch.set_float32_matmul_precision("high")
+        bert: Any = make_bert(torch, plan.encoder)
+        width = plan.encoder.hidden_size
+        model = make_classifier(torch, bert, width, plan.lstnet, 2, 0.1)
+        self._model = model.to(self._device).train()
+        if compiled:
+            model.encoder = torch.compile(model.encoder, dynamic=True)
+        self._optimizer, self._schedule = make_torch_optimizer(
+            torch, model, plan.optimizer, fused=True
+        )
+
+    def rounds(self, ids: Ids, *, grouped: bool) -> Run:
+        """Rounds of updates on these reviews, as many tokens in each as ours has."""
+        framed = [np.concatenate([[1], each, [2]]) for each in ids]
+        sizes = np.array([len(each) for each in framed])
+        size = max(1, round(self._plan.train_tokens / float(sizes.mean())))
+        stream = length_batches(sizes, size, grouped=grouped, seed=0)
+        cuda = self._device == "cuda"
+
+        def run(updates: int) -> tuple[int, int, int]:
+            counted = [self._update(framed, next(stream)) for _ in range(updates)]
+            if cuda:
+                self._torch.cuda.synchronize()
+            reviews, useful, places = (sum(each) for each in zip(*counted, strict=True))
+            return reviews, useful, places
+
+        return run
+
+    def _update(self, framed: Ids, batch: np.ndarray) -> tuple[int, int, int]:
+        torch, own = self._torch, [framed[place] for place in batch.tolist()]
         longest = -(-max(map(len, own)) // 8) * 8  # as collators for tensor cores do
         padded, mask = np.zeros((2, len(own), longest), np.int64)
         for row, each in enumerate(own):
             padded[row, : len(each)], mask[row, : len(each)] = each, 1
-        given = [torch.from_numpy(each).to(device) for each in (padded, mask)]
-        labels = torch.from_numpy(batch % 2).to(device)
-        with torch.autocast(device, torch.bfloat16):
-            logits = model(*given)
+        given = [torch.from_numpy(each).to(self._device) for each in (padded, mask)]
+        labels = torch.from_numpy(batch % 2).to(self._device)
+        with torch.autocast(self._device, torch.bfloat16):
+            logits = self._model(*given)
         loss = torch.nn.functional.cross_entropy(logits.float(), labels)
-        optimizer.zero_grad()
+        self._optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), plan.optimizer.clip_norm)
-        optimizer.step()
-        schedule.step()
+        most = self._plan.optimizer.clip_norm
+        torch.nn.utils.clip_grad_norm_(self._model.parameters(), most)
+        self._optimizer.step()
+        self._schedule.step()
         return len(own), int(mask.sum()), padded.size
-
-    def run() -> tuple[int, int, int]:
-        counted = [update(next(stream)) for _ in range(plan.updates)]
-        if device == "cuda":
-            torch.cuda.synchronize()
-        reviews, useful, places = (sum(column) for column in zip(*counted, strict=True))
-        return reviews, useful, places
-
-    model.train()
-    return run

@@ -34,6 +34,7 @@ class Use(NamedTuple):
       inputs: features of a step.
       features: size of the state.
       chosen: ``gate_fusion`` and ``unroll`` of the config that uses it.
+      dtype: of the matrix products; PyTorch's by autocast.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Use(NamedTuple):
     inputs: int
     features: int
     chosen: tuple[str, int]
+    dtype: str = "float32"
 
 
 class Setting(NamedTuple):
@@ -186,14 +188,29 @@ def _systems(use: Use, unrolls: Sequence[int]) -> dict[str, list[_Run | None]]:
     """Both passes of every system."""
     rng = np.random.default_rng(0)
     x = jnp.asarray(rng.normal(size=(use.rows, use.steps, use.inputs)), jnp.float32)
+    off, dtype = jnp.zeros(x.shape[:2], bool), jnp.dtype(use.dtype)
     found: dict[str, list[_Run | None]] = {}
-    for fusion in GateFusion:
-        for unroll in unrolls:
-            layer = GRU(use.features, Candidate.TANH, gate_fusion=fusion, unroll=unroll)
-            off = jnp.zeros(x.shape[:2], bool)
-            found[Setting(fusion, unroll).name] = _both(layer, x, off, ~off)
-    found["linen nn.RNN(GRUCell)"] = _both(nn.RNN(nn.GRUCell(use.features)), x)
+    for fusion, unroll in _settings(unrolls):
+        layer = GRU(
+            use.features,
+            Candidate.TANH,
+            gate_fusion=fusion,
+            unroll=unroll,
+            dtype=dtype,
+        )
+        found[Setting(fusion, unroll).name] = _both(layer, x, off, ~off)
+    theirs = nn.RNN(nn.GRUCell(use.features, dtype=dtype))
+    found["linen nn.RNN(GRUCell)"] = _both(theirs, x)
     found["torch nn.GRU"] = _torch(use, np.asarray(x))
+    return found
+
+
+def _settings(unrolls: Sequence[int]) -> list[Setting]:
+    """Those that differ here: a kernel of a GPU has no loop to unroll."""
+    scans = GateFusion.SEPARATE, GateFusion.FUSED
+    found = [Setting(fusion, unroll) for fusion in scans for unroll in unrolls]
+    if jax.default_backend() == "gpu":
+        found.append(Setting(GateFusion.KERNEL, 1))
     return found
 
 
@@ -202,7 +219,8 @@ def _both(layer: nn.Module, x: jax.Array, *marks: jax.Array) -> list[_Run | None
     params = jax.jit(layer.init)(jax.random.key(0), x, *marks)
 
     def total(params: Any, x: jax.Array) -> jax.Array:
-        return jnp.sum(layer.apply(params, x, *marks))  # type: ignore[arg-type]
+        states: Any = layer.apply(params, x, *marks)
+        return jnp.sum(states.astype(jnp.float32))
 
     forward = jax.jit(lambda params, x: layer.apply(params, x, *marks))
     backward = jax.jit(jax.grad(total, argnums=(0, 1)))
@@ -221,20 +239,23 @@ def _torch(use: Use, x: np.ndarray) -> list[_Run | None]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     layer = torch.nn.GRU(use.inputs, use.features, batch_first=True).to(device)
     series = torch.tensor(x, device=device, requires_grad=True)
+    narrow = torch.autocast(device, torch.bfloat16, enabled=use.dtype == "bfloat16")
 
     def wait() -> None:
         if device == "cuda":
             torch.cuda.synchronize()
 
     def forward() -> None:
-        with torch.no_grad():
+        with torch.no_grad(), narrow:
             layer(series)
         wait()
 
     def backward() -> None:
         layer.zero_grad()
         series.grad = None
-        layer(series)[0].sum().backward()
+        with narrow:
+            total = layer(series)[0].float().sum()
+        total.backward()
         wait()
 
     return [forward, backward]

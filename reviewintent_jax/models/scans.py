@@ -28,6 +28,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from reviewintent_jax.models.products import outer_product
+from reviewintent_jax.models.scan_kernels import Step, fits_kernel, scan_kernel
 
 
 class Candidate(enum.StrEnum):
@@ -42,6 +43,7 @@ class GateFusion(enum.StrEnum):
 
     SEPARATE = "separate"  # a product each: no slices to break fusion, better on CPU
     FUSED = "fused"  # one product, as wide as all gates: fewer launches
+    KERNEL = "kernel"  # all steps in one kernel of an NVIDIA GPU; else as separate
 
 
 class ScanChoice(NamedTuple):
@@ -109,10 +111,10 @@ def _gru_steps(
     choice: ScanChoice, inputs: tuple, keep: Array, recurrent: Array, bias: Array
 ) -> tuple[Array, _GRUSlopes]:
     """States and slopes of all steps; jit drops the slopes where nobody reads them."""
-    matrices = _gates_of(recurrent, choice)
     activation, slope_of = _ACTIVATION[choice.candidate], _SLOPE[choice.candidate]
 
-    def step(state: Array, given: tuple) -> tuple[Array, tuple]:
+    def step(constants: tuple, state: Array, given: tuple) -> tuple[Array, tuple]:
+        matrices, bias = constants
         (x_r, x_z, x_n), kept = given
         state = jnp.where(kept, state, 0.0)
         h_r, h_z, h_n = _products(state, matrices, choice)
@@ -131,7 +133,8 @@ def _gru_steps(
         return state, (state, slopes)
 
     start = jnp.zeros(inputs[0].shape[1:], jnp.float32)
-    return jax.lax.scan(step, start, (inputs, keep), unroll=choice.unroll)[1]
+    constants = _gates_of(recurrent, choice), bias
+    return _scan(choice, step, constants, start, (inputs, keep))
 
 
 def _gru_forward(
@@ -143,9 +146,8 @@ def _gru_forward(
 
 def _gru_backward(choice: ScanChoice, saved: tuple, gradient: Array) -> tuple:
     keep, recurrent, states, slopes = saved
-    transposed = _transposed(recurrent, choice)
 
-    def step(carry: Array, given: tuple) -> tuple[Array, tuple]:
+    def step(transposed: list, carry: Array, given: tuple) -> tuple[Array, tuple]:
         g, slope, kept = given
         d = g + carry
         of_gates = d * slope.reset, d * slope.update_gate, d * slope.hidden
@@ -154,8 +156,9 @@ def _gru_backward(choice: ScanChoice, saved: tuple, gradient: Array) -> tuple:
 
     start = jnp.zeros(gradient.shape[1:], jnp.float32)
     given = gradient, slopes, keep
-    _, (d_r, d_z, d_hidden, d_n) = jax.lax.scan(
-        step, start, given, reverse=True, unroll=choice.unroll
+    transposed = _transposed(recurrent, choice)
+    d_r, d_z, d_hidden, d_n = _scan(
+        choice, step, transposed, start, given, reverse=True
     )
     d_recurrent = _outer_products(_before(states, keep), (d_r, d_z, d_hidden), choice)
     return (d_r, d_z, d_n), None, d_recurrent, d_hidden.sum((0, 1))
@@ -201,9 +204,8 @@ def _lstm_steps(
     choice: ScanChoice, inputs: tuple, keep: Array, recurrent: Array
 ) -> tuple[Array, _LSTMSlopes]:
     """States and slopes of all steps; jit drops the slopes where nobody reads them."""
-    matrices = _gates_of(recurrent, choice)
 
-    def step(states: tuple[Array, Array], given: tuple) -> tuple[tuple, tuple]:
+    def step(matrices: list, states: tuple, given: tuple) -> tuple[tuple, tuple]:
         (x_i, x_f, x_g, x_o), kept = given
         state, before = (jnp.where(kept, each, 0.0) for each in states)
         h_i, h_f, h_g, h_o = _products(state, matrices, choice)
@@ -223,8 +225,8 @@ def _lstm_steps(
         return (state, cell), (state, slopes)
 
     zeros = jnp.zeros(inputs[0].shape[1:], jnp.float32)
-    given = inputs, keep
-    return jax.lax.scan(step, (zeros, zeros), given, unroll=choice.unroll)[1]
+    matrices = _gates_of(recurrent, choice)
+    return _scan(choice, step, matrices, (zeros, zeros), (inputs, keep))
 
 
 def _lstm_forward(
@@ -236,9 +238,8 @@ def _lstm_forward(
 
 def _lstm_backward(choice: ScanChoice, saved: tuple, gradient: Array) -> tuple:
     keep, recurrent, states, slopes = saved
-    transposed = _transposed(recurrent, choice)
 
-    def step(carry: tuple[Array, Array], given: tuple) -> tuple[tuple, tuple]:
+    def step(transposed: list, carry: tuple, given: tuple) -> tuple[tuple, tuple]:
         g, slope, kept = given
         d = g + carry[0]
         d_cell = d * slope.shown + carry[1]
@@ -249,13 +250,36 @@ def _lstm_backward(choice: ScanChoice, saved: tuple, gradient: Array) -> tuple:
 
     zeros = jnp.zeros(gradient.shape[1:], jnp.float32)
     given = gradient, slopes, keep
-    _, of_gates = jax.lax.scan(
-        step, (zeros, zeros), given, reverse=True, unroll=choice.unroll
-    )
+    transposed = _transposed(recurrent, choice)
+    start = zeros, zeros
+    of_gates = _scan(choice, step, transposed, start, given, reverse=True)
     return of_gates, None, _outer_products(_before(states, keep), of_gates, choice)
 
 
 lstm_scan.defvjp(_lstm_forward, _lstm_backward)
+
+
+def _scan(
+    choice: ScanChoice,
+    step: Step,
+    constants: Any,
+    start: Any,
+    given: Any,
+    *,
+    reverse: bool = False,
+) -> Any:
+    """What ``step`` gives at every step, stacked, from a start of zeros."""
+
+    def plain(constants: Any, start: Any, given: Any) -> Any:
+        once, unroll = partial(step, constants), choice.unroll
+        return jax.lax.scan(once, start, given, reverse=reverse, unroll=unroll)[1]
+
+    features = jax.tree.leaves(start)[0].shape[-1]
+    kernel = choice.gate_fusion is GateFusion.KERNEL
+    if not (kernel and fits_kernel(constants, features)):
+        return plain(constants, start, given)
+    one = partial(scan_kernel, step, reverse=reverse)
+    return jax.lax.platform_dependent(constants, start, given, cuda=one, default=plain)
 
 
 def _before(states: Array, keep: Array) -> Array:

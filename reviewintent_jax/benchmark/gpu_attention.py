@@ -17,6 +17,7 @@ import numpy as np
 from reviewintent_jax.benchmark.gpu_plan import Plan
 from reviewintent_jax.benchmark.timing import spread, timed
 from reviewintent_jax.models.attention import attend, segment_mask
+from reviewintent_jax.models.attention_kernels import BlockAttention, attend_blocks
 from reviewintent_jax.models.attention_paths import attend_by
 from reviewintent_jax.models.encoder_spec import AttentionPath
 
@@ -110,6 +111,9 @@ def _distance(found: jax.Array, exact: jax.Array) -> float:
 def _look(
     path: AttentionPath, segments: jax.Array, given: Any, *, interpret: bool = False
 ) -> jax.Array:
+    if path is AttentionPath.KERNEL:
+        words = jnp.zeros(2, jnp.uint32)
+        return attend_blocks(BlockAttention(0.0, interpret), *given, segments, words)
     query, key, value = (x.swapaxes(1, 2) for x in given)
     if path is AttentionPath.XLA:
         found = attend(query, key, value, segment_mask(segments), None)

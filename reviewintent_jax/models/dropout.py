@@ -47,11 +47,30 @@ def kept(key: jax.Array, shape: tuple[int, ...], rate: float) -> jax.Array:
       shape: of the result, float32.
       rate: in [0, 1).
     """
+    return keep_places(_places(shape), *key_words(key), rate)
+
+
+def key_words(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """What of a key decides: two words of 32 bits."""
     words = jax.random.key_data(key).reshape(-1)
     first, second = words[0], words[1]
     for word in words[2:]:  # keys of kind rbg have four, of which two repeat the others
         first, second = second, _mixed(_mixed(first + _ODD) ^ word)
-    bits = _mixed(_mixed(_places(shape) + first) ^ second)
+    return first, second
+
+
+def keep_places(
+    places: jax.Array, first: jax.Array, second: jax.Array, rate: float
+) -> jax.Array:
+    """:func:`kept` of some places alone.
+
+    Args:
+      places: uint32, where each number stands when the whole array is read row by row.
+      first: of :func:`key_words`.
+      second: of :func:`key_words`.
+      rate: in [0, 1).
+    """
+    bits = _mixed(_mixed(places + first) ^ second)
     limit = jnp.uint32(min(round((1 - rate) * _WORD), _WORD - 1))
     return jnp.where(bits < limit, jnp.float32(1 / (1 - rate)), jnp.float32(0))
 

@@ -18,8 +18,13 @@ import jax.numpy as jnp
 
 from reviewintent_jax.models import attention
 from reviewintent_jax.models.activations import Activation, activate
+from reviewintent_jax.models.attention_kernels import (
+    BlockAttention,
+    attend_blocks,
+    fits_blocks,
+)
 from reviewintent_jax.models.attention_paths import attend_by
-from reviewintent_jax.models.dropout import Dropout, kept
+from reviewintent_jax.models.dropout import Dropout, kept, key_words
 from reviewintent_jax.models.encoder_spec import (
     INITIAL_STD,
     AttentionPath,
@@ -153,34 +158,46 @@ class SelfAttention(nn.Module):
     ) -> jax.Array:
         """``[t, d]`` and ``[t]`` -> what the sub-layer adds, ``[t, d]``."""
         spec = self.spec
-        query, key, value = (
-            self._heads_first(_dense(spec, spec.hidden_size, name)(x_td))
+        size = spec.hidden_size // spec.num_heads
+        split = -1, self.block_tokens, spec.num_heads, size
+        given_gihe = [
+            _dense(spec, spec.hidden_size, name)(x_td).reshape(split)
             for name in ("query", "key", "value")
-        )
+        ]
         segment_ids_gi = segment_ids_t.reshape(-1, self.block_tokens)
-        if spec.attention is AttentionPath.XLA:
-            mask_gij = attention.segment_mask(segment_ids_gi)
-            drop = self._kept(query.shape, deterministic)
-            context_ghie = attention.attend(query, key, value, mask_gij, drop)
+        dropping = not deterministic and spec.attention_dropout > 0
+        key = self.make_rng("dropout") if dropping else None
+        if spec.attention is AttentionPath.KERNEL and fits_blocks(*split[1::2]):
+            context_gihe = self._by_kernel(given_gihe, segment_ids_gi, key)
         else:
-            context_ghie = attend_by(spec.attention, query, key, value, segment_ids_gi)
-        context_td = context_ghie.swapaxes(1, 2).reshape(x_td.shape)
+            given_ghie = [x.swapaxes(1, 2) for x in given_gihe]
+            context_ghie = self._heads_first(given_ghie, segment_ids_gi, key)
+            context_gihe = context_ghie.swapaxes(1, 2)
+        context_td = context_gihe.reshape(x_td.shape)
         return _dense(spec, spec.hidden_size, "output")(context_td)
 
-    def _heads_first(self, x_td: jax.Array) -> jax.Array:
-        """``[t, d]`` -> ``[g, h, i, e]``."""
-        heads = self.spec.num_heads
-        return x_td.reshape(
-            -1, self.block_tokens, heads, x_td.shape[-1] // heads
-        ).swapaxes(1, 2)
+    def _by_kernel(
+        self, given_gihe: list, segment_ids_gi: jax.Array, key: jax.Array | None
+    ) -> jax.Array:
+        """Attention where heads stand behind tokens, ``[g, i, h, e]``."""
+        rate, words = 0.0, jnp.zeros(2, jnp.uint32)
+        if key is not None:
+            rate, words = self.spec.attention_dropout, jnp.stack(key_words(key))
+        choice = BlockAttention(rate)
+        return attend_blocks(choice, *given_gihe, segment_ids_gi, words)
 
-    def _kept(self, shape: tuple[int, ...], deterministic: bool) -> jax.Array | None:
-        """What to multiply the probabilities of queries ``shape`` by, if anything."""
-        rate = self.spec.attention_dropout
-        if deterministic or rate == 0:
-            return None
-        shape = (*shape[:3], self.block_tokens)
-        return kept(self.make_rng("dropout"), shape, rate)
+    def _heads_first(
+        self, given_ghie: list, segment_ids_gi: jax.Array, key: jax.Array | None
+    ) -> jax.Array:
+        """Attention where they stand before tokens, ``[g, h, i, e]``."""
+        if self.spec.attention in (AttentionPath.XLA, AttentionPath.KERNEL):
+            drop = None
+            if key is not None:
+                shape = (*given_ghie[0].shape[:3], self.block_tokens)
+                drop = kept(key, shape, self.spec.attention_dropout)
+            mask_gij = attention.segment_mask(segment_ids_gi)
+            return attention.attend(*given_ghie, mask_gij, drop)
+        return attend_by(self.spec.attention, *given_ghie, segment_ids_gi)
 
 
 class FeedForward(nn.Module):

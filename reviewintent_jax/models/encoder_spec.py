@@ -35,7 +35,8 @@ class AttentionPath(enum.StrEnum):
     XLA = "xla"  # our own products and softmax, on any device
     CUDNN = "cudnn"  # cuDNN with a mask, on NVIDIA GPUs
     CUDNN_LENGTHS = "cudnn_lengths"  # cuDNN with lengths: one segment a block only
-    PALLAS = "pallas"  # a Pallas kernel that reads segments, on NVIDIA GPUs
+    PALLAS = "pallas"  # JAX's Pallas kernel that reads segments, on NVIDIA GPUs
+    KERNEL = "kernel"  # our kernel for short blocks, on NVIDIA GPUs; else as xla
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,8 +60,8 @@ class EncoderSpec:
       pad_id: the padding token, in [0, vocab_size).
       has_pooler: whether there is a dense tanh layer over first tokens.
       dtype: type of activations.
-      attention: what computes attention. All but ``xla`` know no dropout of
-        probabilities, so ``attention_dropout`` must be 0 with them.
+      attention: what computes attention. All but ``xla`` and ``kernel`` know no
+        dropout of probabilities, so ``attention_dropout`` must be 0 with them.
     """
 
     family: EncoderFamily
@@ -101,7 +102,7 @@ class EncoderSpec:
             "position_offset must be in [0, max_positions)",
         )
         _require(
-            self.attention is AttentionPath.XLA or self.attention_dropout == 0,
+            self.attention in _DROPPING or self.attention_dropout == 0,
             f"attention {self.attention} knows no dropout; set attention_dropout to 0",
         )
         _require(self.type_vocab_size >= 0, "type_vocab_size must not be below 0")
@@ -120,6 +121,7 @@ class EncoderSpec:
         return 0.0 if self.family == EncoderFamily.DISTILBERT else self.hidden_dropout
 
 
+_DROPPING = (AttentionPath.XLA, AttentionPath.KERNEL)
 _ENUM_FIELDS = {
     "family": EncoderFamily,
     "activation": Activation,

@@ -77,17 +77,24 @@ def scan_kernel(
     def all_steps(constant_refs: Any, given_refs: Any, *output_refs: Any) -> None:
         constants = jax.tree.map(lambda ref: ref[...], constant_refs)
 
-        def body(count: Any, carry: Any) -> Any:
-            place = steps - 1 - count if reverse else count
-            taken = jax.tree.map(lambda ref: ref[place], given_refs)
+        def place_of(count: Any) -> Any:
+            return steps - 1 - count if reverse else count
+
+        def take(count: Any) -> Any:
+            return jax.tree.map(lambda ref: ref[place_of(count)], given_refs)
+
+        def body(count: Any, carried: Any) -> Any:
+            carry, taken = carried
+            # Asked for a step ahead: memory answers while this step is computed.
+            ahead = take(jnp.minimum(count + 1, steps - 1))
             taken = jax.tree.map(lambda x, mark: x != 0 if mark else x, taken, marks)
             carry, found = step(constants, carry, taken)
             for ref, x in zip(output_refs, jax.tree.leaves(found), strict=True):
-                ref[place] = x
-            return carry
+                ref[place_of(count)] = x
+            return carry, ahead
 
         zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), carry)
-        jax.lax.fori_loop(0, steps, body, zeros)
+        jax.lax.fori_loop(0, steps, body, (zeros, take(0)))
 
     features = jax.tree.leaves(start)[0].shape[-1]
     call = pallas.pallas_call(

@@ -90,7 +90,8 @@ def gru_scan(
       recurrent: float32 ``[r, 3r]``, gates in the order r, z, n.
       candidate_bias: float32 ``[r]``, added to ``h @ W_n``.
     """
-    return _gru_steps(choice, inputs, keep, recurrent, candidate_bias)[0]
+    step = _states_alone(_gru_step(choice))
+    return _scan_gru(choice, step, inputs, keep, recurrent, candidate_bias)
 
 
 class _GRUSlopes(NamedTuple):
@@ -107,10 +108,8 @@ class _GRUSlopes(NamedTuple):
     update: Array
 
 
-def _gru_steps(
-    choice: ScanChoice, inputs: tuple, keep: Array, recurrent: Array, bias: Array
-) -> tuple[Array, _GRUSlopes]:
-    """States and slopes of all steps; jit drops the slopes where nobody reads them."""
+def _gru_step(choice: ScanChoice) -> Step:
+    """One step, ``((matrices, bias), state, given) -> (state, (state, slopes))``."""
     activation, slope_of = _ACTIVATION[choice.candidate], _SLOPE[choice.candidate]
 
     def step(constants: tuple, state: Array, given: tuple) -> tuple[Array, tuple]:
@@ -132,6 +131,13 @@ def _gru_steps(
         state = (1.0 - update) * new + update * state
         return state, (state, slopes)
 
+    return step
+
+
+def _scan_gru(
+    choice: ScanChoice, step: Step, inputs: Any, keep: Any, recurrent: Any, bias: Any
+) -> Any:
+    """What a step gives, from a zero state on."""
     start = jnp.zeros(inputs[0].shape[1:], jnp.float32)
     constants = _gates_of(recurrent, choice), bias
     return _scan(choice, step, constants, start, (inputs, keep))
@@ -140,7 +146,8 @@ def _gru_steps(
 def _gru_forward(
     choice: ScanChoice, inputs: tuple, keep: Array, recurrent: Array, bias: Array
 ) -> tuple[Array, tuple]:
-    states, slopes = _gru_steps(choice, inputs, keep, recurrent, bias)
+    step = _gru_step(choice)
+    states, slopes = _scan_gru(choice, step, inputs, keep, recurrent, bias)
     return states, (keep, recurrent, states, slopes)
 
 
@@ -182,7 +189,8 @@ def lstm_scan(
       keep: bool ``[q, n, 1]``, False where a step starts from zero states.
       recurrent: float32 ``[r, 4r]``, gates in the order i, f, g, o.
     """
-    return _lstm_steps(choice, inputs, keep, recurrent)[0]
+    step = _states_alone(_lstm_step(choice))
+    return _scan_lstm(choice, step, inputs, keep, recurrent)
 
 
 class _LSTMSlopes(NamedTuple):
@@ -200,10 +208,8 @@ class _LSTMSlopes(NamedTuple):
     forget: Array
 
 
-def _lstm_steps(
-    choice: ScanChoice, inputs: tuple, keep: Array, recurrent: Array
-) -> tuple[Array, _LSTMSlopes]:
-    """States and slopes of all steps; jit drops the slopes where nobody reads them."""
+def _lstm_step(choice: ScanChoice) -> Step:
+    """One step, ``(matrices, states, given) -> (states, (state, slopes))``."""
 
     def step(matrices: list, states: tuple, given: tuple) -> tuple[tuple, tuple]:
         (x_i, x_f, x_g, x_o), kept = given
@@ -224,6 +230,13 @@ def _lstm_steps(
         state = o * shown
         return (state, cell), (state, slopes)
 
+    return step
+
+
+def _scan_lstm(
+    choice: ScanChoice, step: Step, inputs: tuple, keep: Array, recurrent: Array
+) -> Any:
+    """What a step gives, from zero states on."""
     zeros = jnp.zeros(inputs[0].shape[1:], jnp.float32)
     matrices = _gates_of(recurrent, choice)
     return _scan(choice, step, matrices, (zeros, zeros), (inputs, keep))
@@ -232,7 +245,8 @@ def _lstm_steps(
 def _lstm_forward(
     choice: ScanChoice, inputs: tuple, keep: Array, recurrent: Array
 ) -> tuple[Array, tuple]:
-    states, slopes = _lstm_steps(choice, inputs, keep, recurrent)
+    step = _lstm_step(choice)
+    states, slopes = _scan_lstm(choice, step, inputs, keep, recurrent)
     return states, (keep, recurrent, states, slopes)
 
 
@@ -257,6 +271,16 @@ def _lstm_backward(choice: ScanChoice, saved: tuple, gradient: Array) -> tuple:
 
 
 lstm_scan.defvjp(_lstm_forward, _lstm_backward)
+
+
+def _states_alone(step: Step) -> Step:
+    """The same step without what only a gradient reads."""
+
+    def once(constants: Any, carry: Any, given: Any) -> tuple[Any, Array]:
+        carry, (state, _) = step(constants, carry, given)
+        return carry, state
+
+    return once
 
 
 def _scan(

@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--output", default="docs/results/gpu_benchmark.json")
     parser.add_argument("--tiny", action="store_true", help="in miniature")
     parser.add_argument("--seconds", type=float, help="after which no part begins")
+    parser.add_argument("--rounds", type=int, help="of everything")
     chosen = parser.parse_args()
     # PyTorch needs memory as well; by default JAX takes three quarters at once.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
@@ -72,8 +73,9 @@ def main() -> None:
     from reviewintent_jax.benchmark.gpu_plan import full_plan, tiny_plan
 
     plan = tiny_plan() if chosen.tiny else full_plan()
-    if chosen.seconds is not None:
-        plan = dataclasses.replace(plan, seconds=chosen.seconds)
+    given = {"seconds": chosen.seconds, "rounds": chosen.rounds}
+    given = {name: value for name, value in given.items() if value is not None}
+    plan = dataclasses.replace(plan, **given)
     output = Path(chosen.output)
     output.parent.mkdir(parents=True, exist_ok=True)
     about = {"environment": environment(), "tiny": chosen.tiny}

@@ -8,19 +8,21 @@ is measured.
 """
 
 import functools
+import importlib.util
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from reviewintent_jax.benchmark.flops import count_flops, page_work
 from reviewintent_jax.benchmark.full_pages import full_pages
 from reviewintent_jax.benchmark.gpu_attention import measure_attention
 from reviewintent_jax.benchmark.gpu_plan import Plan
 from reviewintent_jax.benchmark.gpu_scans import measure_scans
-from reviewintent_jax.benchmark.gpu_training import measure_gpu_training
+from reviewintent_jax.benchmark.gpu_training import Trainings
 from reviewintent_jax.benchmark.timing import percentiles, spread, timed
 from reviewintent_jax.data.pages import PageSpec
 from reviewintent_jax.models.encoder import narrow_kernels
@@ -30,6 +32,7 @@ from reviewintent_jax.models.review_intent import ReviewIntent, init_params
 
 Records = dict[str, Any]
 _CHAIN = 10  # products of a time
+_REST = 0.2  # seconds
 _LEFT = 60.0  # seconds that a part must have to begin
 
 
@@ -42,7 +45,12 @@ def measure_gpu(plan: Plan, keep: Callable[[Records], None]) -> Records:
     """
     began, found = time.monotonic(), {}
     chosen = plan
-    for name, measure in _PARTS.items():
+    trainings = Trainings()
+    parts = _PARTS | {
+        f"training: {name}": functools.partial(trainings.measure, name=name)
+        for name in plan.data
+    }
+    for name, measure in parts.items():
         left = plan.seconds - (time.monotonic() - began)
         if left < _LEFT and plan.seconds > _LEFT:
             found[name] = {"skipped": f"only {left:.0f} s were left"}
@@ -69,14 +77,16 @@ def _choose(plan: Plan, name: str, record: Records) -> Plan:
 
 
 def _peak(plan: Plan) -> Records:
-    """Operations a second of large products, in the type of the activations.
+    """Operations a second of large products: the most of XLA's and PyTorch's.
 
     Of random numbers, since devices clock higher on constant ones; a chain of products
-    a time, so that starting them does not count.
+    a time, so that starting them does not count. After a rest a device may clock higher
+    than one that has to keep its power down: both are measured.
     """
     dtype, size = jnp.dtype(plan.encoder.dtype), (plan.side, plan.side)
     x = jax.random.normal(jax.random.key(0), size, dtype)
     by = x / jnp.asarray(plan.side**0.5, dtype)  # so that products keep their size
+    work = _CHAIN * 2 * plan.side**3
 
     @jax.jit
     def multiply(a: jax.Array, b: jax.Array) -> jax.Array:
@@ -84,11 +94,45 @@ def _peak(plan: Plan) -> Records:
             a = a @ b
         return a
 
-    run = lambda: jax.block_until_ready(multiply(x, by))  # noqa: E731
-    run()
-    work = _CHAIN * 2 * plan.side**3
-    rates = [work / timed(run)["seconds"] for _ in range(4 * plan.rounds)]
-    return {"side": plan.side, "dtype": dtype.name, "flops": spread(rates)}
+    chains = {"XLA": lambda: jax.block_until_ready(multiply(x, by))}
+    if _has_torch():
+        chains["PyTorch"] = _torch_chain(np.asarray(x.astype(jnp.float32)), dtype.name)
+    rates: dict[str, list[float]] = {}
+    for rest in (0.0, _REST):
+        for turn in range(2 * plan.rounds):
+            for name, run in chains.items():
+                time.sleep(rest)
+                took = timed(run)["seconds"]
+                if turn:  # the first compiles
+                    label = f"{name}, rested" if rest else name
+                    rates.setdefault(label, []).append(work / took)
+    found = {name: spread(each) for name, each in rates.items()}
+    best = max(found, key=lambda name: found[name]["median"])
+    sizes = {"side": plan.side, "dtype": dtype.name}
+    return sizes | {"flops": found[best], "of": best, "by_library": found}
+
+
+def _has_torch() -> bool:
+    return importlib.util.find_spec("torch") is not None
+
+
+def _torch_chain(x: np.ndarray, dtype: str) -> Callable[[], None]:
+    """The same chain in PyTorch."""
+    import torch  # pyright: ignore[reportMissingImports]
+
+    cuda = torch.cuda.is_available()
+    kind = getattr(torch, dtype)
+    first = torch.tensor(x, device="cuda" if cuda else "cpu").to(kind)
+    by = first / len(x) ** 0.5
+
+    def run() -> None:
+        a = first
+        for _ in range(_CHAIN):
+            a = a @ by
+        if cuda:
+            torch.cuda.synchronize()
+
+    return run
 
 
 class _Asked(NamedTuple):
@@ -148,17 +192,19 @@ def _scoring(plan: Plan) -> Records:
 
 
 def _latency(plan: Plan) -> Records:
-    """Latency of one review, host to host, by path of attention and length."""
-    found: Records = {}
-    for path in dict.fromkeys((plan.encoder.attention, AttentionPath.XLA)):
-        chosen, found[path.value] = plan.with_attention(path).scoring_one(), {}
-        for tokens in plan.latency_tokens:
-            ask = functools.partial(_stream, next(_asked(chosen, tokens)), 1)
+    """Latency of one review by length: from the host, or the device, to the host."""
+    found: Records = {"attention": plan.encoder.attention.value}
+    by_place: dict[str, Records] = {"host to host": {}, "device to host": {}}
+    for tokens in plan.latency_tokens:
+        asked = next(_asked(plan.scoring_one(), tokens))
+        there = asked._replace(batch=jax.device_put(asked.batch))
+        for place, each in zip(by_place, (asked, there), strict=True):
+            ask = functools.partial(_stream, each, 1)
             for _ in range(3):
                 ask()
             taken = [timed(ask)["seconds"] for _ in range(plan.latency_calls)]
-            found[path.value][str(tokens)] = percentiles(taken)
-    return {"seconds_by_attention_and_tokens": found}
+            by_place[place][str(tokens)] = percentiles(taken)
+    return found | {"seconds_by_tokens": by_place}
 
 
 _PARTS: dict[str, Callable[[Plan], Records]] = {
@@ -167,5 +213,4 @@ _PARTS: dict[str, Callable[[Plan], Records]] = {
     "layers": measure_scans,
     "latency": _latency,
     "scoring": _scoring,
-    "training": measure_gpu_training,  # last: it takes the most time
 }

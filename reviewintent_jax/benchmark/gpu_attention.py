@@ -17,7 +17,11 @@ import numpy as np
 from reviewintent_jax.benchmark.gpu_plan import Plan
 from reviewintent_jax.benchmark.timing import spread, timed
 from reviewintent_jax.models.attention import attend, segment_mask
-from reviewintent_jax.models.attention_kernels import BlockAttention, attend_blocks
+from reviewintent_jax.models.attention_kernels import (
+    BlockAttention,
+    Projected,
+    attend_blocks,
+)
 from reviewintent_jax.models.attention_paths import attend_by
 from reviewintent_jax.models.encoder_spec import AttentionPath
 
@@ -112,8 +116,9 @@ def _look(
     path: AttentionPath, segments: jax.Array, given: Any, *, interpret: bool = False
 ) -> jax.Array:
     if path is AttentionPath.KERNEL:
-        words = jnp.zeros(2, jnp.uint32)
-        return attend_blocks(BlockAttention(0.0, interpret), *given, segments, words)
+        none = Projected(*(jnp.zeros(x.shape[2:], x.dtype) for x in given))
+        choice, words = BlockAttention(0.0, interpret), jnp.zeros(2, jnp.uint32)
+        return attend_blocks(choice, Projected(*given), none, segments, words)
     query, key, value = (x.swapaxes(1, 2) for x in given)
     if path is AttentionPath.XLA:
         found = attend(query, key, value, segment_mask(segments), None)

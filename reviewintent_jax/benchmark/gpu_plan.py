@@ -132,7 +132,7 @@ def full_plan() -> Plan:
         latency_tokens=(32, 128),
         latency_calls=200,
         side=8_192,
-        unrolls=(1, 4),
+        unrolls=(1,),
         rounds=5,
         seconds=560.0,
         compile_torch=True,

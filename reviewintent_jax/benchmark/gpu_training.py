@@ -40,24 +40,31 @@ _PEERS = {"PyTorch": False, "PyTorch, torch.compile": True}
 _ORDERS = {"padded": False, "grouped by length": True}
 
 
-def measure_gpu_training(plan: Plan) -> dict[str, Any]:
-    """Records by data set: rates, useful operations and ratios to ours."""
-    lengths = {name: review_lengths(name, plan.reviews, plan.cap) for name in plan.data}
-    slots = max(_slots(plan, each) for each in lengths.values())
-    own, notes = _Ours(plan, slots), {}
-    peers: dict[str, _Torch] = {}
-    for label, compiled in _PEERS.items():
-        if compiled and not plan.compile_torch:
-            continue
-        try:
-            peers[label] = _Torch(plan, compiled=compiled)
-        except ImportError as error:
-            notes[label] = str(error)
-    found: dict[str, Any] = {"compile_seconds": own.compile_seconds}
-    for name in plan.data:
-        ids = _drawn(plan, lengths[name])
-        runs = {"ours": own.rounds(ids)}
-        for label, peer in peers.items():
+class Trainings:
+    """Training by every system, which are made once for all data sets.
+
+    Attributes:
+      not_measured: peers, and why not.
+    """
+
+    def __init__(self) -> None:
+        self.not_measured: dict[str, str] = {}
+        self._own: _Ours | None = None
+        self._peers: dict[str, _Torch] = {}
+
+    def measure(self, plan: Plan, name: str) -> dict[str, Any]:
+        """Rates, useful operations and ratios to ours, of one data set.
+
+        Args:
+          plan: the same in every call.
+          name: one of ``plan.data``.
+        """
+        if self._own is None:
+            self._own = self._make(plan)
+        lengths = review_lengths(name, plan.reviews, plan.cap)
+        ids = _drawn(plan, lengths)
+        runs = {"ours": self._own.rounds(ids)}
+        for label, peer in self._peers.items():
             for order, grouped in _ORDERS.items():
                 try:
                     run = peer.rounds(ids, grouped=grouped)
@@ -65,13 +72,28 @@ def measure_gpu_training(plan: Plan) -> dict[str, Any]:
                     runs[f"{label}, {order}"] = run
                 except Exception as error:
                     said = f"{type(error).__name__}: {error}"[:300]
-                    notes[f"{label}, {order}, {name}"] = said
-        found[name] = {"systems": _in_turns(plan, runs, lengths[name])}
-    return found | {"not_measured": notes}
+                    self.not_measured[f"{label}, {order}, {name}"] = said
+        return {
+            "first_update_seconds": self._own.first_seconds,
+            "systems": _in_turns(plan, runs, lengths),
+            "not_measured": self.not_measured,
+        }
+
+    def _make(self, plan: Plan) -> "_Ours":
+        own = _Ours(plan, max(_slots(plan, name) for name in plan.data))
+        for label, compiled in _PEERS.items():
+            if compiled and not plan.compile_torch:
+                continue
+            try:
+                self._peers[label] = _Torch(plan, compiled=compiled)
+            except ImportError as error:
+                self.not_measured[label] = str(error)
+        return own
 
 
-def _slots(plan: Plan, lengths: np.ndarray) -> int:
-    """Slots of a page, for reviews of such lengths."""
+def _slots(plan: Plan, name: str) -> int:
+    """Slots of a page, for reviews as long as those of a data set."""
+    lengths = review_lengths(name, plan.reviews, plan.cap)
     return max(2, round(_ROOM * plan.cap / float(lengths.mean())))
 
 
@@ -134,7 +156,7 @@ class _Ours:
         objective = ReviewObjective(model, None, 0.0, seed=0)
         self._update = make_train_step(objective, rule, self._state, accumulate=1)
         took = timed(lambda: self._step(batch))
-        self.compile_seconds = took["seconds"]
+        self.first_seconds = took["seconds"]
 
     def _data(self, ids: Ids) -> TrainBatches:
         labels = np.random.default_rng(2).integers(0, 2, len(ids)).astype(np.int32)

@@ -1,7 +1,7 @@
 """Attention inside short blocks as one kernel of an NVIDIA GPU, forwards and backwards.
 
-Stage: inside the encoder. In: queries, keys and values as its dense layers leave them,
-the segment of every token, and what decides about dropout. Out: what
+Stage: inside the encoder. In: the products of queries, keys and values, which still
+lack their biases, the segment of every token, and what decides about dropout. Out: what
 ``attention.attend`` gives.
 
 A block is short enough for a program to hold all its scores of one head. Nothing but
@@ -23,7 +23,6 @@ from reviewintent_jax.models.dropout import keep_places
 
 _WARPS = 8  # 32 threads each
 _MOST_TOKENS = 128  # of a block whose scores fit into registers
-_TINY = 1e-30
 
 
 class BlockAttention(NamedTuple):
@@ -44,12 +43,25 @@ def fits_blocks(tokens: int, features: int) -> bool:
     return powers and 16 <= tokens <= _MOST_TOKENS and 16 <= features <= 128
 
 
+class Projected(NamedTuple):
+    """What attention reads of each token; ``d`` in place of ``h e`` for biases.
+
+    Attributes:
+      query: ``[g, i, h, e]``, or the bias ``[h, e]`` of that.
+      key: the same.
+      value: the same.
+    """
+
+    query: jax.Array
+    key: jax.Array
+    value: jax.Array
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def attend_blocks(
     choice: BlockAttention,
-    query_gihe: jax.Array,
-    key_gjhe: jax.Array,
-    value_gjhe: jax.Array,
+    products: Projected,
+    biases: Projected,
     segment_ids_gi: jax.Array,
     words: jax.Array,
 ) -> jax.Array:
@@ -57,76 +69,79 @@ def attend_blocks(
 
     Args:
       choice: what is fixed.
-      query_gihe: queries.
-      key_gjhe: keys.
-      value_gjhe: values, all of one type and shape.
+      products: ``[g, i, h, e]`` each, all of one type.
+      biases: ``[h, e]`` each, added to them in the same type.
       segment_ids_gi: segments of the tokens of each block, 0 = padding.
       words: uint32 ``[2]``, which decide what is dropped (``dropout.key_words``); the
         same numbers are dropped as by ``attention.attend`` and ``dropout.kept``.
 
     Returns:
-      ``[g, i, h, e]`` in the type of the values; zeros where a token is padding.
+      ``[g, i, h, e]`` in the type of the products; zeros where a token is padding.
     """
-    given = query_gihe, key_gjhe, value_gjhe
-    return _call(choice, _forward_block, given, segment_ids_gi, words, 1)[0]
+    given = segment_ids_gi, words, biases, products
+    return _call(choice, _forward_block, given, 1)[0]
 
 
-def _forward(choice, query, key, value, segments, words):
-    found = attend_blocks(choice, query, key, value, segments, words)
-    return found, (query, key, value, segments, words)
+def _forward(choice, products, biases, segments, words):
+    found = attend_blocks(choice, products, biases, segments, words)
+    return found, (segments, words, biases, products)
 
 
 def _backward(choice, saved, gradient):
-    *given, segments, words = saved
-    given = *given, gradient.astype(given[2].dtype)
-    return *_call(choice, _backward_block, given, segments, words, 3), None, None
+    segments, words, biases, products = saved
+    gradient = gradient.astype(products.value.dtype)
+    given = segments, words, biases, (*products, gradient)
+    of_products = Projected(*_call(choice, _backward_block, given, 3))
+    of_biases = Projected(*(x.sum((0, 1), dtype=x.dtype) for x in of_products))
+    return of_products, of_biases, None, None
 
 
 attend_blocks.defvjp(_forward, _backward)
 
 
 def _call(
-    choice: BlockAttention,
-    block: Any,
-    given: tuple,
-    segments: jax.Array,
-    words: jax.Array,
-    results: int,
+    choice: BlockAttention, block: Any, given: tuple, results: int
 ) -> list[jax.Array]:
     """Runs ``block`` for every block and head; as a kernel, where there are kernels."""
     kernels = functools.partial(_by_kernel, choice, block, results)
     if choice.interpret:
-        return kernels(given, segments, words)
+        return kernels(*given)
     plainly = functools.partial(_plainly, choice, block)
-    return jax.lax.platform_dependent(
-        given, segments, words, cuda=kernels, default=plainly
-    )
+    return jax.lax.platform_dependent(*given, cuda=kernels, default=plainly)
 
 
 def _plainly(
-    choice: BlockAttention, block: Any, given: tuple, segments: jax.Array, words: Any
+    choice: BlockAttention,
+    block: Any,
+    segments: jax.Array,
+    words: Any,
+    biases: Projected,
+    given: tuple,
 ) -> list[jax.Array]:
     """The same by XLA."""
     _, tokens, heads, _ = given[0].shape
 
-    def one(place: jax.Array, segment: jax.Array, inputs: list) -> list:
+    def one(place: Any, segment: jax.Array, biases: list, inputs: list) -> list:
         kept = None
         if choice.rate:
             kept = _kept(choice.rate, words, place.astype(jnp.uint32), tokens)
-        return [x.astype(inputs[0].dtype) for x in block(inputs, _seen(segment), kept)]
+        found = block(inputs, biases, segment, kept)
+        return [x.astype(inputs[0].dtype) for x in found]
 
-    of_heads = jax.vmap(one, in_axes=(0, None, 1), out_axes=1)
+    of_heads = jax.vmap(one, in_axes=(0, None, 0, 1), out_axes=1)
+    of_blocks = jax.vmap(of_heads, in_axes=(0, 0, None, 0))
     places = jnp.arange(segments.shape[0] * heads).reshape(-1, heads)
-    return jax.vmap(of_heads)(places, segments, list(given))
+    return of_blocks(places, segments, list(biases), list(given))
 
 
 def _by_kernel(
     choice: BlockAttention,
     block: Any,
     results: int,
-    given: tuple,
     segments: jax.Array,
     words: jax.Array,
+    biases: Projected,
+    given: tuple,
 ) -> list[jax.Array]:
     """The same, a program for every block and head."""
     from jax.experimental import pallas  # needs parts that not every device has
@@ -134,34 +149,30 @@ def _by_kernel(
 
     blocks, tokens, heads, features = given[0].shape
     tile = pallas.BlockSpec((None, tokens, None, features), lambda g, h: (g, 0, h, 0))
+    bias = pallas.BlockSpec((None, features), lambda g, h: (h, 0))
     ids = pallas.BlockSpec((None, tokens), lambda g, h: (g, 0))
     whole = pallas.BlockSpec((2,), lambda g, h: (0,))
 
     def program(segment_ref: Any, words_ref: Any, *refs: Any) -> None:
-        inputs, outputs = refs[: len(given)], refs[len(given) :]
         kept = None
         if choice.rate:
             place = pallas.program_id(0) * heads + pallas.program_id(1)
             kept = _kept(choice.rate, words_ref, place.astype(jnp.uint32), tokens)
-        found = block([ref[...] for ref in inputs], _seen(segment_ref[...]), kept)
-        for ref, x in zip(outputs, found, strict=True):
+        inputs = refs[3 : 3 + len(given)]
+        found = block(inputs, refs[:3], segment_ref, kept)
+        for ref, x in zip(refs[3 + len(given) :], found, strict=True):
             ref[...] = x.astype(ref.dtype)
 
     call = pallas.pallas_call(
         program,
         grid=(blocks, heads),
-        in_specs=[ids, whole, *[tile] * len(given)],
+        in_specs=[ids, whole, *[bias] * 3, *[tile] * len(given)],
         out_specs=[tile] * results,
         out_shape=[jax.ShapeDtypeStruct(given[0].shape, given[0].dtype)] * results,
         compiler_params=triton.CompilerParams(num_warps=_WARPS, num_stages=1),
         interpret=choice.interpret,
     )
-    return list(call(segments, words, *given))
-
-
-def _seen(segment: jax.Array) -> jax.Array:
-    """Which token ``[i, j]`` of a block may look at which."""
-    return (segment[:, None] == segment[None, :]) & (segment[:, None] > 0)
+    return list(call(segments, words, *biases, *given))
 
 
 def _kept(rate: float, words_ref: Any, place: jax.Array, tokens: int) -> jax.Array:
@@ -178,34 +189,54 @@ def _product(x: jax.Array, y: jax.Array, axes: tuple[int, int]) -> jax.Array:
     return jax.lax.dot_general(x, y, numbers, preferred_element_type=jnp.float32)
 
 
-def _probability(query: jax.Array, key: jax.Array, seen: jax.Array) -> jax.Array:
+def _biased(inputs: Any, biases: Any, number: int) -> jax.Array:
+    """One of queries, keys and values; read here, late, so that no register waits."""
+    return inputs[number][...] + biases[number][...][None]
+
+
+def _exponents(
+    query: jax.Array, key: jax.Array, segment: Any
+) -> tuple[jax.Array, jax.Array]:
+    """Shares of the keys before they sum to 1, and what each row is multiplied by."""
     score = _product(query, key, (1, 1)) * (1 / math.sqrt(query.shape[-1]))
-    score = jnp.where(seen, score, -1e30)
-    top = jnp.max(score, axis=1)
-    exponent = jnp.where(seen, jnp.exp(score - top[:, None]), 0.0)
-    return exponent / jnp.maximum(jnp.sum(exponent, axis=1), _TINY)[:, None]
+    segment = segment[...]
+    score = jnp.where(segment[:, None] == segment[None, :], score, -1e30)
+    exponent = jnp.exp(score - jnp.max(score, axis=1)[:, None])
+    # Padding sees padding up to here.
+    return exponent, jnp.where(segment > 0, 1 / jnp.sum(exponent, axis=1), 0.0)
 
 
-def _forward_block(given: list, seen: jax.Array, kept: jax.Array | None) -> list:
-    query, key, value = given
-    probability = _probability(query, key, seen)
-    share = probability if kept is None else probability * kept
-    return [_product(share.astype(value.dtype), value, (1, 0))]
-
-
-def _backward_block(given: list, seen: jax.Array, kept: jax.Array | None) -> list:
-    query, key, value, gradient = given
-    dtype = value.dtype
-    probability = _probability(query, key, seen)
-    of_share = _product(gradient, value, (1, 1))
-    share = probability
+def _forward_block(
+    inputs: Any, biases: Any, segment: Any, kept: jax.Array | None
+) -> list[jax.Array]:
+    query, key = (_biased(inputs, biases, number) for number in (0, 1))
+    exponent, share = _exponents(query, key, segment)
     if kept is not None:
-        share, of_share = probability * kept, of_share * kept
+        exponent *= kept
+    value = _biased(inputs, biases, 2)
+    return [_product(exponent.astype(value.dtype), value, (1, 0)) * share[:, None]]
+
+
+def _backward_block(
+    inputs: Any, biases: Any, segment: Any, kept: jax.Array | None
+) -> list[jax.Array]:
+    query, key = (_biased(inputs, biases, number) for number in (0, 1))
+    exponent, share = _exponents(query, key, segment)
+    # In the type of the queries: half the registers of float32.
+    probability = (exponent * share[:, None]).astype(query.dtype)
+    gradient = inputs[3][...]
+    dropped = probability if kept is None else _dropped(probability, kept)
+    of_value = _product(dropped, gradient, (0, 0))
+    of_share = _product(gradient, _biased(inputs, biases, 2), (1, 1))
+    if kept is not None:
+        of_share *= kept
+    probability = probability.astype(jnp.float32)
     mean = jnp.sum(probability * of_share, axis=1)
     scale = 1 / math.sqrt(query.shape[-1])
-    of_score = (probability * (of_share - mean[:, None]) * scale).astype(dtype)
-    return [
-        _product(of_score, key, (1, 0)),
-        _product(of_score, query, (0, 0)),
-        _product(share.astype(dtype), gradient, (0, 0)),
-    ]
+    of_score = (probability * (of_share - mean[:, None]) * scale).astype(query.dtype)
+    of_query = _product(of_score, key, (1, 0))
+    return [of_query, _product(of_score, query, (0, 0)), of_value]
+
+
+def _dropped(probability: jax.Array, kept: jax.Array) -> jax.Array:
+    return (probability.astype(jnp.float32) * kept).astype(probability.dtype)

@@ -20,6 +20,7 @@ from reviewintent_jax.models import attention
 from reviewintent_jax.models.activations import Activation, activate
 from reviewintent_jax.models.attention_kernels import (
     BlockAttention,
+    Projected,
     attend_blocks,
     fits_blocks,
 )
@@ -43,6 +44,9 @@ __all__ = [
     "EncoderSpec",
     "narrow_kernels",
 ]
+
+
+_PROJECTIONS = ("query", "key", "value")
 
 
 class EncoderOutput(NamedTuple):
@@ -141,6 +145,25 @@ class Embeddings(nn.Module):
         return drop(embedded_td, deterministic=deterministic)
 
 
+class Projection(nn.Module):
+    """A dense layer that leaves its bias to who reads it; parameters as of a dense one.
+
+    Attributes:
+      spec: the encoder's.
+    """
+
+    spec: EncoderSpec
+
+    @nn.compact
+    def __call__(self, x_td: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """``[t, d]`` -> the product ``[t, d]`` and the bias ``[d]``."""
+        width, dtype = self.spec.hidden_size, jnp.dtype(self.spec.dtype)
+        init = nn.initializers.normal(INITIAL_STD)
+        kernel = self.param("kernel", init, (x_td.shape[-1], width))
+        bias_d = self.param("bias", nn.initializers.zeros, (width,))
+        return x_td.astype(dtype) @ kernel.astype(dtype), bias_d.astype(dtype)
+
+
 class SelfAttention(nn.Module):
     """Multi-head attention of every token over its own segment.
 
@@ -160,31 +183,40 @@ class SelfAttention(nn.Module):
         spec = self.spec
         size = spec.hidden_size // spec.num_heads
         split = -1, self.block_tokens, spec.num_heads, size
-        given_gihe = [
-            _dense(spec, spec.hidden_size, name)(x_td).reshape(split)
-            for name in ("query", "key", "value")
-        ]
         segment_ids_gi = segment_ids_t.reshape(-1, self.block_tokens)
-        dropping = not deterministic and spec.attention_dropout > 0
-        key = self.make_rng("dropout") if dropping else None
+        key = None
+        if not deterministic and spec.attention_dropout > 0:
+            key = self.make_rng("dropout")
         if spec.attention is AttentionPath.KERNEL and fits_blocks(*split[1::2]):
-            context_gihe = self._by_kernel(given_gihe, segment_ids_gi, key)
+            context_gihe = self._by_kernel(x_td, split, segment_ids_gi, key)
         else:
-            given_ghie = [x.swapaxes(1, 2) for x in given_gihe]
+            given_ghie = [
+                _dense(spec, spec.hidden_size, name)(x_td).reshape(split).swapaxes(1, 2)
+                for name in _PROJECTIONS
+            ]
             context_ghie = self._heads_first(given_ghie, segment_ids_gi, key)
             context_gihe = context_ghie.swapaxes(1, 2)
         context_td = context_gihe.reshape(x_td.shape)
         return _dense(spec, spec.hidden_size, "output")(context_td)
 
     def _by_kernel(
-        self, given_gihe: list, segment_ids_gi: jax.Array, key: jax.Array | None
+        self,
+        x_td: jax.Array,
+        split: tuple[int, ...],
+        segment_ids_gi: jax.Array,
+        key: jax.Array | None,
     ) -> jax.Array:
         """Attention where heads stand behind tokens, ``[g, i, h, e]``."""
         rate, words = 0.0, jnp.zeros(2, jnp.uint32)
         if key is not None:
             rate, words = self.spec.attention_dropout, jnp.stack(key_words(key))
-        choice = BlockAttention(rate)
-        return attend_blocks(choice, *given_gihe, segment_ids_gi, words)
+        products, biases = [], []
+        for name in _PROJECTIONS:
+            product, bias = Projection(self.spec, name=name)(x_td)
+            products.append(product.reshape(split))
+            biases.append(bias.reshape(split[2:]))
+        given = Projected(*products), Projected(*biases)
+        return attend_blocks(BlockAttention(rate), *given, segment_ids_gi, words)
 
     def _heads_first(
         self, given_ghie: list, segment_ids_gi: jax.Array, key: jax.Array | None

@@ -48,8 +48,11 @@ def test_all_of_it_runs_in_miniature(tmp_path):
         for (layout, path), record in records.items()
         if layout == "one a block" or path != "cudnn_lengths"
     )
-    ours = parts["training"]["airline_tweets"]["systems"]["ours"]
+    ours = parts["training: airline_tweets"]["systems"]["ours"]
     assert ours["reviews_per_second"]["median"] > 0
     assert 0.5 < ours["useful_share"] <= 1
     assert parts["scoring"]["by_reviews_at_once"].keys() == {"2", "3"}
-    assert parts["latency"]["seconds_by_tokens"].keys() == {"16", "32"}
+    latency = parts["latency"]["seconds_by_tokens"]
+    assert latency["host to host"].keys() == {"16", "32"}
+    assert latency["device to host"].keys() == {"16", "32"}
+    assert parts["layers"]["kernel"]["sound"]

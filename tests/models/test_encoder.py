@@ -196,21 +196,6 @@ def test_distilbert_drops_nothing_after_attention():
     assert dataclasses.replace(spec, family="roberta").attention_output_dropout == 0.3
 
 
-def test_attention_dropout_keeps_rate_and_mean():
-    spec = dataclasses.replace(SPEC, attention_dropout=0.3)
-    layer = encoder.SelfAttention(spec, BLOCK)
-    kept = layer.apply(
-        {},
-        (500, 3, BLOCK, 4),
-        False,
-        method=layer._kept,
-        rngs={"dropout": jax.random.key(0)},
-    )
-    assert kept.shape == (500, 3, BLOCK, BLOCK)
-    np.testing.assert_allclose(np.unique(kept), [0, 1 / 0.7], rtol=1e-6)
-    assert (kept == 0).mean() == pytest.approx(0.3, abs=0.006)
-
-
 def test_attention_dropout_gradient_equals_automatic_differentiation():
     rng = np.random.default_rng(1)
     draw = lambda *shape: jnp.asarray(rng.normal(size=shape), jnp.float32)  # noqa: E731

@@ -146,7 +146,7 @@ def add_model(config: ConfigDict) -> None:
             "dtype": "float32",  # bfloat16 on GPU and TPU
             "hidden_dropout": -1.0,  # -1 = as the encoder's own config says
             "attention_dropout": -1.0,
-            # xla; on NVIDIA GPUs cudnn or pallas, without dropout: docs/speed.md
+            # xla; on one NVIDIA GPU kernel; docs/gpu.md
             "attention": "xla",
         }
     )
@@ -175,7 +175,7 @@ def add_model(config: ConfigDict) -> None:
             "highway_window": 128,  # tokens; 0 = no highway
             "summary_features": 128,
             "dropout": 0.1,
-            "gate_fusion": "separate",  # speed only: docs/results/recurrent.md
+            "gate_fusion": "separate",  # speed only: docs/results/recurrent.md, gpu.md
             "unroll": 1,  # speed only; the same page
         }
     )

@@ -2,7 +2,8 @@
 
 Needs jax, flax, optax, orbax and PyTorch, nothing else of what the product installs.
 Writes ``docs/results/gpu_benchmark.json``, after every part anew, so that a call that
-is cut short leaves what it had. ``--tiny`` runs all of it in miniature on any machine.
+is cut short leaves what it had. ``--tiny`` runs all of it in miniature on any machine;
+``--page`` measures nothing and writes ``docs/gpu.md`` of what is there.
 """
 
 import argparse
@@ -53,6 +54,16 @@ def environment() -> dict[str, Any]:
     return found
 
 
+def write_page(output: Path) -> None:
+    """Writes the page of results, beside their folder."""
+    from reviewintent_jax.benchmark.gpu_page import gpu_page
+
+    records = (output, output.with_name("gpu_development.json"))
+    results, development = (json.loads(each.read_text("utf-8")) for each in records)
+    page = gpu_page(results, development)
+    (output.parent.parent / "gpu.md").write_text(page, "utf-8")
+
+
 def main() -> None:
     """Sizes in, records out."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
@@ -60,7 +71,13 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="in miniature")
     parser.add_argument("--seconds", type=float, help="after which no part begins")
     parser.add_argument("--rounds", type=int, help="of everything")
+    parser.add_argument("--commit", default="unknown", help="what is measured")
+    parser.add_argument("--page", action="store_true", help="docs/gpu.md alone")
     chosen = parser.parse_args()
+    output = Path(chosen.output)
+    if chosen.page:
+        write_page(output)
+        return
     # PyTorch needs memory as well; by default JAX takes three quarters at once.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     try:
@@ -76,9 +93,8 @@ def main() -> None:
     given = {"seconds": chosen.seconds, "rounds": chosen.rounds}
     given = {name: value for name, value in given.items() if value is not None}
     plan = dataclasses.replace(plan, **given)
-    output = Path(chosen.output)
     output.parent.mkdir(parents=True, exist_ok=True)
-    about = {"environment": environment(), "tiny": chosen.tiny}
+    about = {"commit": chosen.commit, "environment": environment(), "tiny": chosen.tiny}
 
     def keep(records: dict[str, Any]) -> None:
         output.write_text(json.dumps({**about, "parts": records}, indent=1) + "\n")

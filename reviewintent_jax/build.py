@@ -54,7 +54,7 @@ from reviewintent_jax.training.checkpoints import (
 from reviewintent_jax.training.experiment import Experiment
 from reviewintent_jax.training.files import write_json
 from reviewintent_jax.training.losses import task_parameters
-from reviewintent_jax.training.sharding import make_mesh
+from reviewintent_jax.training.sharding import check_kernels, make_mesh
 from reviewintent_jax.training.trained import Trained, TrainedIntention
 
 
@@ -82,6 +82,12 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
     began_with = _data_begun_with(run)
     _check_settings(config)
     mesh = make_mesh(config.mesh)
+    check_kernels(
+        mesh,
+        config.encoder.attention,
+        config.lstnet.gate_fusion,
+        config.history.lstnet.gate_fusion,
+    )
     read = open_shared if run.shared else prepare
     prepared = read(config.data_spec(), tokenizer, run, began_with=began_with)
     if config.data.slice:

@@ -37,7 +37,7 @@ from reviewintent_jax.training.forecast import (
     TrainedForecaster,
 )
 from reviewintent_jax.training.optimizer import OptimizerSpec
-from reviewintent_jax.training.sharding import MeshSpec, make_mesh
+from reviewintent_jax.training.sharding import MeshSpec, check_kernels, make_mesh
 
 _LATER = {
     "data": {"date_order": "iso"},
@@ -127,6 +127,7 @@ def build_forecast(values: Mapping[str, Any], run: RunFolder) -> ForecastExperim
     refuse_foreign_folder(run, TaskKind.FORECAST)
     config.model(1)  # sizes that make no model are refused before the table is read
     mesh = make_mesh(config.mesh)
+    check_kernels(mesh, config.lstnet.gate_fusion)
     windows = Windows(read_series(config.data), config.windows)
     return ForecastExperiment(
         name=config.name,

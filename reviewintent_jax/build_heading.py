@@ -39,7 +39,7 @@ from reviewintent_jax.training.checkpoints import restore_best
 from reviewintent_jax.training.heading import HeadingExperiment, HeadingTrainSpec
 from reviewintent_jax.training.heading_answers import TrainedHeading
 from reviewintent_jax.training.optimizer import OptimizerSpec
-from reviewintent_jax.training.sharding import MeshSpec, make_mesh
+from reviewintent_jax.training.sharding import MeshSpec, check_kernels, make_mesh
 
 _LATER = {"data": {"date_order": "iso"}, "optimizer": {"history_rate": 0.0}}
 """Settings younger than the first runs, and the value that misreads nothing."""
@@ -145,6 +145,7 @@ def build_heading(values: Mapping[str, Any], run: RunFolder) -> HeadingExperimen
         (VOLUME,)
     )  # sizes that make no model are refused before the reviews are read
     mesh = make_mesh(config.mesh)
+    check_kernels(mesh, config.lstnet.gate_fusion)
     rejected = rejected_part(run)
     try:
         with RejectionLog(rejected) as log:

@@ -51,7 +51,7 @@ from reviewintent_jax.training.msdp import MsdpExperiment, MsdpTrainSpec
 from reviewintent_jax.training.msdp_answers import TrainedMsdp
 from reviewintent_jax.training.msdp_losses import MsdpLossSpec, msdp_parameters
 from reviewintent_jax.training.optimizer import OptimizerSpec
-from reviewintent_jax.training.sharding import MeshSpec, make_mesh
+from reviewintent_jax.training.sharding import MeshSpec, check_kernels, make_mesh
 from reviewintent_jax.training.text_vectors import encode_texts
 
 VECTORS = "texts.npz"
@@ -201,6 +201,7 @@ def build_msdp(values: Mapping[str, Any], run: RunFolder) -> MsdpExperiment:
     config = read_msdp_config(values)
     refuse_foreign_folder(run, TaskKind.MSDP)
     schema, mesh = config.schema(), make_mesh(config.mesh)
+    check_kernels(mesh, config.lstnet.gate_fusion)
     rejected = rejected_part(run)
     try:
         with RejectionLog(rejected) as log:

@@ -122,7 +122,7 @@ class EncoderChoice:
             raise InputError(
                 "encoder.attention cannot be cudnn_lengths: it would mix the reviews "
                 "of a page.",
-                fix="Choose of: xla, cudnn, pallas.",
+                fix="Choose of: xla, cudnn, pallas, kernel.",
             )
 
 

@@ -46,10 +46,11 @@ def measure_gpu(plan: Plan, keep: Callable[[Records], None]) -> Records:
     began, found = time.monotonic(), {}
     chosen = plan
     trainings = Trainings()
-    parts = _PARTS | {
+    training = {
         f"training: {name}": functools.partial(trainings.measure, name=name)
         for name in plan.data
     }
+    parts = _FIRST | training | _LAST
     for name, measure in parts.items():
         left = plan.seconds - (time.monotonic() - began)
         if left < _LEFT and plan.seconds > _LEFT:
@@ -207,10 +208,10 @@ def _latency(plan: Plan) -> Records:
     return found | {"seconds_by_tokens": by_place}
 
 
-_PARTS: dict[str, Callable[[Plan], Records]] = {
+_Parts = dict[str, Callable[[Plan], Records]]
+_FIRST: _Parts = {
     "peak": _peak,
     "attention": measure_attention,
     "layers": measure_scans,
-    "latency": _latency,
-    "scoring": _scoring,
 }
+_LAST: _Parts = {"scoring": _scoring, "latency": _latency}

@@ -74,6 +74,7 @@ class MeshSpec:
 
 
 ONE_DEVICE = MeshSpec(1, 1, 1)
+_ONE_GPU = {"kernel", "pallas"}
 
 
 def make_mesh(spec: MeshSpec, devices: Sequence[Any] | None = None) -> Mesh:
@@ -99,6 +100,28 @@ def make_mesh(spec: MeshSpec, devices: Sequence[Any] | None = None) -> Mesh:
         )
     auto = (AxisType.Auto,) * len(AXES)
     return jax.make_mesh(shape, AXES, axis_types=auto, devices=found[:used])
+
+
+def check_kernels(mesh: Mesh, *choices: str) -> None:
+    """Refuses kernels of a single GPU where several share a batch.
+
+    Args:
+      mesh: of the run.
+      choices: of what computes attention (``encoder.attention``) and recurrent layers
+        (``lstnet.gate_fusion``).
+
+    Raises:
+      InputError: one of them is such a kernel, of which the compiler does not know that
+        it could be cut; every GPU would do the work of all.
+    """
+    several = mesh.size > 1 and mesh.devices.flat[0].platform == "gpu"
+    if several and not _ONE_GPU.isdisjoint(choices):
+        raise InputError(
+            f"The kernels asked for run on one GPU, and the mesh has {mesh.size}.",
+            where="encoder.attention, lstnet.gate_fusion",
+            fix="Choose --config.encoder.attention=cudnn (or xla) and "
+            "--config.lstnet.gate_fusion=fused, or one GPU: --config.mesh.data=1.",
+        )
 
 
 def one_device() -> Mesh:

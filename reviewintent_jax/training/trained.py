@@ -26,6 +26,7 @@ from reviewintent_jax.evaluation.scoring import (
     pages_at_once,
     split_logits,
 )
+from reviewintent_jax.models.encoder import narrow_kernels
 from reviewintent_jax.models.review_intent import ReviewIntent, without_history
 from reviewintent_jax.schema import InputError
 from reviewintent_jax.training.scoring import SplitScorer
@@ -130,6 +131,14 @@ class Trained(NamedTuple):
         return split_logits(logits_nz, len(self.labels.classes), intents)
 
 
+def _for_scoring(params: Any, model: ReviewIntent) -> Any:
+    """Parameters that give the same answers from fewer bytes."""
+    if model.spec.encoder is None:
+        return params
+    dtype = model.spec.encoder.dtype
+    return params | {"encoder": narrow_kernels(params["encoder"], dtype)}
+
+
 def make_scorer(trained: Trained, source: SourceSpec) -> TableScorer:
     """What scoring single reviews needs, and the columns to read.
 
@@ -151,7 +160,7 @@ def make_scorer(trained: Trained, source: SourceSpec) -> TableScorer:
     model = trained.model if asked is not None else without_history(trained.model)
     return TableScorer(
         score=make_score_step(model),
-        params=trained.params,
+        params=_for_scoring(trained.params, model),
         tokenizer=trained.tokenizer,
         cleaner=Cleaner(trained.data.clean),
         pages=trained.pages,

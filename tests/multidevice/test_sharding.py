@@ -1,5 +1,7 @@
 """Rules and meshes: what goes where, by arithmetic done by hand."""
 
+from types import SimpleNamespace
+
 import jax
 import numpy as np
 import pytest
@@ -8,7 +10,12 @@ from jax.sharding import PartitionSpec
 from reviewintent_jax.data.batches import Rows, all_rows
 from reviewintent_jax.schema import InputError
 from reviewintent_jax.training.placement import Placement, put_tree, whole
-from reviewintent_jax.training.sharding import MeshSpec, make_mesh, spec_for
+from reviewintent_jax.training.sharding import (
+    MeshSpec,
+    check_kernels,
+    make_mesh,
+    spec_for,
+)
 
 QUERY = "encoder/layer_11/attention/query/kernel"
 
@@ -106,3 +113,23 @@ def test_a_tree_is_cut_as_asked():
     place = jax.sharding.NamedSharding(on, spec_for(QUERY, (8, 6), on))
     placed = put_tree({"a": np.ones((8, 6))}, {"a": place})["a"]
     assert {part.data.shape for part in placed.addressable_shards} == {(2, 3)}
+
+
+@pytest.mark.parametrize(
+    ("devices", "platform", "choice", "refused"),
+    [
+        (2, "gpu", "kernel", True),
+        (2, "gpu", "pallas", True),
+        (2, "gpu", "cudnn", False),
+        (1, "gpu", "kernel", False),
+        (8, "cpu", "kernel", False),
+    ],
+)
+def test_kernels_of_one_gpu_are_refused_on_several(devices, platform, choice, refused):
+    flat = [SimpleNamespace(platform=platform)] * devices
+    there = SimpleNamespace(size=devices, devices=SimpleNamespace(flat=flat))
+    if not refused:
+        check_kernels(there, "xla", choice)
+        return
+    with pytest.raises(InputError, match=f"the mesh has {devices}"):
+        check_kernels(there, "xla", choice)

@@ -67,14 +67,15 @@ def write_page(output: Path) -> None:
 def main() -> None:
     """Sizes in, records out."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--output", default="docs/results/gpu_benchmark.json")
+    parser.add_argument("--output", help="docs/results/gpu_benchmark.json by default")
     parser.add_argument("--tiny", action="store_true", help="in miniature")
-    parser.add_argument("--seconds", type=float, help="after which no part begins")
+    parser.add_argument("--seconds", type=float, help="in all; 0 = no limit")
     parser.add_argument("--rounds", type=int, help="of everything")
     parser.add_argument("--commit", default="unknown", help="what is measured")
     parser.add_argument("--page", action="store_true", help="docs/gpu.md alone")
     chosen = parser.parse_args()
-    output = Path(chosen.output)
+    kept = "runs/gpu_tiny.json" if chosen.tiny else "docs/results/gpu_benchmark.json"
+    output = Path(chosen.output or kept)
     if chosen.page:
         write_page(output)
         return
@@ -95,9 +96,12 @@ def main() -> None:
     plan = dataclasses.replace(plan, **given)
     output.parent.mkdir(parents=True, exist_ok=True)
     about = {"commit": chosen.commit, "environment": environment(), "tiny": chosen.tiny}
+    about["plan"] = {"rounds": plan.rounds, "seconds": plan.seconds}
 
     def keep(records: dict[str, Any]) -> None:
-        output.write_text(json.dumps({**about, "parts": records}, indent=1) + "\n")
+        part = output.with_name(output.name + ".part")
+        part.write_text(json.dumps({**about, "parts": records}, indent=1) + "\n")
+        part.replace(output)  # never half of it
         print(json.dumps({name: records[name] for name in list(records)[-1:]}))
 
     measure_gpu(plan, keep)

@@ -7,8 +7,8 @@ the lengths are those of published reviews. A part that fails says so, and the n
 is measured.
 """
 
+import contextlib
 import functools
-import importlib.util
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from reviewintent_jax.benchmark.absent import AbsentError
 from reviewintent_jax.benchmark.flops import count_flops, page_work
 from reviewintent_jax.benchmark.full_pages import full_pages
 from reviewintent_jax.benchmark.gpu_attention import measure_attention
@@ -24,6 +25,7 @@ from reviewintent_jax.benchmark.gpu_plan import Plan
 from reviewintent_jax.benchmark.gpu_scans import measure_scans
 from reviewintent_jax.benchmark.gpu_training import Trainings
 from reviewintent_jax.benchmark.timing import percentiles, spread, timed
+from reviewintent_jax.benchmark.torch_device import torch_device
 from reviewintent_jax.data.pages import PageSpec
 from reviewintent_jax.models.encoder import narrow_kernels
 from reviewintent_jax.models.encoder_spec import AttentionPath
@@ -33,7 +35,7 @@ from reviewintent_jax.models.review_intent import ReviewIntent, init_params
 Records = dict[str, Any]
 _CHAIN = 10  # products of a time
 _REST = 0.2  # seconds
-_LEFT = 60.0  # seconds that a part must have to begin
+_TRAINING, _OTHERS = 120.0, 40.0  # seconds that must be left for a part to begin
 
 
 def measure_gpu(plan: Plan, keep: Callable[[Records], None]) -> Records:
@@ -45,26 +47,42 @@ def measure_gpu(plan: Plan, keep: Callable[[Records], None]) -> Records:
     """
     began, found = time.monotonic(), {}
     chosen = plan
-    trainings = Trainings()
-    training = {
-        f"training: {name}": functools.partial(trainings.measure, name=name)
-        for name in plan.data
-    }
-    parts = _FIRST | training | _LAST
-    for name, measure in parts.items():
+    for name, measure in _parts(plan, found, keep).items():
         left = plan.seconds - (time.monotonic() - began)
-        if left < _LEFT and plan.seconds > _LEFT:
+        if plan.seconds and left < _needed(name):
             found[name] = {"skipped": f"only {left:.0f} s were left"}
             keep(found)
             continue
         try:
             record = measure(chosen)
         except Exception as error:
-            record = {"failed": f"{type(error).__name__}: {error}"[:600]}
-        found[name] = record
+            # Rounds that were taken before are there.
+            told = {"failed": f"{type(error).__name__}: {error}"[:600]}
+            record = found.get(name, {}) | told
+        found[name] = record | {"ended_after_seconds": time.monotonic() - began}
         chosen = _choose(chosen, name, record)
         keep(found)
     return found
+
+
+def _parts(plan: Plan, found: Records, keep: Callable[[Records], None]) -> "_Parts":
+    """What is measured, in this order: what the others need, then what matters most."""
+    trainings = Trainings()
+
+    def training(name: str) -> Callable[[Plan], Records]:
+        def told(record: Records) -> None:
+            found[f"training: {name}"] = record
+            keep(found)
+
+        return functools.partial(trainings.measure, name=name, keep=told)
+
+    of_data = {f"training: {name}": training(name) for name in plan.data}
+    return _FIRST | of_data | _LAST
+
+
+def _needed(name: str) -> float:
+    """Seconds that a part takes to say anything at all, compiling included."""
+    return _TRAINING if name.startswith("training: ") else _OTHERS
 
 
 def _choose(plan: Plan, name: str, record: Records) -> Plan:
@@ -96,7 +114,7 @@ def _peak(plan: Plan) -> Records:
         return a
 
     chains = {"XLA": lambda: jax.block_until_ready(multiply(x, by))}
-    if _has_torch():
+    with contextlib.suppress(ImportError, AbsentError):
         chains["PyTorch"] = _torch_chain(np.asarray(x.astype(jnp.float32)), dtype.name)
     rates: dict[str, list[float]] = {}
     for rest in (0.0, _REST):
@@ -113,24 +131,19 @@ def _peak(plan: Plan) -> Records:
     return sizes | {"flops": found[best], "of": best, "by_library": found}
 
 
-def _has_torch() -> bool:
-    return importlib.util.find_spec("torch") is not None
-
-
 def _torch_chain(x: np.ndarray, dtype: str) -> Callable[[], None]:
     """The same chain in PyTorch."""
     import torch  # pyright: ignore[reportMissingImports]
 
-    cuda = torch.cuda.is_available()
-    kind = getattr(torch, dtype)
-    first = torch.tensor(x, device="cuda" if cuda else "cpu").to(kind)
+    device, kind = torch_device(torch), getattr(torch, dtype)
+    first = torch.tensor(x, device=device).to(kind)
     by = first / len(x) ** 0.5
 
     def run() -> None:
         a = first
         for _ in range(_CHAIN):
             a = a @ by
-        if cuda:
+        if device == "cuda":
             torch.cuda.synchronize()
 
     return run

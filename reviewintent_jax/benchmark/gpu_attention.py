@@ -23,8 +23,12 @@ from reviewintent_jax.models.attention_kernels import (
     attend_blocks,
 )
 from reviewintent_jax.models.attention_paths import attend_by
+from reviewintent_jax.models.dropout import kept, key_words
 from reviewintent_jax.models.encoder_spec import AttentionPath
 
+Look = Callable[[Any], jax.Array]
+"""Queries, keys and values ``[g, i, h, e]`` -> what is seen, the same shape."""
+_RATE = 0.1  # of dropout, where there is any
 _AGREES = 0.05  # largest difference to float32, of values of deviation 1 and of norms
 
 
@@ -35,11 +39,13 @@ def measure_attention(plan: Plan) -> dict[str, Any]:
     for layout, segments in _layouts(plan).items():
         for path in AttentionPath:
             record: dict[str, Any] = {"layout": layout, "path": path.value}
-            try:
-                record |= _one(plan, path, segments, on_gpu=on_gpu)
-            except Exception as error:  # a kernel that this device does not have
-                record["failed"] = f"{type(error).__name__}: {error}"[:300]
-            records.append(record)
+            look = functools.partial(_look, path, segments, interpret=not on_gpu)
+            exact = functools.partial(_look, AttentionPath.XLA, segments)
+            records.append(record | _tried(plan, look, exact, segments))
+        if layout == "packed":
+            dropped = {"layout": "packed, dropout and biases", "path": "kernel"}
+            looks = _dropping(plan, segments, interpret=not on_gpu)
+            records.append(dropped | _tried(plan, *looks, segments))
     sound = [
         each
         for each in records
@@ -62,42 +68,60 @@ def _layouts(plan: Plan) -> dict[str, jax.Array]:
     return {"packed": jnp.asarray(packed), "one a block": jnp.asarray(alone)}
 
 
-def _one(
-    plan: Plan, path: AttentionPath, segments: jax.Array, *, on_gpu: bool
-) -> dict[str, Any]:
+def _tried(plan: Plan, look: Look, exact: Look, segments: jax.Array) -> dict[str, Any]:
+    """What :func:`_one` finds, or why it found nothing."""
+    try:
+        return _one(plan, look, exact, segments)
+    except Exception as error:  # a kernel that this device does not have
+        return {"failed": f"{type(error).__name__}: {error}"[:300]}
+
+
+def _one(plan: Plan, look: Look, exact: Look, segments: jax.Array) -> dict[str, Any]:
     """Time and soundness of one path in one layout."""
     spec = plan.encoder
     heads, size = spec.num_heads, spec.hidden_size // spec.num_heads
     shape = len(segments), plan.cap, heads, size  # as dense layers leave them
     keys = jax.random.split(jax.random.key(0), 3)
     given = tuple(jax.random.normal(key, shape, spec.dtype) for key in keys)
-    look = functools.partial(_look, path, segments, interpret=not on_gpu)
-
     gradient, answer = _gradient(look), jax.jit(look)
     said = answer(given).astype(jnp.float32)
-    reference = functools.partial(_look, AttentionPath.XLA, segments)
-    wide = tuple(x.astype(jnp.float32) for x in given)
-    exact, slope = reference(wide), _gradient(reference)(wide)
-    last = segments[:, :, None, None] == segments.max()
-    other = tuple(jnp.where(last, x + 1, x) for x in given)
-    mine = (segments == 1)[:, :, None, None]
-    moved = jnp.abs(answer(other).astype(jnp.float32) - said)
-    leak = jnp.max(jnp.where(mine, moved, 0)) if segments.max() > 1 else jnp.zeros(())
-    error = jnp.max(jnp.abs(said - exact))
+    with jax.default_matmul_precision("highest"):  # a GPU's default is TF32
+        wide = tuple(x.astype(jnp.float32) for x in given)
+        right, slope = jax.jit(exact)(wide), _gradient(exact)(wide)
+    error = jnp.max(jnp.abs(said - right))
     off = max(map(_distance, gradient(given), slope))
+    leak = _leak(look, given, segments)
     run = lambda: jax.block_until_ready(gradient(given))  # noqa: E731
-    run()
     seconds = spread([timed(run)["seconds"] for _ in range(2 * plan.rounds)])
     return {
         "seconds": seconds,
         "error": float(error),
         "gradient_error": off,
-        "leak": float(leak),
+        "leak": leak,
         "sound": bool(error < _AGREES and off < _AGREES and leak == 0),
     }
 
 
-def _gradient(look: Callable[[Any], jax.Array]) -> Callable[[tuple], tuple]:
+def _leak(look: Look, given: tuple, segments: jax.Array) -> float:
+    """What the first review of a block hears of all else in it, padding included.
+
+    The most that it moves when all else has changed, or that its gradient says of
+    anything else; 0 is sound.
+    """
+    mine = (segments == 1)[:, :, None, None]
+
+    @jax.jit
+    def of_mine(given: tuple) -> jax.Array:
+        return jnp.where(mine, look(given).astype(jnp.float32), 0)
+
+    changed = tuple(jnp.where(mine, x, x + 1) for x in given)
+    moved = jnp.max(jnp.abs(of_mine(changed) - of_mine(given)))
+    slopes = jax.jit(jax.grad(lambda given: jnp.sum(jnp.square(of_mine(given)))))(given)
+    heard = [jnp.max(jnp.abs(jnp.where(mine, 0, slope))) for slope in slopes]
+    return float(jnp.max(jnp.stack([moved, *heard]).astype(jnp.float32)))
+
+
+def _gradient(look: Look) -> Callable[[tuple], tuple]:
     """Of the squares of what is seen, in float32."""
 
     def total(given: tuple) -> jax.Array:
@@ -115,6 +139,7 @@ def _distance(found: jax.Array, exact: jax.Array) -> float:
 def _look(
     path: AttentionPath, segments: jax.Array, given: Any, *, interpret: bool = False
 ) -> jax.Array:
+    """Attention by a path, where heads stand behind tokens."""
     if path is AttentionPath.KERNEL:
         none = Projected(*(jnp.zeros(x.shape[2:], x.dtype) for x in given))
         choice, words = BlockAttention(0.0, interpret), jnp.zeros(2, jnp.uint32)
@@ -125,3 +150,24 @@ def _look(
     else:
         found = attend_by(path, query, key, value, segments, interpret=interpret)
     return found.swapaxes(1, 2)
+
+
+def _dropping(plan: Plan, segments: jax.Array, *, interpret: bool) -> tuple[Look, Look]:
+    """Our kernel with dropout and biases, and what it must say."""
+    spec, key = plan.encoder, jax.random.key(7, impl="rbg")
+    heads, size = spec.num_heads, spec.hidden_size // spec.num_heads
+    drawn = jax.random.normal(jax.random.key(1), (3, heads, size))
+    choice, words = BlockAttention(_RATE, interpret), jnp.stack(key_words(key))
+
+    def look(given: Any) -> jax.Array:
+        biases = Projected(*drawn.astype(given[0].dtype))
+        return attend_blocks(choice, Projected(*given), biases, segments, words)
+
+    def exact(given: Any) -> jax.Array:
+        whole = (x + bias[None, None] for x, bias in zip(given, drawn, strict=True))
+        query, key_, value = (x.swapaxes(1, 2) for x in whole)
+        drop = kept(key, (*query.shape[:3], plan.cap), _RATE)
+        mask = segment_mask(segments)
+        return attend(query, key_, value, mask, drop).swapaxes(1, 2)
+
+    return look, exact

@@ -68,7 +68,7 @@ class Plan:
       side: of the matrices whose product is the peak.
       unrolls: of the scans that are tried.
       rounds: of everything.
-      seconds: after which no other part begins.
+      seconds: in all; a part that would not end in them does not begin. 0 = no limit.
       compile_torch: whether PyTorch's encoder is compiled as well.
     """
 
@@ -125,7 +125,7 @@ def full_plan() -> Plan:
         data=("yelp10k", "airline_tweets"),
         cap=128,
         train_tokens=65_536,
-        reviews=16_384,
+        reviews=65_536,
         updates=10,
         score_reviews=(512, 2_048),
         calls=10,

@@ -73,7 +73,8 @@ def _off(use: Use, features: int, period: int) -> list[float]:
 
         return jax.jit(jax.grad(total, argnums=(0, 1), has_aux=True))(params, x)
 
-    exact = jax.tree.leaves(answers(GateFusion.SEPARATE, "float32"))
+    with jax.default_matmul_precision("highest"):  # a GPU's default is TF32
+        exact = jax.tree.leaves(answers(GateFusion.SEPARATE, "float32"))
     found = jax.tree.leaves(answers(GateFusion.KERNEL, use.dtype))
     return [
         float(jnp.linalg.norm(a - b) / jnp.linalg.norm(b))

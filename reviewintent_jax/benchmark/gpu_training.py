@@ -19,6 +19,7 @@ from reviewintent_jax.benchmark.gpu_plan import Plan
 from reviewintent_jax.benchmark.lengths import review_lengths
 from reviewintent_jax.benchmark.peer_batches import length_batches
 from reviewintent_jax.benchmark.timing import ratios, spread, timed, watched
+from reviewintent_jax.benchmark.torch_device import torch_device
 from reviewintent_jax.data.augment import AugmentSpec
 from reviewintent_jax.data.batches import PageSource, Position, TrainBatches, prefetch
 from reviewintent_jax.data.ids import SpecialIds, TokenList
@@ -36,48 +37,44 @@ Run = Callable[[int], tuple[int, int, int]]
 """So many updates: their reviews, the tokens of those and the places for tokens."""
 Ids = list[np.ndarray]
 
+_OURS = "ours"
 _PEERS = {"PyTorch": False, "PyTorch, torch.compile": True}
 _ORDERS = {"padded": False, "grouped by length": True}
 
 
 class Trainings:
-    """Training by every system, which are made once for all data sets.
-
-    Attributes:
-      not_measured: peers, and why not.
-    """
+    """Training by every system, which are made once for all data sets."""
 
     def __init__(self) -> None:
-        self.not_measured: dict[str, str] = {}
         self._own: _Ours | None = None
         self._peers: dict[str, _Torch] = {}
+        self._absent: dict[str, str] = {}
 
-    def measure(self, plan: Plan, name: str) -> dict[str, Any]:
+    def measure(
+        self, plan: Plan, name: str, keep: Callable[[dict[str, Any]], None]
+    ) -> dict[str, Any]:
         """Rates, useful operations and ratios to ours, of one data set.
 
         Args:
           plan: the same in every call.
           name: one of ``plan.data``.
+          keep: is given the record after every round.
         """
         if self._own is None:
             self._own = self._make(plan)
         lengths = review_lengths(name, plan.reviews, plan.cap)
         ids = _drawn(plan, lengths)
-        runs = {"ours": self._own.rounds(ids)}
+        turns = _Turns(plan, lengths, dict(self._absent))
+        runs = {_OURS: self._own.rounds(ids)}
         for label, peer in self._peers.items():
             for order, grouped in _ORDERS.items():
-                try:
-                    run = peer.rounds(ids, grouped=grouped)
-                    run(2)
-                    runs[f"{label}, {order}"] = run
-                except Exception as error:
-                    said = f"{type(error).__name__}: {error}"[:300]
-                    self.not_measured[f"{label}, {order}, {name}"] = said
-        return {
-            "first_update_seconds": self._own.first_seconds,
-            "systems": _in_turns(plan, runs, lengths),
-            "not_measured": self.not_measured,
-        }
+                runs[f"{label}, {order}"] = peer.rounds(ids, grouped=grouped)
+        record: dict[str, Any] = {}
+        for turn in range(plan.rounds):
+            turns.take(runs, turn)
+            record = {"first_update_seconds": self._own.first_seconds, **turns.record()}
+            keep(record)
+        return record
 
     def _make(self, plan: Plan) -> "_Ours":
         own = _Ours(plan, max(_slots(plan, name) for name in plan.data))
@@ -86,9 +83,73 @@ class Trainings:
                 continue
             try:
                 self._peers[label] = _Torch(plan, compiled=compiled)
-            except ImportError as error:
-                self.not_measured[label] = str(error)
+            except Exception as error:
+                self._absent[label] = f"{type(error).__name__}: {error}"[:300]
         return own
+
+
+class _Turns:
+    """Rounds of all systems, one after another, there and back.
+
+    Args:
+      plan: of the rounds.
+      lengths: of the reviews.
+      absent: systems, and why they are not there; those that fail come to them.
+    """
+
+    def __init__(self, plan: Plan, lengths: np.ndarray, absent: dict[str, str]) -> None:
+        self._plan, self._absent = plan, absent
+        useful = [_useful(plan, int(n)) for n in lengths]
+        self._work = float(np.mean(useful) / np.mean(lengths))
+        self._rounds: dict[str, list[dict[str, float]]] = {}
+
+    def take(self, runs: dict[str, Run], turn: int) -> None:
+        """One round of each; what fails is left out from then on."""
+        for name in list(runs)[:: 1 if turn % 2 == 0 else -1]:
+            try:
+                # First what is compiled, and memory that another system gave back.
+                runs[name](1 if turn else 2)
+                once = functools.partial(runs[name], self._plan.updates)
+                (reviews, useful, places), took = watched(once)
+            except Exception as error:
+                if name == _OURS:
+                    raise
+                self._absent[name] = f"{type(error).__name__}: {error}"[:300]
+                self._rounds.pop(name, None)
+                del runs[name]
+                continue
+            finally:
+                _release()
+            found = {"reviews": reviews, "useful": useful, "places": places}
+            self._rounds.setdefault(name, []).append(found | took)
+
+    def record(self) -> dict[str, Any]:
+        """What all rounds so far say."""
+        ours = self._column(_OURS, "reviews")
+        return {
+            "systems": {name: self._system(name, ours) for name in self._rounds},
+            "not_measured": self._absent,
+        }
+
+    def _column(self, name: str, what: str) -> list[float]:
+        return [each[what] / each["seconds"] for each in self._rounds[name]]
+
+    def _system(self, name: str, ours: list[float]) -> dict[str, Any]:
+        rounds, rates = self._rounds[name], self._column(name, "reviews")
+        total = {
+            what: sum(each[what] for each in rounds)
+            for what in ("useful", "places", "seconds")
+        }
+        return {
+            "reviews_per_second": spread(rates),
+            "useful_flops": spread(
+                [self._work * each for each in self._column(name, "useful")]
+            ),
+            # Over all rounds together: one that ends an epoch has fewer tokens.
+            "useful_flops_of_all": self._work * total["useful"] / total["seconds"],
+            "useful_share": total["useful"] / total["places"],
+            "ours_is_faster": ratios(ours, rates),
+        }
 
 
 def _slots(plan: Plan, name: str) -> int:
@@ -101,32 +162,6 @@ def _drawn(plan: Plan, lengths: np.ndarray) -> Ids:
     """Random tokens of so many reviews, without the first and the last of each."""
     rng, vocabulary = np.random.default_rng(1), plan.encoder.vocab_size
     return [rng.integers(3, vocabulary, n - 2, np.int32) for n in lengths]
-
-
-def _in_turns(plan: Plan, runs: dict[str, Run], lengths: np.ndarray) -> dict[str, Any]:
-    """Rounds of all systems, one after another."""
-    rates: dict[str, list[float]] = {name: [] for name in runs}
-    tokens: dict[str, list[float]] = {name: [] for name in runs}
-    share: dict[str, float] = {}
-    for _ in range(plan.rounds):
-        for name, run in runs.items():
-            run(1)  # what the other system gave back is taken again
-            round_ = functools.partial(run, plan.updates)
-            (reviews, useful, places), took = watched(round_)
-            _release()
-            rates[name].append(reviews / took["seconds"])
-            tokens[name].append(useful / took["seconds"])
-            share[name] = useful / places
-    work = float(np.mean([_useful(plan, int(n)) for n in lengths]) / np.mean(lengths))
-    return {
-        name: {
-            "reviews_per_second": spread(rates[name]),
-            "useful_flops": spread([work * each for each in tokens[name]]),
-            "useful_share": share[name],
-            "ours_is_faster": ratios(rates["ours"], rates[name]),
-        }
-        for name in runs
-    }
 
 
 def _release() -> None:
@@ -203,7 +238,7 @@ class _Torch:
         from reviewintent_jax.benchmark.torch_twin import make_classifier
 
         self._plan, self._torch = plan, torch
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = torch_device(torch)
         torch.manual_seed(0)
         torch.set_float32_matmul_precision("high")
         bert: Any = make_bert(torch, plan.encoder)
@@ -211,7 +246,7 @@ class _Torch:
         model = make_classifier(torch, bert, width, plan.lstnet, 2, 0.1)
         self._model = model.to(self._device).train()
         if compiled:
-            model.encoder = torch.compile(model.encoder, dynamic=True)
+            model.encoder = torch.compile(model.encoder)
         self._optimizer, self._schedule = make_torch_optimizer(
             torch, model, plan.optimizer, fused=True
         )
@@ -221,11 +256,12 @@ class _Torch:
         framed = [np.concatenate([[1], each, [2]]) for each in ids]
         sizes = np.array([len(each) for each in framed])
         size = max(1, round(self._plan.train_tokens / float(sizes.mean())))
-        stream = length_batches(sizes, size, grouped=grouped, seed=0)
+        batches = length_batches(sizes, size, grouped=grouped, seed=0)
+        stream = prefetch((self._padded(framed, batch) for batch in batches), 4)
         cuda = self._device == "cuda"
 
         def run(updates: int) -> tuple[int, int, int]:
-            counted = [self._update(framed, next(stream)) for _ in range(updates)]
+            counted = [self._update(*next(stream)) for _ in range(updates)]
             if cuda:
                 self._torch.cuda.synchronize()
             reviews, useful, places = (sum(each) for each in zip(*counted, strict=True))
@@ -233,16 +269,26 @@ class _Torch:
 
         return run
 
-    def _update(self, framed: Ids, batch: np.ndarray) -> tuple[int, int, int]:
+    def _padded(self, framed: Ids, batch: np.ndarray) -> tuple[Any, Any, Any]:
+        """Ids, mask and labels of a batch, where a device can fetch them itself."""
         torch, own = self._torch, [framed[place] for place in batch.tolist()]
         longest = -(-max(map(len, own)) // 8) * 8  # as collators for tensor cores do
         padded, mask = np.zeros((2, len(own), longest), np.int64)
         for row, each in enumerate(own):
             padded[row, : len(each)], mask[row, : len(each)] = each, 1
-        given = [torch.from_numpy(each).to(self._device) for each in (padded, mask)]
-        labels = torch.from_numpy(batch % 2).to(self._device)
+        given = tuple(torch.from_numpy(each) for each in (padded, mask, batch % 2))
+        if self._device == "cpu":
+            return given
+        return tuple(each.pin_memory() for each in given)  # type: ignore[return-value]
+
+    def _update(self, ids: Any, mask: Any, labels: Any) -> tuple[int, int, int]:
+        torch = self._torch
+        counted = len(ids), int(mask.sum()), ids.numel()
+        ids, mask, labels = (
+            each.to(self._device, non_blocking=True) for each in (ids, mask, labels)
+        )
         with torch.autocast(self._device, torch.bfloat16):
-            logits = self._model(*given)
+            logits = self._model(ids, mask)
         loss = torch.nn.functional.cross_entropy(logits.float(), labels)
         self._optimizer.zero_grad()
         loss.backward()
@@ -250,4 +296,4 @@ class _Torch:
         torch.nn.utils.clip_grad_norm_(self._model.parameters(), most)
         self._optimizer.step()
         self._schedule.step()
-        return len(own), int(mask.sum()), padded.size
+        return counted

@@ -16,7 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from reviewintent_jax.benchmark.absent import AbsentError
 from reviewintent_jax.benchmark.timing import ratios, spread
+from reviewintent_jax.benchmark.torch_device import torch_device
 from reviewintent_jax.models.recurrent import GRU, Candidate, GateFusion
 
 UNROLLS = (1, 2, 4, 8)
@@ -234,9 +236,10 @@ def _torch(use: Use, x: np.ndarray) -> list[_Run | None]:
     """The same of PyTorch, on its own device and threads; None where it is absent."""
     try:
         import torch  # pyright: ignore[reportMissingImports]
-    except ImportError:
+
+        device = torch_device(torch)
+    except (ImportError, AbsentError):
         return [None, None]
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     layer = torch.nn.GRU(use.inputs, use.features, batch_first=True).to(device)
     series = torch.tensor(x, device=device, requires_grad=True)
     narrow = torch.autocast(device, torch.bfloat16, enabled=use.dtype == "bfloat16")

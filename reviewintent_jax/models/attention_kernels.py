@@ -23,6 +23,7 @@ from reviewintent_jax.models.dropout import keep_places
 
 _WARPS = 8  # 32 threads each
 _MOST_TOKENS = 128  # of a block whose scores fit into registers
+_MOST_BYTES = 128 * 64 * 2  # of the queries of a block and head
 
 
 class BlockAttention(NamedTuple):
@@ -37,20 +38,20 @@ class BlockAttention(NamedTuple):
     interpret: bool = False
 
 
-def fits_blocks(tokens: int, features: int) -> bool:
-    """Whether blocks of so many tokens, and heads so wide, suit the kernels."""
+def fits_blocks(tokens: int, features: int, dtype: Any) -> bool:
+    """Whether blocks of so many tokens, and heads so wide, suit the kernels.
+
+    Both must be powers of two from 16 on, tokens at most 128, and the queries of a
+    block and head no more bytes than 128 tokens of 64 features in bfloat16 have.
+    """
     powers = all(size & (size - 1) == 0 for size in (tokens, features))
-    return powers and 16 <= tokens <= _MOST_TOKENS and 16 <= features <= 128
+    size = tokens * features * jnp.dtype(dtype).itemsize
+    small = tokens <= _MOST_TOKENS and size <= _MOST_BYTES
+    return powers and small and min(tokens, features) >= 16
 
 
 class Projected(NamedTuple):
-    """What attention reads of each token; ``d`` in place of ``h e`` for biases.
-
-    Attributes:
-      query: ``[g, i, h, e]``, or the bias ``[h, e]`` of that.
-      key: the same.
-      value: the same.
-    """
+    """Queries, keys and values ``[g, i, h, e]``, or the biases ``[h, e]`` of them."""
 
     query: jax.Array
     key: jax.Array
@@ -66,6 +67,8 @@ def attend_blocks(
     words: jax.Array,
 ) -> jax.Array:
     """Scaled dot-product attention of every token over its own segment.
+
+    Reverse-mode derivatives only.
 
     Args:
       choice: what is fixed.
@@ -144,7 +147,8 @@ def _by_kernel(
     given: tuple,
 ) -> list[jax.Array]:
     """The same, a program for every block and head."""
-    from jax.experimental import pallas  # needs parts that not every device has
+    # Slow to import, and wanted by those alone who ask for kernels.
+    from jax.experimental import pallas
     from jax.experimental.pallas import triton
 
     blocks, tokens, heads, features = given[0].shape

@@ -187,7 +187,9 @@ class SelfAttention(nn.Module):
         key = None
         if not deterministic and spec.attention_dropout > 0:
             key = self.make_rng("dropout")
-        if spec.attention is AttentionPath.KERNEL and fits_blocks(*split[1::2]):
+        if spec.attention is AttentionPath.KERNEL and fits_blocks(
+            *split[1::2], spec.dtype
+        ):
             context_gihe = self._by_kernel(x_td, split, segment_ids_gi, key)
         else:
             given_ghie = [

@@ -58,7 +58,8 @@ def scan_kernel(
     Returns:
       Arrays ``[q, n, r]``.
     """
-    from jax.experimental import pallas  # needs parts that not every device has
+    # Slow to import, and wanted by those alone who ask for kernels.
+    from jax.experimental import pallas
     from jax.experimental.pallas import triton
 
     steps, rows = jax.tree.leaves(given)[0].shape[:2]
@@ -73,6 +74,28 @@ def scan_kernel(
         (steps, ROWS, x.shape[-1]), lambda program: (0, program, 0)
     )
     whole = lambda x: pallas.BlockSpec(x.shape, lambda _: (0,) * x.ndim)  # noqa: E731
+    features = jax.tree.leaves(start)[0].shape[-1]
+    warps = max(1, min(_WARPS, features // 16))
+    call = pallas.pallas_call(
+        _program(step, carry, marks, steps, reverse=reverse),
+        grid=(programs,),
+        in_specs=[jax.tree.map(whole, constants), jax.tree.map(block, given)],
+        out_specs=[block(x) for x in outputs],
+        out_shape=[
+            jax.ShapeDtypeStruct((steps, programs * ROWS, x.shape[-1]), x.dtype)
+            for x in outputs
+        ],
+        compiler_params=triton.CompilerParams(num_warps=warps, num_stages=1),
+        interpret=interpret,
+    )
+    found = [x[:, :rows] for x in call(constants, given)]
+    return jax.tree.unflatten(outline, found)
+
+
+def _program(
+    step: Step, start: Any, marks: Any, steps: int, *, reverse: bool
+) -> Callable[..., None]:
+    """All steps of some rows, for Pallas: references in the place of arrays."""
 
     def all_steps(constant_refs: Any, given_refs: Any, *output_refs: Any) -> None:
         constants = jax.tree.map(lambda ref: ref[...], constant_refs)
@@ -93,26 +116,10 @@ def scan_kernel(
                 ref[place_of(count)] = x
             return carry, ahead
 
-        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), carry)
+        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), start)
         jax.lax.fori_loop(0, steps, body, (zeros, take(0)))
 
-    features = jax.tree.leaves(start)[0].shape[-1]
-    call = pallas.pallas_call(
-        all_steps,
-        grid=(programs,),
-        in_specs=[jax.tree.map(whole, constants), jax.tree.map(block, given)],
-        out_specs=[block(x) for x in outputs],
-        out_shape=[
-            jax.ShapeDtypeStruct((steps, programs * ROWS, x.shape[-1]), x.dtype)
-            for x in outputs
-        ],
-        compiler_params=triton.CompilerParams(
-            num_warps=max(1, min(_WARPS, features // 16)), num_stages=1
-        ),
-        interpret=interpret,
-    )
-    found = [x[:, :rows] for x in call(constants, given)]
-    return jax.tree.unflatten(outline, found)
+    return all_steps
 
 
 def _laid_out(x: jax.Array, *, missing: int) -> jax.Array:

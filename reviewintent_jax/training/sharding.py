@@ -119,8 +119,9 @@ def check_kernels(mesh: Mesh, *choices: str) -> None:
         raise InputError(
             f"The kernels asked for run on one GPU, and the mesh has {mesh.size}.",
             where="encoder.attention, lstnet.gate_fusion",
-            fix="Choose --config.encoder.attention=cudnn (or xla) and "
-            "--config.lstnet.gate_fusion=fused, or one GPU: --config.mesh.data=1.",
+            fix="Choose --config.encoder.attention=xla (or cudnn, which wants "
+            "--config.encoder.attention_dropout=0) and --config.lstnet.gate_fusion="
+            "fused, or one GPU: --config.mesh.data=1.",
         )
 
 

@@ -36,6 +36,8 @@ from reviewintent_jax.data.words import Vocabulary, WordLookup
 from reviewintent_jax.evaluation.slices import check_slices
 from reviewintent_jax.models.encoder import EncoderSpec
 from reviewintent_jax.models.history import HistorySpec
+from reviewintent_jax.models.kernel_sizes import unused_attention, unused_scans
+from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.models.pretrained import load_encoder, read_spec, resolve_folder
 from reviewintent_jax.models.review_intent import ReviewIntent, ReviewIntentSpec
 from reviewintent_jax.run_folders import (
@@ -53,6 +55,7 @@ from reviewintent_jax.training.checkpoints import (
 )
 from reviewintent_jax.training.experiment import Experiment
 from reviewintent_jax.training.files import write_json
+from reviewintent_jax.training.logs import say
 from reviewintent_jax.training.losses import task_parameters
 from reviewintent_jax.training.sharding import check_kernels, make_mesh
 from reviewintent_jax.training.trained import Trained, TrainedIntention
@@ -105,6 +108,9 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
     if words is not None and began_with is None:
         vectors = config.words.first_vectors(words)
     classes = len(prepared.labels.classes)
+    model = make_model(config, encoder, classes, history, words)
+    for line in _unused_kernels(model.spec):
+        say(line)
     return Experiment(
         name=config.name,
         seed=config.seed,
@@ -114,7 +120,7 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
         tokenizer=tokenizer,
         pages=config.pages,
         augment=config.augment,
-        model=make_model(config, encoder, classes, history, words),
+        model=model,
         encoder_params=params,
         words=words,
         word_vectors=vectors,
@@ -124,6 +130,18 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
         evaluation=config.evaluation,
         mesh=mesh,
     )
+
+
+def _unused_kernels(spec: ReviewIntentSpec) -> list[str]:
+    """A line for each kernel that was asked for and does not suit the sizes."""
+    found = []
+    if spec.encoder is not None:
+        found += unused_attention(spec.encoder, spec.block_tokens)
+        if isinstance(spec.reader, LSTNetSpec):
+            found += unused_scans("lstnet", spec.reader, spec.dtype)
+    if spec.history is not None:
+        found += unused_scans("history.lstnet", spec.history.lstnet, spec.dtype)
+    return found
 
 
 def _data_begun_with(run: RunFolder) -> dict[str, Any] | None:

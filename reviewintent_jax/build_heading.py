@@ -30,6 +30,7 @@ from reviewintent_jax.models.forecaster import (
     OutputActivation,
 )
 from reviewintent_jax.models.heading import Heading, HeadingSpec
+from reviewintent_jax.models.kernel_sizes import unused_scans
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.run_folders import no_run, refuse_foreign_folder, stored_task
 from reviewintent_jax.schema import InputError, RunFolder, check_seed
@@ -38,6 +39,7 @@ from reviewintent_jax.training.checkpoint_folder import CheckpointSpec
 from reviewintent_jax.training.checkpoints import restore_best
 from reviewintent_jax.training.heading import HeadingExperiment, HeadingTrainSpec
 from reviewintent_jax.training.heading_answers import TrainedHeading
+from reviewintent_jax.training.logs import say
 from reviewintent_jax.training.optimizer import OptimizerSpec
 from reviewintent_jax.training.sharding import MeshSpec, check_kernels, make_mesh
 
@@ -146,6 +148,8 @@ def build_heading(values: Mapping[str, Any], run: RunFolder) -> HeadingExperimen
     )  # sizes that make no model are refused before the reviews are read
     mesh = make_mesh(config.mesh)
     check_kernels(mesh, config.lstnet.gate_fusion)
+    for line in unused_scans("lstnet", config.lstnet, "float32"):
+        say(line)
     rejected = rejected_part(run)
     try:
         with RejectionLog(rejected) as log:

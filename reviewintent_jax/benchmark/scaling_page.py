@@ -182,6 +182,7 @@ def _here(here: dict[str, Any]) -> str:
         f"{here['memory_bytes'] / _GB:.1f} GB: predicted at least "
         f"{here['predicted_seconds']:.2f} s (by {here['bound']}), measured "
         f"{here['measured_seconds']:.2f} s, {here['ratio']:.2f} times as long.",
-        "No H200 and no TPU was at hand: their tables have not been compared with one.",
+        "One H200 was at hand (gpu.md) and no TPU: these tables have not been compared "
+        "with either.",
     )
     return f"## The device at hand\n\n{chr(10).join(sentences)}\n"

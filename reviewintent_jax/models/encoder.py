@@ -187,16 +187,16 @@ class SelfAttention(nn.Module):
         key = None
         if not deterministic and spec.attention_dropout > 0:
             key = self.make_rng("dropout")
-        if spec.attention is AttentionPath.KERNEL and fits_blocks(
-            *split[1::2], spec.dtype
-        ):
+        kernel = spec.attention is AttentionPath.KERNEL
+        if kernel and fits_blocks(self.block_tokens, size, spec.dtype):
             context_gihe = self._by_kernel(x_td, split, segment_ids_gi, key)
         else:
-            given_ghie = [
+            given_ghie = (
                 _dense(spec, spec.hidden_size, name)(x_td).reshape(split).swapaxes(1, 2)
                 for name in _PROJECTIONS
-            ]
-            context_ghie = self._heads_first(given_ghie, segment_ids_gi, key)
+            )
+            given = Projected(*given_ghie)
+            context_ghie = self._heads_first(given, segment_ids_gi, key)
             context_gihe = context_ghie.swapaxes(1, 2)
         context_td = context_gihe.reshape(x_td.shape)
         return _dense(spec, spec.hidden_size, "output")(context_td)
@@ -217,21 +217,22 @@ class SelfAttention(nn.Module):
             product, bias = Projection(self.spec, name=name)(x_td)
             products.append(product.reshape(split))
             biases.append(bias.reshape(split[2:]))
-        given = Projected(*products), Projected(*biases)
-        return attend_blocks(BlockAttention(rate), *given, segment_ids_gi, words)
+        given, shift = Projected(*products), Projected(*biases)
+        return attend_blocks(BlockAttention(rate), given, shift, segment_ids_gi, words)
 
     def _heads_first(
-        self, given_ghie: list, segment_ids_gi: jax.Array, key: jax.Array | None
+        self, given: Projected, segment_ids_gi: jax.Array, key: jax.Array | None
     ) -> jax.Array:
         """Attention where they stand before tokens, ``[g, h, i, e]``."""
         if self.spec.attention in (AttentionPath.XLA, AttentionPath.KERNEL):
             drop = None
             if key is not None:
-                shape = (*given_ghie[0].shape[:3], self.block_tokens)
+                shape = (*given.query.shape[:3], self.block_tokens)
                 drop = kept(key, shape, self.spec.attention_dropout)
             mask_gij = attention.segment_mask(segment_ids_gi)
-            return attention.attend(*given_ghie, mask_gij, drop)
-        return attend_by(self.spec.attention, *given_ghie, segment_ids_gi)
+            return attention.attend(given.query, given.key, given.value, mask_gij, drop)
+        path = self.spec.attention
+        return attend_by(path, given.query, given.key, given.value, segment_ids_gi)
 
 
 class FeedForward(nn.Module):

@@ -45,6 +45,7 @@ def test_training_in_turns_stands_in_the_place_of_that_before(records):
     system = {
         "reviews_per_second": rate,
         "useful_flops": flops,
+        "useful_flops_of_all": 360e12,
         "useful_share": 0.5,
         "ours_is_faster": {"median": 1.0, "low": 1.0, "high": 1.0},
     }
@@ -57,6 +58,24 @@ def test_training_in_turns_stands_in_the_place_of_that_before(records):
         }
     page = gpu_page(results, development)
     row = "| ours | 100 (90.0 to 110) | 1.00 (1.00 to 1.00) | 400 (360 to 440) "
-    assert row + "| 50.0% | 50.0% |" in page
+    assert row + "| 45.0% | 50.0% |" in page
     assert "- PyTorch: No module named 'torch'" in page
     assert "While the kernels were made" not in page
+
+
+def test_a_call_that_ended_before_training_says_so(records):
+    results, development = copy.deepcopy(records)
+    parts = results["parts"]
+    results["parts"] = {"peak": {"failed": "no kernel"}, "layers": parts["layers"]}
+    page = gpu_page(results, development)
+    assert "**The peak was not measured.**" in page
+    assert "- it was not reached" in page
+    assert "While the kernels were made" in page
+
+
+def test_all_rounds_count_where_epochs_end(records):
+    _, development = copy.deepcopy(records)
+    ours = development["runs"][1]["systems"]["ours"]
+    seconds, flops = ours["seconds_an_update"], ours["useful_flops"]
+    total = sum(a * b for a, b in zip(seconds, flops, strict=True)) / sum(seconds)
+    assert f"| {total / 1e12:.0f} |" in gpu_page(*records)

@@ -99,7 +99,7 @@ def test_padding_gets_zeros():
     ],
 )
 def test_only_short_blocks_fit(tokens, features, fits):
-    assert fits_blocks(tokens, features) is fits
+    assert fits_blocks(tokens, features, jnp.bfloat16) is fits
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.2])
@@ -123,3 +123,66 @@ def test_an_encoder_with_kernels_is_the_same_encoder(rate):
     )
     seen = np.asarray(SEGMENTS > 0)
     np.testing.assert_allclose(one.hidden_btd[seen], other.hidden_btd[seen], atol=2e-5)
+
+
+def test_bfloat16_is_as_near_as_its_digits():
+    products, biases = drawn()
+    narrow = jax.tree.map(lambda x: x.astype(jnp.bfloat16), (products, biases))
+    wide = jax.tree.map(lambda x: x.astype(jnp.float32), narrow)
+    choice = BlockAttention(0.3, True)
+
+    def answers(look, given):
+        total = lambda *given: jnp.sum(jnp.square(look(*given)).astype(jnp.float32))  # noqa: E731
+        return look(*given), jax.grad(total, (0, 1))(*given)
+
+    found = answers(lambda *g: attend_blocks(choice, *g, SEGMENTS, WORDS), narrow)
+    exact = answers(lambda *g: reference(*g, 0.3), wide)
+    # A key's bias adds the same to all scores of a row: its gradient is rounding.
+    (_, (_, of_biases)), whole = exact, jnp.linalg.norm(exact[1][1].query)
+    assert jnp.linalg.norm(of_biases.key) < 1e-4 * whole
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(exact), strict=True):
+        assert a.dtype == jnp.bfloat16
+        off = jnp.linalg.norm(a.astype(jnp.float32) - b)
+        assert off < 0.02 * jnp.maximum(jnp.linalg.norm(b), whole)
+
+
+def test_the_gradient_of_a_review_says_nothing_of_others():
+    products, biases = drawn()
+    mine = (SEGMENTS == 1)[..., None, None]
+
+    def total(products):
+        found = attend_blocks(
+            BlockAttention(0.0, True), products, biases, SEGMENTS, WORDS
+        )
+        return jnp.sum(jnp.square(jnp.where(mine, found, 0)))
+
+    for slope in jax.grad(total)(products):
+        assert (np.asarray(jnp.where(mine, 0, slope)) == 0).all()
+        assert np.abs(slope).max() > 0
+
+
+def test_gradients_of_an_encoder_with_kernels():
+    spec = dataclasses.replace(
+        tiny_encoder_spec(97), hidden_size=64, num_heads=4, attention_dropout=0.2
+    )
+    twin = dataclasses.replace(spec, attention=AttentionPath.KERNEL)
+    token_ids = np.random.default_rng(0).integers(1, 97, SEGMENTS.shape)
+    position_ids = np.broadcast_to(np.arange(TOKENS) % 8, SEGMENTS.shape)
+    given = token_ids, SEGMENTS, position_ids
+    params = Encoder(spec, TOKENS).init(jax.random.key(0), *given, deterministic=True)
+    seen = (SEGMENTS > 0)[..., None]
+
+    def slopes(spec):
+        def total(params):
+            said = Encoder(spec, TOKENS).apply(
+                params,
+                *given,
+                deterministic=False,
+                rngs={"dropout": jax.random.key(5)},
+            )
+            return jnp.sum(jnp.where(seen, jnp.sin(said.hidden_btd), 0))
+
+        return jax.jit(jax.grad(total))(params)
+
+    one, other = slopes(spec), slopes(twin)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-4), one, other)

@@ -1,0 +1,47 @@
+"""Kernels that were asked for and are not used are said."""
+
+import dataclasses
+
+import jax.numpy as jnp
+import pytest
+
+from reviewintent_jax.benchmark.gpu_plan import full_plan
+from reviewintent_jax.models.encoder_spec import AttentionPath
+from reviewintent_jax.models.kernel_sizes import unused_attention, unused_scans
+from reviewintent_jax.models.lstnet_spec import Fusion
+from reviewintent_jax.models.recurrent import GateFusion
+
+PLAN = full_plan().with_attention(AttentionPath.KERNEL).with_scan(GateFusion.KERNEL, 1)
+
+
+def test_the_sizes_that_were_measured_are_used():
+    assert unused_attention(PLAN.encoder, 128) == []
+    assert unused_scans("lstnet", PLAN.lstnet, jnp.bfloat16) == []
+
+
+def test_long_chunks_are_said():
+    (line,) = unused_attention(PLAN.encoder, 256)
+    assert "256 tokens" in line
+
+
+def test_what_asks_for_no_kernel_says_nothing():
+    plan = full_plan()
+    assert unused_attention(plan.encoder, 256) == []
+    assert unused_scans("lstnet", plan.lstnet, jnp.float32) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "dtype", "said"),
+    [
+        ({}, jnp.float32, ["128 features in float32"]),
+        ({"recurrent_features": 100}, jnp.bfloat16, ["100 features in bfloat16"]),
+        ({"skip_features": 10}, jnp.bfloat16, ["10 features in bfloat16"]),
+        ({"skip_features": 10, "skip_period": 0}, jnp.bfloat16, []),
+        ({"fusion": Fusion.TREND}, jnp.bfloat16, ["128 features in bfloat16"]),
+        ({"fusion": Fusion.TREND, "recurrent_features": 64}, jnp.bfloat16, []),
+    ],
+)
+def test_states_that_do_not_fit_are_said(changes, dtype, said):
+    lines = unused_scans("lstnet", dataclasses.replace(PLAN.lstnet, **changes), dtype)
+    assert len(lines) == len(said)
+    assert all(words in line for words, line in zip(said, lines, strict=True))

@@ -8,7 +8,7 @@ A path that leaks in a layout is not chosen for it, however fast.
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -37,15 +37,16 @@ def measure_attention(plan: Plan) -> dict[str, Any]:
     on_gpu = jax.default_backend() == "gpu"
     records = []
     for layout, segments in _layouts(plan).items():
+        asked = _ask(plan, functools.partial(_look, AttentionPath.XLA, segments))
         for path in AttentionPath:
             record: dict[str, Any] = {"layout": layout, "path": path.value}
             look = functools.partial(_look, path, segments, interpret=not on_gpu)
-            exact = functools.partial(_look, AttentionPath.XLA, segments)
-            records.append(record | _tried(plan, look, exact, segments))
+            records.append(record | _tried(plan, look, asked, segments))
         if layout == "packed":
             dropped = {"layout": "packed, dropout and biases", "path": "kernel"}
-            looks = _dropping(plan, segments, interpret=not on_gpu)
-            records.append(dropped | _tried(plan, *looks, segments))
+            look, exact = _dropping(plan, segments, interpret=not on_gpu)
+            asked = _ask(plan, exact)
+            records.append(dropped | _tried(plan, look, asked, segments))
     sound = [
         each
         for each in records
@@ -68,28 +69,43 @@ def _layouts(plan: Plan) -> dict[str, jax.Array]:
     return {"packed": jnp.asarray(packed), "one a block": jnp.asarray(alone)}
 
 
-def _tried(plan: Plan, look: Look, exact: Look, segments: jax.Array) -> dict[str, Any]:
+class _Asked(NamedTuple):
+    """What a path is given, and what it must say: float32, and gradients of squares."""
+
+    given: tuple
+    right: jax.Array
+    slopes: tuple
+
+
+def _ask(plan: Plan, exact: Look) -> _Asked:
+    """Draws queries, keys and values, and computes what is right."""
+    spec = plan.encoder
+    heads, size = spec.num_heads, spec.hidden_size // spec.num_heads
+    # As dense layers leave them.
+    shape = plan.train_tokens // plan.cap, plan.cap, heads, size
+    keys = jax.random.split(jax.random.key(0), 3)
+    given = tuple(jax.random.normal(key, shape, spec.dtype) for key in keys)
+    with jax.default_matmul_precision("highest"):  # a GPU's default is TF32
+        wide = tuple(x.astype(jnp.float32) for x in given)
+        return _Asked(given, jax.jit(exact)(wide), _gradient(exact)(wide))
+
+
+def _tried(
+    plan: Plan, look: Look, asked: _Asked, segments: jax.Array
+) -> dict[str, Any]:
     """What :func:`_one` finds, or why it found nothing."""
     try:
-        return _one(plan, look, exact, segments)
+        return _one(plan, look, asked, segments)
     except Exception as error:  # a kernel that this device does not have
         return {"failed": f"{type(error).__name__}: {error}"[:300]}
 
 
-def _one(plan: Plan, look: Look, exact: Look, segments: jax.Array) -> dict[str, Any]:
+def _one(plan: Plan, look: Look, asked: _Asked, segments: jax.Array) -> dict[str, Any]:
     """Time and soundness of one path in one layout."""
-    spec = plan.encoder
-    heads, size = spec.num_heads, spec.hidden_size // spec.num_heads
-    shape = len(segments), plan.cap, heads, size  # as dense layers leave them
-    keys = jax.random.split(jax.random.key(0), 3)
-    given = tuple(jax.random.normal(key, shape, spec.dtype) for key in keys)
-    gradient, answer = _gradient(look), jax.jit(look)
-    said = answer(given).astype(jnp.float32)
-    with jax.default_matmul_precision("highest"):  # a GPU's default is TF32
-        wide = tuple(x.astype(jnp.float32) for x in given)
-        right, slope = jax.jit(exact)(wide), _gradient(exact)(wide)
-    error = jnp.max(jnp.abs(said - right))
-    off = max(map(_distance, gradient(given), slope))
+    given, gradient = asked.given, _gradient(look)
+    said = jax.jit(look)(given).astype(jnp.float32)
+    error = jnp.max(jnp.abs(said - asked.right))
+    off = max(map(_distance, gradient(given), asked.slopes))
     leak = _leak(look, given, segments)
     run = lambda: jax.block_until_ready(gradient(given))  # noqa: E731
     seconds = spread([timed(run)["seconds"] for _ in range(2 * plan.rounds)])

@@ -70,7 +70,8 @@ def test_the_fastest_is_ours_by_forward_and_backward():
 
 
 def test_the_uses_have_the_sizes_of_their_configs():
-    found = {use.name: use[1:] for use in uses()}
+    found = {use.name: use[1:6] for use in uses()}
+    assert {use.dtype for use in uses()} == {"float32"}
     assert found == {
         "tokens of reviews": (4, 512, 192, 128, ("separate", 1)),
         "histories of subjects": (192, 7, 96, 32, ("separate", 1)),

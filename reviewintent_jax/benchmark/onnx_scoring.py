@@ -7,6 +7,7 @@ as large as ours, padded to the longest of a batch, and scored at the best batch
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pandas as pd
 
 from reviewintent_jax.benchmark.absent import AbsentError
 from reviewintent_jax.benchmark.scoring import SAMPLE
-from reviewintent_jax.benchmark.timing import timed
+from reviewintent_jax.benchmark.timing import medians, timed
 from reviewintent_jax.benchmark.torch_twin import import_torch, make_classifier
 from reviewintent_jax.configuration import read_config
 from reviewintent_jax.data.prepare import open_prepared
@@ -23,7 +24,7 @@ from reviewintent_jax.models.pretrained import resolve_folder
 from reviewintent_jax.schema import RunFolder
 
 _CHUNK = 2_048  # reviews sorted together, as many as ours reads at a time
-_TRIED = 256  # rows that batch sizes are compared on
+_TRIED, _TRIES = 256, 3  # rows that batch sizes are compared on, and how often
 
 
 def measure_onnx(
@@ -73,8 +74,9 @@ def measure_onnx(
         answers.to_parquet(path.with_name("onnx.parquet"))
 
     score(batch_sizes[0], _TRIED)
-    tried = {size: timed(lambda s=size: score(s, _TRIED)) for size in batch_sizes}
-    best = min(tried, key=lambda size: tried[size]["seconds"])
+    sizes = {size: partial(score, size, _TRIED) for size in batch_sizes}
+    tried = medians(sizes, _TRIES)
+    best = min(tried, key=lambda size: tried[size])
     yield {
         "items": "reviews",
         "rows": rows,

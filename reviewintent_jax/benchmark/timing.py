@@ -8,12 +8,13 @@ machine that slows down for a while does not change.
 import os
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 
 def timed(work: Callable[[], Any]) -> dict[str, float]:
@@ -32,6 +33,20 @@ def watched(work: Callable[[], T]) -> tuple[T, dict[str, float]]:
         "seconds": time.perf_counter() - began,
         "cpu_seconds": time.process_time() - spent,
     }
+
+
+def medians(runs: Mapping[K, Callable[[], Any]], rounds: int) -> dict[K, float]:
+    """Median seconds of each, which take turns.
+
+    Args:
+      runs: what is timed.
+      rounds: turns of each, 1 or more.
+    """
+    seconds: dict[K, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            seconds[name].append(timed(run)["seconds"])
+    return {name: statistics.median(each) for name, each in seconds.items()}
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

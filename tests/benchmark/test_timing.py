@@ -6,6 +6,7 @@ import pytest
 
 from reviewintent_jax.benchmark.timing import (
     exponent,
+    medians,
     percentiles,
     ratios,
     spread,
@@ -15,6 +16,19 @@ from reviewintent_jax.benchmark.timing import (
 
 def test_quartiles_stand_around_the_median():
     assert spread([5, 1, 4, 2, 3]) == {"median": 3, "low": 2, "high": 4}
+
+
+def test_systems_take_turns_and_one_slow_turn_changes_no_median():
+    turns = []
+    pauses = {"a": iter([0.0, 0.05, 0.0]), "b": iter([0.01, 0.01, 0.01])}
+
+    def run(name):
+        turns.append(name)
+        time.sleep(next(pauses[name]))
+
+    found = medians({name: lambda n=name: run(n) for name in pauses}, 3)
+    assert turns == ["a", "b"] * 3
+    assert found["a"] < found["b"]
 
 
 def test_a_ratio_is_that_of_the_same_round():

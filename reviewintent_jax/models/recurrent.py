@@ -20,6 +20,7 @@ from jaxtyping import Array, Bool, Float
 from reviewintent_jax.models.products import project
 from reviewintent_jax.models.scans import (
     Candidate,
+    WIDE,
     GateFusion,
     ScanChoice,
     gru_scan,
@@ -102,16 +103,18 @@ def _hoist(
     x_btd = x_btd.astype(layer.dtype)
     early = features_in <= width
     folded = fold_phases(x_btd, layer.period) if early else x_btd
+    pieces = gates if layer.features >= WIDE else 1
     inputs = []
-    for gate, shift in zip(
-        jnp.split(kernel.astype(layer.dtype), gates, axis=1),
-        jnp.split(bias, gates),
+    for part, shift in zip(
+        jnp.split(kernel.astype(layer.dtype), pieces, axis=1),
+        jnp.split(bias, pieces),
         strict=True,
     ):
-        projected = project(folded, gate) + shift.reshape(
+        projected = project(folded, part) + shift.reshape(
             (1,) * (folded.ndim - 1) + (-1,)
         )
-        inputs.append(projected if early else fold_phases(projected, layer.period))
+        laid_out = projected if early else fold_phases(projected, layer.period)
+        inputs += jnp.split(laid_out, gates // pieces, axis=-1)
     valid = fold_phases(valid_bt[..., None], layer.period)
     keep = fold_phases((valid_bt & ~reset_bt)[..., None], layer.period)
     keep &= jnp.pad(valid[:-1], [(1, 0), (0, 0), (0, 0)])

@@ -46,6 +46,11 @@ class GateFusion(enum.StrEnum):
     KERNEL = "kernel"  # all steps in one kernel of an NVIDIA GPU; else as separate
 
 
+WIDE = 64
+"""Features of a state from which on the gates' products outside a scan stay apart;
+narrower ones are too little work for a product of their own."""
+
+
 class ScanChoice(NamedTuple):
     """What is fixed when a scan is compiled.
 
@@ -357,5 +362,8 @@ def _outer_products(
 ) -> Array:
     """Gradient of the recurrent matrices, float32 ``[r, gates * r]``."""
     before = before.astype(choice.dtype)
+    if before.shape[-1] < WIDE:
+        all_gates = jnp.concatenate(of_gates, axis=-1).astype(choice.dtype)
+        return outer_product(before, all_gates)
     found = [outer_product(before, gate.astype(choice.dtype)) for gate in of_gates]
     return jnp.concatenate(found, axis=1)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reviewintent_jax.models import recurrent, scans
 from reviewintent_jax.models.recurrent import (
     GRU,
     LSTM,
@@ -205,14 +206,45 @@ def products(jaxpr, inside=False):
                 yield from products(getattr(value, "jaxpr", value), deeper)
 
 
-@pytest.mark.parametrize(
-    ("layer", "gates"), [(GRU(STATES, Candidate.RELU, period=3), 3), (LSTM(STATES), 4)]
-)
-def test_inputs_are_projected_outside_the_scan_once_a_gate(layer, gates):
+def every_state_is_wide(monkeypatch):
+    for module in (recurrent, scans):
+        monkeypatch.setattr(module, "WIDE", 1)
+
+
+LAYERS = [(GRU(STATES, Candidate.RELU, period=3), 3), (LSTM(STATES), 4)]
+
+
+@pytest.mark.parametrize(("layer", "gates"), LAYERS)
+def test_narrow_and_wide_states_are_computed_alike(layer, gates, monkeypatch):
     x = random_x(BATCH, STEPS, INPUTS)
     variables = parameters(layer, x)
-    found = list(products(jax.make_jaxpr(layer.apply)(variables, x, NONE, ALL).jaxpr))
-    assert [size for inside, size in found if not inside] == gates * [INPUTS]
+
+    def answers():
+        def total(variables, x):
+            states = layer.apply(variables, x, NONE, ALL)
+            return jnp.sum(jnp.sin(states)), states
+
+        return jax.grad(total, (0, 1), has_aux=True)(variables, x)
+
+    narrow = answers()
+    every_state_is_wide(monkeypatch)
+    for a, b in zip(jax.tree.leaves(narrow), jax.tree.leaves(answers()), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-6)
+
+
+@pytest.mark.parametrize(("layer", "gates"), LAYERS)
+@pytest.mark.parametrize("wide", [True, False])
+def test_inputs_are_projected_outside_the_scan(layer, gates, wide, monkeypatch):
+    """Once a gate, or where states are narrow once for all gates."""
+    if wide:
+        every_state_is_wide(monkeypatch)
+    x = random_x(BATCH, STEPS, INPUTS)
+    variables = parameters(layer, x)
+    # A function of its own: what was traced before knows another width.
+    apply = lambda *given: layer.apply(*given)  # noqa: E731
+    found = list(products(jax.make_jaxpr(apply)(variables, x, NONE, ALL).jaxpr))
+    times = gates if wide else 1
+    assert [size for inside, size in found if not inside] == times * [INPUTS]
     assert {size for inside, size in found if inside} == {STATES}
 
 

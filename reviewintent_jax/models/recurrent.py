@@ -19,8 +19,8 @@ from jaxtyping import Array, Bool, Float
 
 from reviewintent_jax.models.products import project
 from reviewintent_jax.models.scans import (
-    Candidate,
     WIDE,
+    Candidate,
     GateFusion,
     ScanChoice,
     gru_scan,

@@ -269,6 +269,7 @@ def measure_layers(
 ) -> Iterator[dict[str, Any]]:
     """Yields what is measured, then one ``record`` a use, pass and system."""
     yield {"unrolls": list(unrolls)}
-    given = [Use(*use[:-1], chosen=tuple(use[-1])) for use in uses]
+    named = [Use(*use) for use in uses]
+    given = [use._replace(chosen=tuple(use.chosen)) for use in named]
     for record in measure_recurrent(given, rounds=rounds, unrolls=unrolls):
         yield {"record": record}

@@ -9,6 +9,7 @@ from reviewintent_jax.benchmark.recurrent import (
     PASSES,
     Use,
     fastest,
+    measure_layers,
     measure_recurrent,
     recurrent_page,
 )
@@ -44,6 +45,16 @@ def test_every_system_is_timed_in_both_passes_or_said_to_be_absent():
     page = recurrent_page(results)
     assert page.count("| separate, unroll 1 |") == 1
     assert f"Fastest of ours: {results['fastest']['tiny']['system']}" in page
+
+
+def test_a_worker_is_told_of_uses_as_json_has_them():
+    uses = json.loads(json.dumps([TINY, TINY._replace(name="b", dtype="bfloat16")]))
+    said = list(measure_layers(uses=uses, rounds=1, unrolls=[2]))
+    found = [each["record"] for each in said if "record" in each]
+    assert {(each["use"], each["dtype"]) for each in found} == {
+        ("tiny", "float32"),
+        ("b", "bfloat16"),
+    }
 
 
 def record(system, median, use="a", passed=PASSES[1]):

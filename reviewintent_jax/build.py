@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 import ml_collections
+from jax.sharding import Mesh
 
 from reviewintent_jax.configuration import (
     Config,
@@ -84,13 +85,7 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
     _check_vocabulary(tokenizer, encoder)
     began_with = _data_begun_with(run)
     _check_settings(config)
-    mesh = make_mesh(config.mesh)
-    check_kernels(
-        mesh,
-        config.encoder.attention,
-        config.lstnet.gate_fusion,
-        config.history.lstnet.gate_fusion,
-    )
+    mesh = _mesh(config)
     read = open_shared if run.shared else prepare
     prepared = read(config.data_spec(), tokenizer, run, began_with=began_with)
     if config.data.slice:
@@ -109,8 +104,7 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
         vectors = config.words.first_vectors(words)
     classes = len(prepared.labels.classes)
     model = make_model(config, encoder, classes, history, words)
-    for line in _unused_kernels(model.spec):
-        say(line)
+    _say_unused_kernels(model.spec)
     return Experiment(
         name=config.name,
         seed=config.seed,
@@ -132,7 +126,19 @@ def build_experiment(values: Mapping[str, Any], run: RunFolder) -> Experiment:
     )
 
 
-def _unused_kernels(spec: ReviewIntentSpec) -> list[str]:
+def _mesh(config: Config) -> Mesh:
+    """The devices of a run, if what is asked for runs on them."""
+    mesh = make_mesh(config.mesh)
+    check_kernels(
+        mesh,
+        config.encoder.attention,
+        config.lstnet.gate_fusion,
+        config.history.lstnet.gate_fusion,
+    )
+    return mesh
+
+
+def _say_unused_kernels(spec: ReviewIntentSpec) -> None:
     """A line for each kernel that was asked for and does not suit the sizes."""
     found = []
     if spec.encoder is not None:
@@ -141,7 +147,8 @@ def _unused_kernels(spec: ReviewIntentSpec) -> list[str]:
             found += unused_scans("lstnet", spec.reader, spec.dtype)
     if spec.history is not None:
         found += unused_scans("history.lstnet", spec.history.lstnet, spec.dtype)
-    return found
+    for line in found:
+        say(line)
 
 
 def _data_begun_with(run: RunFolder) -> dict[str, Any] | None:

@@ -219,9 +219,12 @@ def test_the_time_grows_with_the_reviews_and_not_faster():
         window, lengths = shop(reviews)
         planner = SubjectPlanner(np.arange(len(window)), window)
         spec = PageSpec(1024, 128, 128, 96)
-        begin = time.process_time()
-        planner(np.arange(len(window)), lengths, spec)
-        seconds.append(time.process_time() - begin)
+        taken = []
+        for _ in range(3):  # the least: what others do on the machine only adds
+            begin = time.process_time()
+            planner(np.arange(len(window)), lengths, spec)
+            taken.append(time.process_time() - begin)
+        seconds.append(min(taken))
     assert seconds[1] < 24 * seconds[0]  # 64 times if it were quadratic
 
 

@@ -51,7 +51,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+import scipy  # whose parts are imported where they are first used
 
 from reviewintent_jax.schema import NO_LABEL, InputError
 
@@ -99,12 +99,12 @@ class Plans(NamedTuple):
 
 def _cuts(slope: float, shares: Sequence[float]) -> np.ndarray:
     """Cuts of an ordered probit that give its classes ``shares`` for s ~ N(0, 1)."""
-    return ndtri(np.cumsum(shares)[:-1]) * np.hypot(slope, 1)
+    return scipy.special.ndtri(np.cumsum(shares)[:-1]) * np.hypot(slope, 1)
 
 
 def probit_table(slope: float, shares: Sequence[float], s: np.ndarray) -> np.ndarray:
     """Chance of each class of ``cut(slope * s + e)`` given ``s``: classes x len(s)."""
-    below = ndtr(_cuts(slope, shares)[:, None] - slope * s)
+    below = scipy.special.ndtr(_cuts(slope, shares)[:, None] - slope * s)
     return np.diff(below, axis=0, prepend=0, append=1)
 
 
@@ -118,7 +118,9 @@ def _draw_probit(
 def statements_table(s: np.ndarray) -> np.ndarray:
     """Chance of 0, 1, ..., MAX_STATEMENTS statements given ``s``: counts x len(s)."""
     upper = np.log(np.arange(1, MAX_STATEMENTS + 1))[:, None]
-    below = ndtr((upper - STATEMENTS_MEAN - STATEMENTS_SLOPE * s) / STATEMENTS_SPREAD)
+    below = scipy.special.ndtr(
+        (upper - STATEMENTS_MEAN - STATEMENTS_SLOPE * s) / STATEMENTS_SPREAD
+    )
     return np.diff(below, axis=0, prepend=0, append=1)
 
 
@@ -183,7 +185,9 @@ def _normal_rows(mean: np.ndarray, spread: float, grid: np.ndarray) -> np.ndarra
 
 def soon_chance(mood: np.ndarray, month: np.ndarray) -> np.ndarray:
     """Chance that a customer who stays comes back within the horizon."""
-    return ndtr(SOON_BASE + SOON_MOOD * mood + np.asarray(SOON_MONTH)[month])
+    return scipy.special.ndtr(
+        SOON_BASE + SOON_MOOD * mood + np.asarray(SOON_MONTH)[month]
+    )
 
 
 def mood_evidence(counts: np.ndarray, stars: np.ndarray) -> np.ndarray:

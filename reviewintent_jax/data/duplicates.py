@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # whose parts are imported where they are first used
 from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue]  (Rust)
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from reviewintent_jax.data.columns import ColumnFiles
 from reviewintent_jax.schema import InputError, check_seed
@@ -306,8 +305,10 @@ def _first_of_component(exact_first_n: np.ndarray, pairs: np.ndarray) -> np.ndar
     # Only texts of pairs form a graph; the others are few bytes each.
     text_u, place = np.unique(pairs, return_inverse=True)
     a, b = place.reshape(pairs.shape).T
-    graph = coo_array((np.ones(len(a), bool), (a, b)), shape=(len(text_u),) * 2)
-    _, component_u = connected_components(graph, directed=False)
+    graph = scipy.sparse.coo_array(
+        (np.ones(len(a), bool), (a, b)), shape=(len(text_u),) * 2
+    )
+    _, component_u = scipy.sparse.csgraph.connected_components(graph, directed=False)
     _, first_c = np.unique(component_u, return_index=True)
     found_n[text_u] = text_u[first_c[component_u]]
     return found_n[exact_first_n]  # copies follow the text that they repeat

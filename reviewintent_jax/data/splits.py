@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+import scipy  # whose parts are imported where they are first used
 
 from reviewintent_jax.data.stratify import cut_units
 from reviewintent_jax.schema import NO_LABEL, InputError, check_seed
@@ -288,8 +287,8 @@ def _joined(a_u: np.ndarray, b_u: np.ndarray) -> np.ndarray:
     """Numbers of the components that hold together rows with equal a or equal b."""
     size_a, size_b = a_u.max() + 1, b_u.max() + 1
     edges = (np.ones(len(a_u), bool), (a_u, size_a + b_u))
-    graph = coo_array(edges, shape=(size_a + size_b, size_a + size_b))
-    return connected_components(graph, directed=False)[1][a_u]
+    graph = scipy.sparse.coo_array(edges, shape=(size_a + size_b, size_a + size_b))
+    return scipy.sparse.csgraph.connected_components(graph, directed=False)[1][a_u]
 
 
 def _keep_latest(

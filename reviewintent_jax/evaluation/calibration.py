@@ -7,7 +7,7 @@ round. Rows whose label is ``NO_LABEL`` are ignored throughout.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import log_softmax, softmax
+import scipy  # whose parts are imported where they are first used
 
 from reviewintent_jax.schema import NO_LABEL
 
@@ -45,7 +45,7 @@ def probabilities(logits: np.ndarray, temperature: float) -> np.ndarray:
       logits: [..., y].
       temperature: above 0; above 1 makes the answers less sure, below 1 surer.
     """
-    return softmax(np.asarray(logits, np.float64) / temperature, axis=-1)
+    return scipy.special.softmax(np.asarray(logits, np.float64) / temperature, axis=-1)
 
 
 def answers(prob_ny: np.ndarray, threshold: float | None) -> np.ndarray:
@@ -87,7 +87,9 @@ def fit_temperature(logits_ny: np.ndarray, label_n: np.ndarray) -> float:
     row_n = np.arange(len(label_n))
 
     def loss(log_temperature: float) -> float:
-        log_prob_ny = log_softmax(logits_ny / np.exp(log_temperature), axis=-1)
+        log_prob_ny = scipy.special.log_softmax(
+            logits_ny / np.exp(log_temperature), axis=-1
+        )
         return -log_prob_ny[row_n, label_n].sum() + log_temperature**2 / 2
 
     from scipy.optimize import minimize_scalar  # slow to import

@@ -288,8 +288,11 @@ class Encoder(nn.Module):
     def setup(self) -> None:
         """Name the parts; the names are the paths of the parameters."""
         self.embeddings = Embeddings(self.spec)
+        # Layers differ in their numbers alone: one is traced, and all are made of it.
+        traced_once = nn.jit(Layer, static_argnames=("deterministic",))
         self.layer = [
-            Layer(self.spec, self.block_tokens) for _ in range(self.spec.num_layers)
+            traced_once(self.spec, self.block_tokens)
+            for _ in range(self.spec.num_layers)
         ]
         if self.spec.has_pooler:
             self.pooler = _dense(self.spec, self.spec.hidden_size)

@@ -8,7 +8,6 @@ was broken off does not count. A run on a new machine begins with fetching them.
 import logging
 import threading
 
-import fsspec
 from etils import epath
 
 from reviewintent_jax.schema import InputError, TransientError
@@ -34,6 +33,8 @@ class BucketCopies:
     """
 
     def __init__(self, root: epath.Path, url: str) -> None:
+        import fsspec  # slow, and needed by nobody whose checkpoints lie on a disk
+
         self._root, self._url = root, url
         try:
             self._remote, self._place = fsspec.core.url_to_fs(url)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -33,7 +34,24 @@ class StepMetrics(NamedTuple):
     gradient_norm: jax.Array
 
 
-TrainStep = Callable[[TrainState, Any], tuple[TrainState, StepMetrics]]
+class TrainStep:
+    """``step(state, batch) -> (state, metrics)``, with the seed of a run.
+
+    The seed is given to the program and not part of it, so that runs which differ in
+    nothing else find it compiled.
+    """
+
+    def __init__(self, program: jax.stages.Wrapped, seed: int) -> None:
+        self._program = program
+        self._seed = np.uint32(seed)
+
+    def __call__(self, state: TrainState, batch: Any) -> tuple[TrainState, StepMetrics]:
+        """One update; the state it is given is donated."""
+        return self._program(state, batch, self._seed)
+
+    def lower(self, state: Any, batch: Any) -> jax.stages.Lowered:
+        """The program before it is compiled, for arrays or shapes of them."""
+        return self._program.lower(state, batch, self._seed)
 
 
 def make_train_step(
@@ -74,8 +92,8 @@ def make_train_step(
         # Cut as the parameters are, so that no device sums more than its part.
         return jax.lax.with_sharding_constraint(gradient, placed.params), sums
 
-    def step(state: TrainState, batch: Any) -> tuple[TrainState, StepMetrics]:
-        key = jax.random.fold_in(jax.random.key(task.seed, impl="rbg"), state.step)
+    def step(state: TrainState, batch: Any, seed: jax.Array) -> tuple:
+        key = jax.random.fold_in(jax.random.key(seed, impl="rbg"), state.step)
         totals = task.totals(batch)
         if accumulate == 1:
             gradient, sums = gradient_of(state.params, batch, totals, key)
@@ -88,12 +106,13 @@ def make_train_step(
         params = optax.apply_updates(state.params, updates)
         return TrainState(state.step + 1, params, moments), _metrics(sums, gradient)
 
-    return jax.jit(
+    program = jax.jit(
         step,
-        in_shardings=(placed, batch_sharding(mesh)),
+        in_shardings=(placed, batch_sharding(mesh), replicated(mesh)),
         out_shardings=(placed, replicated(mesh)),
         donate_argnums=0,
     )
+    return TrainStep(program, task.seed)
 
 
 def _metrics(sums: LossSums, gradient: Any) -> StepMetrics:

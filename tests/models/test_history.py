@@ -185,7 +185,7 @@ def test_intention_is_that_of_a_loop_over_windows(params):
     found = by_review(batch, output.window_bkm)
     np.testing.assert_allclose(found, np.stack(windows), atol=2e-5)
     found = by_review(batch, output.intent_bky)
-    np.testing.assert_allclose(found, np.stack(intents), atol=2e-5)
+    np.testing.assert_allclose(found, np.stack(intents), rtol=2e-6, atol=2e-5)
     head = params["history"]["text_intention"]["classify"]
     wanted = summary @ np.asarray(head["kernel"]) + np.asarray(head["bias"])
     found = by_review(batch, output.text_intent_bky)

@@ -99,7 +99,7 @@ def test_big_tensors_moments_and_batch_are_cut_and_stay_so(built):
     _, state, step, batch = run_of(experiment, optimizer)
     # A step keeps every sharding, and one compilation serves them all.
     chex.assert_trees_all_equal(jax.tree.map(lambda leaf: leaf.sharding, state), places)
-    assert step._cache_size() == 1
+    assert step._program._cache_size() == 1
     for tree in (state.params["encoder"], *adam(state.moments)):
         query = tree["layer_0"]["attention"]["query"]["kernel"]
         assert query.shape == (32, 32)

@@ -54,6 +54,16 @@ def test_dropout_depends_on_seed_and_step(experiment):
     assert len(losses) == 3
 
 
+def test_another_seed_is_no_other_program(experiment):
+    """So runs that differ in their seeds find what the first of them compiled."""
+    batch = first_batch(experiment)
+    texts = set()
+    for seed in (5, 2**32 - 1):
+        step, state = start(experiment, seed=seed)
+        texts.add(step.lower(state, batch).as_text())
+    assert len(texts) == 1
+
+
 def test_pieces_give_the_update_of_the_whole(tiny_config, tmp_path):
     without_dropout(tiny_config)
     tiny_config.train.accumulate = 2
@@ -73,7 +83,7 @@ def test_one_compilation_serves_an_epoch(experiment):
     stream = experiment.train_batches().batches(Position(0, 0))
     for _ in range(4):
         state, _ = step(state, next(stream)[0])
-    assert step._cache_size() == 1
+    assert step._program._cache_size() == 1
     assert state.step == 4
 
 

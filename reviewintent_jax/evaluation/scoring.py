@@ -4,7 +4,7 @@ In: a model, its parameters and what pages are made from. Out: logits, and the t
 predictions from which every score is computed.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import jax
@@ -13,10 +13,8 @@ import numpy as np
 import pandas as pd
 from flax import linen as nn
 
-from reviewintent_jax.data.batches import PageSource, eval_batches, prefetch
 from reviewintent_jax.data.pages import PageSpec, slot_lengths
 from reviewintent_jax.data.prepare import Prepared
-from reviewintent_jax.data.progress import Progress
 from reviewintent_jax.schema import InputError, PageBatch
 
 ScoreStep = Callable[[Any, PageBatch], jax.Array]
@@ -116,25 +114,6 @@ def score_reviews(
     return logits
 
 
-def score_split(
-    score: ScoreStep,
-    params: Any,
-    source: PageSource,
-    reviews: np.ndarray,
-    *,
-    batch_pages: int,
-    progress: Progress | None = None,
-) -> np.ndarray:
-    """Logits ``[n, z]`` of some reviews (ascending).
-
-    ``progress`` is moved on by the reviews of each batch.
-    """
-    batches = prefetch(eval_batches(source, reviews, batch_pages=batch_pages), 4)
-    if progress is not None:
-        batches = _counted(batches, progress)
-    return score_reviews(score, params, batches, reviews)
-
-
 def review_table(
     prepared: Prepared, spec: PageSpec, reviews: np.ndarray, logits_ny: np.ndarray
 ) -> pd.DataFrame:
@@ -155,10 +134,3 @@ def review_table(
     }
     columns = {f"logit_{y}": logits_ny[:, y] for y in range(logits_ny.shape[1])}
     return pd.DataFrame(table | columns)
-
-
-def _counted(batches: Iterable[PageBatch], progress: Progress) -> Iterator[PageBatch]:
-    """The same batches; each moves the bar on when the next is asked for."""
-    for batch in batches:
-        yield batch
-        progress.update(int((np.asarray(batch.review_bk) >= 0).sum()))

@@ -1,4 +1,7 @@
-"""Every setting, with its meaning, unit and range; experiments change a few of them.
+"""Every setting of runs on reviews, with its meaning, unit and range.
+
+Experiments change a few of them. Other tasks have trees of their own: ``forecast.py``,
+``intention_series.py``, ``msdp.py`` and ``pretrain.py``.
 
 The tree mirrors the dataclasses that ``reviewintent_jax.configuration.Config`` lists;
 what each field does in detail stands in their docstrings. Everything can be changed on
@@ -11,8 +14,10 @@ from ml_collections import ConfigDict
 def get_config() -> ConfigDict:
     config = ConfigDict()
     config.name = "base"
-    config.task = "review"  # the sentiment of reviews; for tables: configs/forecast.py
-    config.seed = 42
+    config.task = "review"  # sentiment and intention; other tasks: other files
+    config.seed = (
+        42  # of order, augmentation, dropout and first weights; 0 to 2**32 - 1
+    )
     add_data(config)
     add_intention(config)
     add_texts(config)
@@ -44,8 +49,8 @@ def add_data(config: ConfigDict) -> None:
             "tfds_name": "",  # e.g. yelp_polarity_reviews
             "tfds_folder": "",  # where prepared data lie; '' = TFDS's own default
             # -- shop
-            "shop_rows": 10_000,
-            "shop_seed": 7,
+            "shop_rows": 10_000,  # reviews that it writes
+            "shop_seed": 7,  # another seed, another shop
         }
     )
     config.labels = ConfigDict(
@@ -60,11 +65,12 @@ def add_data(config: ConfigDict) -> None:
     )
     config.split = ConfigDict(
         {
-            "kind": "stratified",  # given, stratified, grouped, date
-            "test_fraction": 0.2,
+            "kind": "stratified",  # given, stratified, grouped, date; docs/formats.md
+            "test_fraction": 0.2,  # of all; unused with folds
             "validation_fraction": 0.1,  # of what is not test
             "seed": 42,
-            "folds": 0,  # 5 or 10: test on fold `fold`; 0 = off
+            # stratified, grouped: 2 or more, and the test is on fold `fold`; 0 = off
+            "folds": 0,
             "fold": 0,
         }
     )
@@ -104,12 +110,15 @@ def add_intention(config: ConfigDict) -> None:
 
 def add_texts(config: ConfigDict) -> None:
     """What is done to texts, and how they are laid on pages."""
-    config.check = ConfigDict({"max_characters": 100_000})  # longer texts are set aside
+    config.check = ConfigDict(
+        {"max_characters": 100_000}
+    )  # longer are set aside; 0 = none
     config.clean = ConfigDict(
         {
             "html": True,  # strip markup
             "mojibake": True,  # repair garbled encodings
-            # The next two hurt a sub-word encoder; they are here to show that.
+            # The next two hurt a sub-word encoder; they are here to show that. They
+            # need pip install '.[text]'.
             "spelling": "off",  # off, english
             "stemming": "off",  # off, english
             "drop_words": (),  # words of the page, not of the reviewer
@@ -118,7 +127,7 @@ def add_texts(config: ConfigDict) -> None:
     config.duplicates = ConfigDict(
         {
             "near_threshold": 0.8,  # Jaccard similarity of word triples; 1 = exact only
-            "permutations": 64,
+            "permutations": 64,  # numbers that it is estimated by, 16 to 1,024
             "seed": 1,
         }
     )
@@ -146,7 +155,7 @@ def add_model(config: ConfigDict) -> None:
             "dtype": "float32",  # bfloat16 on GPU and TPU
             "hidden_dropout": -1.0,  # -1 = as the encoder's own config says
             "attention_dropout": -1.0,
-            # xla; on one NVIDIA GPU kernel; docs/gpu.md
+            # xla; on NVIDIA GPUs cudnn, pallas, or kernel (one GPU): docs/gpu.md
             "attention": "xla",
         }
     )
@@ -166,17 +175,18 @@ def add_model(config: ConfigDict) -> None:
             "kernel_sizes": (3, 5, 7),
             "channels": 64,  # for each kernel size
             "padding": "causal",  # causal, valid
-            "recurrent_features": 128,
+            "recurrent_features": 128,  # of the state
             "recurrent_layers": 2,  # 1 to 3
             "candidate": "relu",  # relu (paper), tanh (reference code)
             "skip_period": 8,  # tokens; 0 = no skip layer
-            "skip_features": 16,
+            "skip_features": 16,  # of its state, for each phase
             "fusion": "skip",  # skip, attention (LSTNet-Attn), trend (equations 8-13)
             "highway_window": 128,  # tokens; 0 = no highway
-            "summary_features": 128,
-            "dropout": 0.1,
-            "gate_fusion": "separate",  # speed only: docs/results/recurrent.md, gpu.md
-            "unroll": 1,  # speed only; the same page
+            "summary_features": 128,  # of a review
+            "dropout": 0.1,  # of what each part reads
+            # separate, fused, or kernel (one NVIDIA GPU): speed only
+            "gate_fusion": "separate",
+            "unroll": 1,  # speed only: docs/results/recurrent.md, docs/gpu.md
         }
     )
     config.head = ConfigDict(
@@ -218,7 +228,7 @@ def add_history(config: ConfigDict) -> None:
             # Numbers kept of each review's summary, beside its sentiment and the
             # covariates; 0 = none; -1 = all of it, which few histories suffice for.
             "step_features": 2,
-            "lstnet": ConfigDict(
+            "lstnet": ConfigDict(  # as config.lstnet; steps and windows are reviews
                 {
                     "kernel_sizes": (1, 2, 3),
                     "channels": 32,
@@ -252,13 +262,13 @@ def add_training(config: ConfigDict) -> None:
     """How the model learns, and what is measured when it has."""
     config.optimizer = ConfigDict(
         {
-            "encoder_rate": 1e-4,  # of MiniLM; larger encoders want 2e-5
-            "head_rate": 1e-3,
+            "encoder_rate": 1e-4,  # of MiniLM; larger encoders want 2e-5; 0 freezes it
+            "head_rate": 1e-3,  # of all but the encoder
             "history_rate": 0.0,  # of what reads histories; 0 = head_rate
-            "warmup_steps": 50,
-            "decay_every_steps": 1_000,
-            "decay_factor": 0.9,
-            "weight_decay": 0.01,
+            "warmup_steps": 50,  # updates in which the rates rise; 0 = none
+            "decay_every_steps": 1_000,  # updates; 0 = never
+            "decay_factor": 0.9,  # of the rates, above 0 and up to 1
+            "weight_decay": 0.01,  # of matrices; vectors never decay
             "clip_norm": 1.0,  # 0 = off
             "beta1": 0.9,
             "beta2": 0.999,
@@ -272,10 +282,10 @@ def add_training(config: ConfigDict) -> None:
             "batch_reviews": 32,  # reviews in an update, on average
             # micro-batches in an update; a CPU is fastest at about 1,500 tokens in each
             "accumulate": 1,
-            "class_weights": "none",  # none, balanced
-            "label_smoothing": 0.0,
+            "class_weights": "none",  # none, balanced: equal sums of weight
+            "label_smoothing": 0.0,  # share of a target that all classes get, below 1
             "validate_every_steps": 0,  # 0 = once an epoch
-            "checkpoint_every_steps": 200,  # beside those at validations
+            "checkpoint_every_steps": 200,  # beside validations; 0 = only there
             "log_every_steps": 10,
             # macro_f1, accuracy, auc, loss; the same after intention_
             "stop_metric": "macro_f1",
@@ -287,8 +297,8 @@ def add_training(config: ConfigDict) -> None:
         {
             "batch_pages": 16,  # scored at a time, at most: a CPU takes 1,024 tokens
             "threshold": "argmax",  # or validation: chosen there, for two classes
-            "bootstrap_samples": 1_000,
-            "baseline_max_rows": 200_000,
+            "bootstrap_samples": 1_000,  # of the intervals; 0 = none
+            "baseline_max_rows": 200_000,  # that TF-IDF learns from, at most
             "seed": 0,
         }
     )

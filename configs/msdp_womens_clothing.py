@@ -5,7 +5,7 @@ Texts and structured fields; no value and no time in these data. Command::
     python -m launch.train --config=configs/msdp_womens_clothing.py \
         --config.data.path=$REVIEWINTENT_DATA/womens_clothing/reviews.csv.gz
 
-Data: 23,486 reviews, 845 of them without a text, which are read from the rest. Products
+Data: 23,486 reviews, 844 of them without a text, which are read from the rest. Products
 never lie on both sides of the split. Scores: docs/results/msdp.md.
 """
 

@@ -32,7 +32,7 @@ def get_config() -> ConfigDict:
     config.intention.stars = "stars"
     config.intention.horizon_days = 30
     config.intention.covariates = ("gap", "first", "stars", "length", "season")
-    config.optimizer.decay_every_steps = 100  # of 606 updates
+    config.optimizer.decay_every_steps = 100  # of 600 updates
     config.optimizer.decay_factor = 0.7
     config.train.epochs = 1
     config.train.stop_metric = "intention_auc"

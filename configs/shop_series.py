@@ -5,7 +5,7 @@ can be foreseen of them is that; the volume has seasons. Command::
 
     python -m launch.train --config=configs/shop_series.py
 
-Data: simulated reviews. Hardware: two CPU cores, a minute. Scores:
+Data: simulated reviews. Hardware: two CPU cores, two minutes. Scores:
 ``docs/results/series.md``.
 """
 

@@ -1,8 +1,9 @@
 """Fine-tunes the run's own weights with plain PyTorch on the run's own split.
 
-``python -m launch.compare --workdir=runs/yelp10k`` needs PyTorch, which nothing else
-here does. It sees as many training reviews as the run did. Its answers are added to
-the run's table of test predictions, its scores to ``metrics.json`` and the report.
+``python -m launch.compare --workdir=runs/yelp10k`` needs PyTorch, as the
+benchmarks do and nothing of the product does. It sees as many training reviews as the
+run did. Its answers are added to the run's table of test predictions, its scores to
+``metrics.json`` and the report.
 """
 
 import json

@@ -48,7 +48,8 @@ def main(argv: list[str]) -> None:
     values = runtime.config_values(lambda: _CONFIG.value)
     if task_of(values) is not TaskKind.REVIEW:
         raise InputError(
-            "A numeric table needs no preparation; launch.train reads it at once.",
+            "Only runs on reviews are prepared beforehand: launch.train reads the data "
+            "of this task itself.",
             where="field task",
         )
     config = read_config(values)

@@ -25,6 +25,10 @@ from reviewintent_jax.training.hosts import SaidElsewhereError
 log = logging.getLogger("reviewintent")
 
 _PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "scikit-learn")
+_SETTINGS = (
+    "All settings, with their meaning, are in configs/base.py; those of other tasks in "
+    "configs/forecast.py, intention_series.py, msdp.py and pretrain.py."
+)
 INPUT_ERROR = 2
 """Exit code of a mistake in what the user gave us."""
 INTERRUPTED = 130
@@ -136,13 +140,12 @@ def _parse_flags(argv: list[str]) -> list[str]:
     except flags.Error as error:
         raise InputError(
             f"The command line could not be understood. {error}",
-            fix="All flags of a command: --help. All settings, with their meaning, are "
-            "in configs/base.py.",
+            fix=f"All flags of a command: --help. {_SETTINGS}",
         ) from None
     except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
         raise InputError(
             f"The command line could not be understood. {_plain(error)}",
-            fix="All settings, with their meaning, are in configs/base.py.",
+            fix=_SETTINGS,
         ) from None
 
 

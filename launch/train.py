@@ -26,7 +26,8 @@ _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
     "A file of configs/. Change its settings with --config.GROUP.NAME=value; all of "
-    "them, with their meaning, are in configs/base.py.",
+    "them, with their meaning, are in configs/base.py (reviews), forecast.py, "
+    "intention_series.py, msdp.py and pretrain.py.",
 )
 _WORKDIR = flags.DEFINE_string(
     "workdir", "", "Folder of the run; default: runs/ and the config's name."

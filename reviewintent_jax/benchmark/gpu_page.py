@@ -202,10 +202,12 @@ def _attention(part: Records, _: float | None) -> str:
     return (
         "Forwards and backwards, of one layer of an update. *Error* is the largest to "
         "attention in float32, that of the gradient a share of its norm, and *leak* "
-        "what a review moves when another one of its block changes. The fastest sound "
-        f"path of packed pages is used: **{part['fastest']}**.\n\n"
-        + table(heads, rows)
-        + _not_run(part)
+        "what a review moves when another one of its block changes. This benchmark "
+        f"went on with the fastest sound path of packed pages: **{part['fastest']}**. "
+        "A run takes what `encoder.attention` says: xla unless it is changed; cudnn "
+        "(bfloat16, no dropout of attention), pallas, or kernel (one GPU; tokens of a "
+        "chunk and features of a head powers of two from 16 on, tokens at most "
+        "128).\n\n" + table(heads, rows) + _not_run(part)
     )
 
 
@@ -231,8 +233,11 @@ def _layers(part: Records, _: float | None) -> str:
     fusion, unroll = part["fastest"]
     return (
         f"One GRU layer: {one['rows']} series of {one['steps']} steps, {one['inputs']} "
-        f"features, state {one['features']}, {one['dtype']}; PyTorch's by autocast. In "
-        f"use: {fusion}, unroll {unroll}. The kernel is "
+        f"features, state {one['features']}, {one['dtype']}; PyTorch's by autocast. "
+        f"This benchmark went on with {fusion}, unroll {unroll}; a run takes what "
+        "`lstnet.gate_fusion` says: separate unless it is changed; fused, or kernel "
+        "(one GPU; states of a power of two from 16 on, up to 128 in bfloat16). The "
+        "kernel is "
         f"{'sound' if part['kernel']['sound'] else 'NOT sound'}: states and gradients "
         f"are at most {max(map(max, part['kernel']['off'].values())):.1%} (by norm) "
         "off those of a plain scan in float32.\n\n"

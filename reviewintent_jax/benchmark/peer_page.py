@@ -24,7 +24,7 @@ def peer_sections(parts: Mapping[str, dict[str, Any]]) -> list[str]:
     for kind, words in _WORDS.items():
         beginning = f"peers in {kind}: "
         tables = [
-            f"### {name.removeprefix(beginning)}\n\n{_beside(part)}"
+            f"### {name.removeprefix(beginning)}\n\n{_beside(part, kind)}"
             for name, part in parts.items()
             if name.startswith(beginning)
         ]
@@ -39,7 +39,7 @@ def _pieces(part: Mapping[str, Any]) -> int:
     return given.get("values", {}).get("train", {}).get("accumulate", 1)
 
 
-def _beside(part: Mapping[str, Any]) -> str:
+def _beside(part: Mapping[str, Any], kind: str) -> str:
     """A line a system: its rate, ours over it, and its memory."""
     workers: Mapping[str, dict[str, Any]] = part["workers"]
     rates = {
@@ -70,7 +70,7 @@ def _beside(part: Mapping[str, Any]) -> str:
         label = name
         if "batch_size" in worker["facts"]:
             label = f"{name}, {worker['facts']['batch_size']} at a time"
-        if name == _OURS and _pieces(part) > 1:
+        if kind == "training" and name == _OURS and _pieces(part) > 1:
             label = f"{name}, in {_pieces(part)} micro-batches"
         rows.append(
             (

@@ -4,9 +4,10 @@ Stage: inside LSTNet. In: features ``[..., t, d]`` and which steps start afresh;
 out: the state of a GRU or an LSTM after every step, ``[..., t, r]``.
 
 What does not depend on the state is computed for all steps at once, outside the scan:
-the input projection of a gate is one matrix product, and only ``h @ W`` stays inside. A
-GRU that links ``h[t]`` to ``h[t-p]`` instead of ``h[t-1]`` is the same scan with the
-``p`` phases as a batch axis, so it takes ``t / p`` steps.
+the input projection of a gate is one matrix product (that of all gates, where a state
+has fewer than ``scans.WIDE`` features), and only ``h @ W`` stays inside the scan. A GRU
+that links ``h[t]`` to ``h[t-p]`` instead of ``h[t-1]`` is the same scan with the ``p``
+phases as a batch axis, so it takes ``t / p`` steps.
 """
 
 from collections.abc import Callable

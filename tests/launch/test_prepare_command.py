@@ -140,7 +140,7 @@ def test_what_makes_no_sense_is_said(words, tmp_path):
     assert "config file cannot be read" in said
     assert "configs/nope.py" in said
     table = launch("prepare", "--config=configs/exchange_rate.py", code=2).stderr
-    assert "needs no preparation" in table
+    assert "Only runs on reviews are prepared beforehand" in table
     both = f"--config.prepared.folder={tmp_path / 'shared'}"
     said = launch("prepare", *words[0], both, "--workdir=x", code=2).stderr
     assert "Leave out one of" in said

@@ -1,7 +1,8 @@
 """Amazon, musical instruments: where single products are heading, month by month.
 
-Data and hardware: as in ``configs/amazon_musical_series.py``. Of 900 products most have
-too few reviews for a window; the last of all months are the ones with many. Command::
+Data: as in ``configs/amazon_musical_series.py``. Of 900 products most have too few
+reviews for a window; the last of all months are the ones with many. Hardware: two CPU
+cores, four minutes. Command::
 
     python -m launch.train --config=configs/amazon_products_series.py \
         --config.data.path=$REVIEWINTENT_DATA/amazon_musical/reviews.csv.gz

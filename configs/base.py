@@ -14,10 +14,9 @@ from ml_collections import ConfigDict
 def get_config() -> ConfigDict:
     config = ConfigDict()
     config.name = "base"
-    config.task = "review"  # sentiment and intention; other tasks: other files
-    config.seed = (
-        42  # of order, augmentation, dropout and first weights; 0 to 2**32 - 1
-    )
+    config.task = "review"  # sentiment and intention; other tasks: see above
+    # of order, augmentation, dropout and first weights; every seed: 0 to 2**32 - 1
+    config.seed = 42
     add_data(config)
     add_intention(config)
     add_texts(config)
@@ -49,7 +48,7 @@ def add_data(config: ConfigDict) -> None:
             "tfds_name": "",  # e.g. yelp_polarity_reviews
             "tfds_folder": "",  # where prepared data lie; '' = TFDS's own default
             # -- shop
-            "shop_rows": 10_000,  # reviews that it writes
+            "shop_rows": 10_000,  # reviews that it writes, 1 or more
             "shop_seed": 7,  # another seed, another shop
         }
     )
@@ -65,10 +64,14 @@ def add_data(config: ConfigDict) -> None:
     )
     config.split = ConfigDict(
         {
-            "kind": "stratified",  # given, stratified, grouped, date; docs/formats.md
-            "test_fraction": 0.2,  # of all; unused with folds
+            # given, stratified, grouped, date: docs/formats.md; where
+            # intention.subject is set, subjects and one cut date split instead
+            "kind": "stratified",
+            # of all (of subjects, where they split); unused with folds, or where the
+            # source gives a test split
+            "test_fraction": 0.2,
             "validation_fraction": 0.1,  # of what is not test
-            "seed": 42,
+            "seed": 42,  # of all that is drawn at random here
             # stratified, grouped: 2 or more, and the test is on fold `fold`; 0 = off
             "folds": 0,
             "fold": 0,
@@ -128,7 +131,7 @@ def add_texts(config: ConfigDict) -> None:
         {
             "near_threshold": 0.8,  # Jaccard similarity of word triples; 1 = exact only
             "permutations": 64,  # numbers that it is estimated by, 16 to 1,024
-            "seed": 1,
+            "seed": 1,  # of these numbers
         }
     )
     config.augment = ConfigDict(
@@ -155,7 +158,7 @@ def add_model(config: ConfigDict) -> None:
             "dtype": "float32",  # bfloat16 on GPU and TPU
             "hidden_dropout": -1.0,  # -1 = as the encoder's own config says
             "attention_dropout": -1.0,
-            # xla; on NVIDIA GPUs cudnn, pallas, or kernel (one GPU): docs/gpu.md
+            # xla; on NVIDIA GPUs cudnn, or pallas and kernel (one GPU): docs/gpu.md
             "attention": "xla",
         }
     )
@@ -175,15 +178,15 @@ def add_model(config: ConfigDict) -> None:
             "kernel_sizes": (3, 5, 7),
             "channels": 64,  # for each kernel size
             "padding": "causal",  # causal, valid
-            "recurrent_features": 128,  # of the state
+            "recurrent_features": 128,  # of the state, 1 or more
             "recurrent_layers": 2,  # 1 to 3
             "candidate": "relu",  # relu (paper), tanh (reference code)
             "skip_period": 8,  # tokens; 0 = no skip layer
-            "skip_features": 16,  # of its state, for each phase
+            "skip_features": 16,  # of the state of the skip layer, 1 or more
             "fusion": "skip",  # skip, attention (LSTNet-Attn), trend (equations 8-13)
             "highway_window": 128,  # tokens; 0 = no highway
-            "summary_features": 128,  # of a review
-            "dropout": 0.1,  # of what each part reads
+            "summary_features": 128,  # of a review, 1 or more
+            "dropout": 0.1,  # of convolutions and of fused states, in [0, 1)
             # separate, fused, or kernel (one NVIDIA GPU): speed only
             "gate_fusion": "separate",
             "unroll": 1,  # speed only: docs/results/recurrent.md, docs/gpu.md
@@ -298,8 +301,8 @@ def add_training(config: ConfigDict) -> None:
             "batch_pages": 16,  # scored at a time, at most: a CPU takes 1,024 tokens
             "threshold": "argmax",  # or validation: chosen there, for two classes
             "bootstrap_samples": 1_000,  # of the intervals; 0 = none
-            "baseline_max_rows": 200_000,  # that TF-IDF learns from, at most
-            "seed": 0,
+            "baseline_max_rows": 200_000,  # reviews that baselines learn from, at most
+            "seed": 0,  # of the intervals, and of those reviews
         }
     )
 

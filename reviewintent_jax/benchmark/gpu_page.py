@@ -204,11 +204,25 @@ def _attention(part: Records, _: float | None) -> str:
         "attention in float32, that of the gradient a share of its norm, and *leak* "
         "what a review moves when another one of its block changes. This benchmark "
         f"went on with the fastest sound path of packed pages: **{part['fastest']}**. "
-        "A run takes what `encoder.attention` says: xla unless it is changed; cudnn "
-        "(bfloat16, no dropout of attention), pallas, or kernel (one GPU; tokens of a "
-        "chunk and features of a head powers of two from 16 on, tokens at most "
-        "128).\n\n" + table(heads, rows) + _not_run(part)
+        + _ATTENTION_OF_RUNS
+        + table(heads, rows)
+        + _not_run(part)
     )
+
+
+_ATTENTION_OF_RUNS = (
+    "A run takes what `--config.encoder.attention` says, which is xla unless it is "
+    "changed: cudnn (bfloat16; `encoder.attention_dropout=0`), pallas (one GPU; the "
+    "same dropout), or kernel (one GPU; tokens of a chunk and features of a head are "
+    "powers of two from 16 on, tokens at most 128, features at most 64 at 128 tokens "
+    "in bfloat16 and 32 in float32; other sizes are computed as by xla).\n\n"
+)
+_SCANS_OF_RUNS = (
+    "A run takes what `--config.lstnet.gate_fusion` says, which is separate unless it "
+    "is changed: fused, or kernel (one GPU; states of a power of two from 16 on, up to "
+    "128 features in bfloat16 and 64 in float32, 64 with `lstnet.fusion=trend`; others "
+    "are scanned as by separate)."
+)
 
 
 def _not_run(part: Records) -> str:
@@ -234,9 +248,7 @@ def _layers(part: Records, _: float | None) -> str:
     return (
         f"One GRU layer: {one['rows']} series of {one['steps']} steps, {one['inputs']} "
         f"features, state {one['features']}, {one['dtype']}; PyTorch's by autocast. "
-        f"This benchmark went on with {fusion}, unroll {unroll}; a run takes what "
-        "`lstnet.gate_fusion` says: separate unless it is changed; fused, or kernel "
-        "(one GPU; states of a power of two from 16 on, up to 128 in bfloat16). The "
+        f"This benchmark went on with {fusion}, unroll {unroll}. {_SCANS_OF_RUNS} The "
         "kernel is "
         f"{'sound' if part['kernel']['sound'] else 'NOT sound'}: states and gradients "
         f"are at most {max(map(max, part['kernel']['off'].values())):.1%} (by norm) "

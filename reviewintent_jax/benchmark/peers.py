@@ -3,8 +3,8 @@
 In: the prepared data of a finished run. Out: the answers of ``transformers``' own
 sequence classifier (pooler and one dense layer) trained with PyTorch on the very same
 texts, on as many of them as the run saw, with the same batch size, learning rates and
-schedule, padded dynamically and grouped by length as its users do. PyTorch is imported
-when a comparison is asked for, and not before.
+schedule, padded dynamically and grouped by length as its users do. Here PyTorch is
+imported when a comparison is asked for, and not before.
 """
 
 import time

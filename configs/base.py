@@ -113,9 +113,8 @@ def add_intention(config: ConfigDict) -> None:
 
 def add_texts(config: ConfigDict) -> None:
     """What is done to texts, and how they are laid on pages."""
-    config.check = ConfigDict(
-        {"max_characters": 100_000}
-    )  # longer are set aside; 0 = none
+    # longer texts are set aside; 0 = no limit
+    config.check = ConfigDict({"max_characters": 100_000})
     config.clean = ConfigDict(
         {
             "html": True,  # strip markup

@@ -3,8 +3,8 @@
 Data: ``ETTh1.csv`` of Zhou et al. (AAAI 2021), 17,420 hours of 7 series, two years.
 Command: ``python -m launch.train --config=configs/etth1.py
 --config.data.path=etth1.csv.gz``. The series cross zero and differ in size, so they are
-standardised; errors count alike. On two CPU cores, with other work beside it: 11
-minutes; RSE .565 (persistence .589, AR ridge .527); docs/results/forecasting.md.
+standardised; errors count alike. On one CPU core: 11 minutes; RSE .565 (persistence
+.589, AR ridge .527); docs/results/forecasting.md.
 """
 
 from ml_collections import ConfigDict

@@ -9,8 +9,8 @@ Stated intention, annotated by people: each tweet stands alone, and there is no 
 sentiment. Seven spellings are three classes. Of 2,108 rows, 87 (of 40 texts that are
 equal but for case and punctuation) are labelled in two ways and set aside, and so are
 150 repeats; left are 439 no, 817 undefined and 615 yes. Split: stratified 80/20, a
-tenth of the 80 for validation. On two CPU cores, with other work beside it: 5 minutes
-of training, accuracy .660 (majority .436); docs/results/intention.md.
+tenth of the 80 for validation. On one CPU core: 5 minutes of training, accuracy .660
+(majority .436); docs/results/intention.md.
 """
 
 from ml_collections import ConfigDict

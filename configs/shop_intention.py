@@ -5,9 +5,8 @@ report says how near this came. Command::
 
     python -m launch.train --config=configs/shop_intention.py
 
-Data: simulated reviews. Split: shoppers at random, one cut date. On two CPU cores, with
-other work beside it: 41 minutes of training, AUC .734 (best possible .749);
-docs/results/intention.md.
+Data: simulated reviews. Split: shoppers at random, one cut date. On one CPU core: 41
+minutes of training, AUC .734 (best possible .749); docs/results/intention.md.
 """
 
 from ml_collections import ConfigDict

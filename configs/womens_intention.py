@@ -9,8 +9,8 @@ Whether the reviewer recommends what she bought is her stated intention; she has
 name, so each review stands alone. Split: stratified 80/20, a tenth of the 80 for
 validation.
 
-On two CPU cores, with other work beside it: 47 minutes of training, AUC .962, accuracy
-.921 (majority .819); docs/results/intention.md.
+47 minutes of training on one core, AUC .962, accuracy .921 (majority .819);
+docs/results/intention.md.
 """
 
 from ml_collections import ConfigDict

@@ -5,9 +5,9 @@ Command::
     python -m launch.train --config=configs/yelp_next.py \
         --config.data.path=$REVIEWINTENT_DATA/yelp10k/yelp.csv.gz
 
-Split: businesses at random, one cut date, and no author on two sides. On two CPU cores,
-with other work beside it: 14 minutes of training, AUC .569, which is not clearly above
-chance; docs/results/intention.md.
+Split: businesses at random, one cut date, and no author on two sides. On one CPU core:
+14 minutes of training, AUC .569, which is not clearly above chance;
+docs/results/intention.md.
 """
 
 from ml_collections import ConfigDict

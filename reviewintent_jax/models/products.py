@@ -10,6 +10,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+SHARED = 64
+"""Rows and features from which on the cores of a CPU gain by sharing a step's product."""
+
 
 @jax.custom_vjp
 def project(x: Array, matrix: Array) -> Array:
@@ -28,6 +31,38 @@ def project(x: Array, matrix: Array) -> Array:
 def outer_product(x: Array, y: Array) -> Array:
     """Sum of ``x' y`` over steps: ``[..., d]``, ``[..., r]`` -> float32 ``[d, r]``."""
     return jax.lax.platform_dependent(x, y, cpu=_flat_outer, default=_outer)
+
+
+def shared_product(x: Array, matrix: Array) -> Array:
+    """``x @ matrix`` of one step of a scan, which all cores of a CPU compute together.
+
+    XLA gives a product of this size to a library that takes it on one core, and keeps
+    one to itself that is summed over the first axis of its left side. So the narrower
+    of ``x`` and the answer is turned; the barriers keep XLA from turning it back. No
+    derivatives of its own are needed: it stands inside scans that have theirs.
+
+    Args:
+      x: ``[n, d]``.
+      matrix: ``[d, r]``, of the type of ``x``.
+
+    Returns:
+      float32 ``[n, r]``.
+    """
+    return jax.lax.platform_dependent(x, matrix, cpu=_turned_product, default=_product)
+
+
+def _turned_product(x: Array, matrix: Array) -> Array:
+    rows, (features, outputs) = len(x), matrix.shape
+    if min(rows, features, outputs) < SHARED:
+        return _product(x, matrix)
+    barrier, product = jax.lax.optimization_barrier, jax.lax.dot_general
+    if features <= outputs:
+        sides, axes = (barrier(x.T), matrix), (0, 0)
+    else:
+        sides, axes = (matrix, x), (0, 1)
+    numbers = ((axes[0],), (axes[1],)), ((), ())
+    found = product(*sides, numbers, preferred_element_type=jnp.float32)
+    return found if features <= outputs else barrier(found).T
 
 
 def _product(x: Array, matrix: Array) -> Array:

@@ -27,7 +27,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from reviewintent_jax.models.products import outer_product
+from reviewintent_jax.models.products import outer_product, shared_product
 from reviewintent_jax.models.scan_kernels import Step, fits_kernel, scan_kernel
 
 
@@ -42,7 +42,8 @@ class GateFusion(enum.StrEnum):
     """How ``h @ W`` of the gates is computed inside the scan; same numbers."""
 
     SEPARATE = "separate"  # a product each: no slices to break fusion, better on CPU
-    FUSED = "fused"  # one product, as wide as all gates: fewer launches
+    FUSED = "fused"  # one product, as wide as all gates: fewer launches, and enough
+    # work for several cores where there are many rows
     KERNEL = "kernel"  # all steps in one kernel of an NVIDIA GPU; else as separate
 
 
@@ -341,10 +342,10 @@ def _products(
     state: Array, matrices: Sequence[Array], choice: ScanChoice
 ) -> list[Array]:
     """``h @ W`` of every gate, float32 ``[n, r]`` each."""
-    found = [_product(state, matrix, choice) for matrix in matrices]
     if choice.gate_fusion is GateFusion.FUSED:
-        return jnp.split(found[0], matrices[0].shape[1] // state.shape[-1], axis=-1)
-    return found
+        found = shared_product(state.astype(choice.dtype), matrices[0])
+        return jnp.split(found, found.shape[-1] // state.shape[-1], axis=-1)
+    return [_product(state, matrix, choice) for matrix in matrices]
 
 
 def _sum_products(
@@ -352,7 +353,8 @@ def _sum_products(
 ) -> Array:
     """What the gradients of the gates say to the state before, float32 ``[n, r]``."""
     if choice.gate_fusion is GateFusion.FUSED:
-        return _product(jnp.concatenate(gates, axis=-1), transposed[0], choice)
+        all_gates = jnp.concatenate(gates, axis=-1).astype(choice.dtype)
+        return shared_product(all_gates, transposed[0])
     pairs = zip(gates, transposed, strict=True)
     return sum(_product(gate, matrix, choice) for gate, matrix in pairs)  # type: ignore[return-value]
 

@@ -177,6 +177,30 @@ def test_fusion_and_unroll_change_speed_only(gate_fusion, unroll):
     )
 
 
+@pytest.mark.parametrize("layer", [GRU, LSTM])
+def test_fused_gates_of_many_wide_rows_change_speed_only(layer):
+    """From 64 rows and features on, the product of all gates is laid out anew."""
+    rows, steps, features = 66, 5, 65
+    fixed = (features, Candidate.TANH) if layer is GRU else (features,)
+    base, x = layer(*fixed), random_x(rows, steps, INPUTS)
+    starts, valid = np.zeros((2, rows, steps), bool)
+    starts[::3, 2], valid[:, :-1] = True, True
+    variables = jax.tree.map(lambda p: 0.2 * p, parameters(base, x))
+    weight = random_x(rows, steps, features)
+
+    def run(variables, x, fusion):
+        layer, marked = base.clone(gate_fusion=fusion), map(jnp.asarray, (starts, valid))
+        states = layer.apply(variables, x, *marked)
+        return jnp.sum(states * weight), states
+
+    both = jax.jit(jax.grad(run, (0, 1), has_aux=True), static_argnums=2)
+    apart = both(variables, x, GateFusion.SEPARATE)
+    together = both(variables, x, GateFusion.FUSED)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), apart, together
+    )
+
+
 @pytest.mark.parametrize("period", [2, 4])
 def test_phases_are_independent_by_gradient(period):
     """State t hears step s exactly when s <= t and both are of one phase."""

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 SHARED = 64
-"""Rows and features from which on the cores of a CPU gain by sharing a step's product."""
+"""Rows and features from which on a step's product gains by being shared by cores."""
 
 
 @jax.custom_vjp

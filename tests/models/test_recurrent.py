@@ -189,8 +189,8 @@ def test_fused_gates_of_many_wide_rows_change_speed_only(layer):
     weight = random_x(rows, steps, features)
 
     def run(variables, x, fusion):
-        layer, marked = base.clone(gate_fusion=fusion), map(jnp.asarray, (starts, valid))
-        states = layer.apply(variables, x, *marked)
+        marked = map(jnp.asarray, (starts, valid))
+        states = base.clone(gate_fusion=fusion).apply(variables, x, *marked)
         return jnp.sum(states * weight), states
 
     both = jax.jit(jax.grad(run, (0, 1), has_aux=True), static_argnums=2)

@@ -1,5 +1,7 @@
 """Products of one step: the same numbers in every layout, and shared where it pays."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -37,7 +39,7 @@ def test_a_shared_product_is_the_product(sizes, dtype):
 def test_the_compiler_keeps_the_sides_turned(sizes):
     """Turned back, a product goes to the library that takes one core."""
     given = [jnp.asarray(each, jnp.float32) for each in operands(*sizes)]
-    program = jax.jit(shared_product).lower(*given).compile().as_text()
+    program: Any = jax.jit(shared_product).lower(*given).compile().as_text()
     products = [line for line in program.splitlines() if " dot(" in line]
     assert len(products) == 1
     assert "lhs_contracting_dims={0}" in products[0]

@@ -41,7 +41,7 @@ class Candidate(enum.StrEnum):
 class GateFusion(enum.StrEnum):
     """How ``h @ W`` of the gates is computed inside the scan; same numbers."""
 
-    SEPARATE = "separate"  # a product each: no slices to break fusion, better on CPU
+    SEPARATE = "separate"  # a product each: no slices to break fusion
     FUSED = "fused"  # one product, as wide as all gates: fewer launches, and enough
     # work for several cores where there are many rows
     KERNEL = "kernel"  # all steps in one kernel of an NVIDIA GPU; else as separate

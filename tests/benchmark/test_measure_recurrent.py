@@ -86,5 +86,5 @@ def test_the_uses_have_the_sizes_of_their_configs():
     assert found == {
         "tokens of reviews": (4, 512, 192, 128, ("separate", 1)),
         "histories of subjects": (192, 7, 96, 32, ("separate", 1)),
-        "numeric tables": (128, 168, 100, 100, ("separate", 1)),
+        "numeric tables": (128, 168, 100, 100, ("fused", 1)),
     }

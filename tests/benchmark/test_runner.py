@@ -28,6 +28,7 @@ def values(tmp_path):
     return plain_values(config)
 
 
+@pytest.mark.slow
 def test_a_part_says_what_its_workers_said(values, tmp_path):
     own = {"values": values, "folder": str(tmp_path / "run")}
     lost = {**values, "data": {**values["data"], "path": "nowhere.csv"}}

@@ -51,6 +51,7 @@ def test_useful_operations_of_cases_leave_out_events_that_are_not_there(tmp_path
     assert system.useful(none)[2] < flops < system.useful(full)[2]
 
 
+@pytest.mark.slow
 def test_latency_is_asked_at_lengths_that_are_read(values, tmp_path):
     asked = {"batches": (1, 3), "lengths": (16, 64, 128), "calls": 4, "seconds": 60.0}
     facts, *records = measure_latency(values=values, folder=str(tmp_path), **asked)
@@ -64,6 +65,7 @@ def test_latency_is_asked_at_lengths_that_are_read(values, tmp_path):
         assert 0 < each["seconds"]["p50"] <= each["seconds"]["p99"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("over", "sizes", "grown"), [("window", (2, 4), 2.0), ("tokens", (16, 32), 2.0)]
 )
@@ -77,6 +79,7 @@ def test_cost_is_that_of_one_item(values, over, sizes, grown):
     assert grown * 0.9 < large["flops"] / small["flops"] < grown * 1.5
 
 
+@pytest.mark.slow
 def test_a_start_is_that_of_the_command(values, tmp_path):
     starts = measure_start(values=values, folder=str(tmp_path / "start"))
     cold, warm = next(starts)["seconds"], next(starts)["seconds"]

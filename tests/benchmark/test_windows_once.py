@@ -44,6 +44,7 @@ def test_each_window_has_reviews_of_its_own(page):
     assert each.weight_bk.sum() == each.history.intent_weight_bk.sum() == 3
 
 
+@pytest.mark.slow
 def test_its_answers_are_those_of_shared_reviews(page):
     """Both layouts hold the same windows, so the model says the same of them."""
     model = ReviewIntent(spec_of(history=history_of(2)))

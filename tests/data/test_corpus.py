@@ -140,6 +140,7 @@ def test_impossible_shares_are_refused(shop, share):
         read_pretrain_config(plain_values(shop))
 
 
+@pytest.mark.slow
 def test_no_ukrainian_test_review_is_read(shared_data, tmp_path):
     """The real files, with the settings of both configs."""
     from configs import pretrain_ukrainian, ukrainian

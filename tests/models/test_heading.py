@@ -95,6 +95,7 @@ def test_a_measure_that_counts_from_its_last_value_follows_its_level():
     np.testing.assert_allclose(change[:, [0, 2]], 0.0, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_without_anchors_the_values_are_the_forecaster_s():
     spec = spec_of(anchors=(Anchor.NONE,) * SERIES)
     variables, x = variables_of(spec), windows()

@@ -146,6 +146,7 @@ def test_what_is_not_there_changes_nothing_and_what_is_there_does(
     )
 
 
+@pytest.mark.slow
 def test_gradients_are_finite_even_of_a_case_without_sources(params, batch):
     def loss(params):
         said = answer(params, batch)
@@ -183,6 +184,7 @@ def test_sizes_that_make_no_network_are_refused(change, said):
         dataclasses.replace(SPEC, **change)
 
 
+@pytest.mark.slow
 def test_sources_are_hidden_in_training_but_never_all(params, batch):
     spec, cases = dataclasses.replace(SPEC, source_dropout=0.4), 400
     many = CaseBatch(*(np.repeat(each[:3], cases, axis=0) for each in batch))

@@ -125,6 +125,7 @@ def test_pieces_make_the_same_update(config, tmp_path):
     chex.assert_trees_all_close(*states, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_it_learns_a_wave_that_persistence_cannot(config, tmp_path):
     config.train.update(epochs=60, patience=0)
     config.windows.scale = "standard"

@@ -161,6 +161,7 @@ def test_validation_says_what_the_loss_says(config, tmp_path):
     assert experiment.stop_score(scores) == -scores["loss"]
 
 
+@pytest.mark.slow
 def test_it_learns_a_swing_that_persistence_cannot(config, tmp_path):
     config.train.update(epochs=25, patience=0, checkpoint_every_steps=0)
     config.optimizer.head_rate = 0.03

@@ -84,6 +84,7 @@ def test_answers_do_not_depend_on_how_many_are_asked_at_once(config, tmp_path):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_finished_run_goes_on_no_further_and_scores_the_same_again(config, tmp_path):
     run = RunFolder(tmp_path / "run")
     experiment = build_msdp(plain_values(config), run)
@@ -107,6 +108,7 @@ def test_a_finished_run_goes_on_no_further_and_scores_the_same_again(config, tmp
     )
 
 
+@pytest.mark.slow
 def test_what_was_learned_by_heart_says_nothing_of_other_cases(config, tmp_path):
     """Answers dealt out anew can be learned by heart alone.
 

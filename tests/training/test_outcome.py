@@ -201,6 +201,7 @@ def test_scoring_and_baselines_are_told_in_a_handful_of_lines(
     assert "TF-IDF" in baselines[1]
 
 
+@pytest.mark.slow
 def test_training_a_finished_run_again_keeps_its_peer(tiny_config, tmp_path):
     values = plain_values(tiny_config)
     run = RunFolder(tmp_path)

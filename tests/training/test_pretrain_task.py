@@ -72,6 +72,7 @@ def ready(values, folder):
     return experiment, run
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_ends_bitwise_as_one_that_was_not(values, tmp_path):
     whole, run = ready(values, tmp_path / "whole")
     unbroken = train(whole, run)
@@ -124,6 +125,7 @@ def losses(experiment, steps=3):
     return found, experiment.validation()(state.params)
 
 
+@pytest.mark.slow
 def test_the_devices_change_neither_masks_nor_losses(values, tmp_path):
     values["encoder"]["dropout"] = 0.0
     one, _ = ready(values, tmp_path / "run")

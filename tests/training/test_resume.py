@@ -205,6 +205,7 @@ def test_changed_data_are_refused_once_training_began(values, tmp_path):
         build_experiment(values, run)
 
 
+@pytest.mark.slow
 def test_lost_data_are_made_again_as_they_were_or_not_at_all(values, tmp_path):
     run = RunFolder(tmp_path)
     values["train"]["max_steps"] = 2
@@ -230,6 +231,7 @@ def test_another_run_s_data_in_the_place_of_its_own_are_refused(values, tmp_path
         begin_run(experiment, run)
 
 
+@pytest.mark.slow
 def test_a_nan_stops_with_step_and_rows_and_keeps_the_last_good_checkpoint(
     values, tmp_path
 ):
@@ -247,6 +249,7 @@ def test_a_nan_stops_with_step_and_rows_and_keeps_the_last_good_checkpoint(
     chex.assert_tree_all_finite(state.params)
 
 
+@pytest.mark.slow
 def test_patience_ends_training_and_the_best_is_kept(values, tmp_path):
     run = RunFolder(tmp_path)
     values["train"].update(

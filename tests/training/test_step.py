@@ -45,6 +45,7 @@ def test_same_state_and_batch_give_bitwise_the_same(experiment):
     chex.assert_trees_all_equal(step(one, batch), step(two, batch))
 
 
+@pytest.mark.slow
 def test_dropout_depends_on_seed_and_step(experiment):
     batch = first_batch(experiment)
     losses = set()
@@ -64,6 +65,7 @@ def test_another_seed_is_no_other_program(experiment):
     assert len(texts) == 1
 
 
+@pytest.mark.slow
 def test_pieces_give_the_update_of_the_whole(tiny_config, tmp_path):
     without_dropout(tiny_config)
     tiny_config.train.accumulate = 2

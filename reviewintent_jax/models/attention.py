@@ -44,9 +44,7 @@ def attend(
     allowed key gets zeros, so padding stays finite and reads nobody.
 
     The backward pass is written out, so that of all ``[g, h, i, j]`` arrays only the
-    exponentials (and dropout) are kept: a gradient of MiniLM over 32 pages of 128
-    tokens on CPU needs 1,146 MB of temporaries instead of 1,410, and 5 % less time.
-    Reverse-mode derivatives only.
+    exponentials (and dropout) are kept. Reverse-mode derivatives only.
 
     Args:
       query_ghie: queries.
@@ -98,9 +96,9 @@ def _attend_backward(residuals, grad_ghie):
         "ghie,ghje->ghij", grad_ghie, value_ghje, preferred_element_type=jnp.float32
     )
     # Of a row: sum over j of probability times its gradient (Dao et al. 2022, eq. 4).
-    mean_ghix = (grad_ghie * context).sum(axis=-1, keepdims=True, dtype=jnp.float32)
+    mean_ghix = (grad_ghie.astype(jnp.float32) * context).sum(axis=-1, keepdims=True)
     grad_score = exponential * (_dropped(grad_kept, kept_ghij) - mean_ghix)
-    # Two products read each; behind the barrier it is made once, on all cores.
+    # The products read what stands behind the barrier: made once, on all cores.
     grad_score, kept = jax.lax.optimization_barrier(
         (grad_score.astype(dtype), _dropped(exponential, kept_ghij))
     )

@@ -6,10 +6,11 @@ column names, labels and temperature; results go to a folder in ``evaluation/`` 
 run's folder.
 """
 
-from reviewintent_jax.allocator import keep_freed_memory
+from reviewintent_jax.allocator import collect_rarely, keep_freed_memory
 
 if __name__ == "__main__":
     keep_freed_memory()  # before the imports below start threads
+    collect_rarely()
 
 import dataclasses
 import hashlib

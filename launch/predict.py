@@ -22,10 +22,11 @@ there are events, ``--cases=FILE`` is another table of cases; who stands in it i
 answered, and nobody else.
 """
 
-from reviewintent_jax.allocator import keep_freed_memory
+from reviewintent_jax.allocator import collect_rarely, keep_freed_memory
 
 if __name__ == "__main__":
     keep_freed_memory()  # before the imports below start threads
+    collect_rarely()
 
 import dataclasses
 import sys

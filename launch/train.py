@@ -7,10 +7,11 @@ whether, for how much and when somebody buys, from sources that the config decla
 Started again with the same command, a stopped run goes on where it was.
 """
 
-from reviewintent_jax.allocator import keep_freed_memory
+from reviewintent_jax.allocator import collect_rarely, keep_freed_memory
 
 if __name__ == "__main__":
     keep_freed_memory()  # before the imports below start threads
+    collect_rarely()
 
 from absl import flags
 from ml_collections import config_flags

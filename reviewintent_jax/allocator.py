@@ -1,6 +1,7 @@
-"""The C library's allocator, set for programs that free and ask much at every step."""
+"""How a process keeps its memory, for programs that free and ask much at every step."""
 
 import ctypes
+import gc
 import platform
 
 # From glibc's malloc.h: one arena, which maps no block by itself, gives nothing back
@@ -14,6 +15,7 @@ _GLIBC_OPTIONS = (
 _HUGE_PAGE = 2**21
 _HUGE_REGION = 2**30  # addresses, not memory: what is never used costs nothing
 _MADV_HUGEPAGE = 14  # of Linux's mman.h
+_YOUNG = 50_000  # objects that are made before Python looks for dead cycles
 
 
 def keep_freed_memory() -> bool:
@@ -58,3 +60,14 @@ def _ask_for_huge_pages(library: ctypes.CDLL) -> None:
     start = -(-block // _HUGE_PAGE) * _HUGE_PAGE
     library.madvise(start, _HUGE_REGION - _HUGE_PAGE, _MADV_HUGEPAGE)
     library.free(block)
+
+
+def collect_rarely() -> None:
+    """Makes Python look for dead cycles after 50,000 new objects instead of 700.
+
+    Importing the libraries and tracing a model make millions of objects that stay, and
+    looking through them again and again takes about a tenth of that time. Arrays are
+    freed as before, when their last name goes. Call it before the libraries are
+    imported.
+    """
+    gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])

@@ -43,3 +43,26 @@ def test_a_block_asked_for_again_is_not_faulted_in_again():
     given_back = faults_of_second_use(keep=False)
     assert kept < 16
     assert given_back >= 32  # 64 MiB, even where a page is 2 MiB
+
+
+def test_cycles_are_sought_seldom_and_found_all_the_same():
+    program = """
+import gc, weakref
+from reviewintent_jax.allocator import collect_rarely
+
+collect_rarely()
+class Node:
+    pass
+node = Node()
+node.itself = node
+alive = weakref.ref(node)
+del node
+kept = [[] for _ in range(10_000)]
+print(alive() is not None)
+kept += [[] for _ in range(60_000)]
+print(alive() is None)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True", "True"]

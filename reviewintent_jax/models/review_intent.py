@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from reviewintent_jax.models.encoder import Encoder, EncoderFamily, EncoderSpec
+from reviewintent_jax.models.first_weights import draw_parameters
 from reviewintent_jax.models.heads import SoftmaxHead
 from reviewintent_jax.models.history import History, HistorySpec
 from reviewintent_jax.models.lstnet import LSTNet
@@ -224,10 +225,10 @@ def init_params(
         # What is not returned is not computed: no time is spent on a random encoder.
         return {k: v for k, v in params.items() if encoder is None or k != "encoder"}
 
-    drawn = jax.jit(draw)(jax.random.key(seed))
+    drawn = draw_parameters(draw, seed)
     if vectors is not None:
         table = drawn["words"]["table"]["embedding"]
         drawn["words"]["table"]["embedding"] = jnp.where(
             jnp.isnan(vectors), table, vectors
         )
-    return dict(drawn) if encoder is None else {"encoder": encoder, **drawn}
+    return drawn if encoder is None else {"encoder": encoder, **drawn}

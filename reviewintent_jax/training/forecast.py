@@ -24,6 +24,7 @@ from reviewintent_jax.evaluation.forecast_baselines import (
     persistence,
 )
 from reviewintent_jax.evaluation.forecast_metrics import forecast_metrics
+from reviewintent_jax.models.first_weights import draw_parameters
 from reviewintent_jax.models.forecaster import Forecaster
 from reviewintent_jax.schema import ArrayLike, InputError
 from reviewintent_jax.training.losses import LossSums, Tally
@@ -263,7 +264,7 @@ def init_forecaster(model: Forecaster, windows: Windows, seed: int) -> Any:
     def draw(key: jax.Array) -> Any:
         return model.init(key, batch.value_bts, deterministic=True)["params"]
 
-    return dict(jax.jit(draw)(jax.random.key(seed)))
+    return draw_parameters(draw, seed)
 
 
 def make_forecast_step(model: Forecaster, mesh: Mesh | None = None) -> ForecastStep:

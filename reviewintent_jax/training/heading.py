@@ -24,6 +24,7 @@ from reviewintent_jax.evaluation.heading_metrics import (
     heading_metrics,
 )
 from reviewintent_jax.evaluation.heading_summary import describe_rows
+from reviewintent_jax.models.first_weights import draw_parameters
 from reviewintent_jax.models.heading import Heading
 from reviewintent_jax.schema import InputError
 from reviewintent_jax.training.heading_answers import (
@@ -133,7 +134,7 @@ class HeadingExperiment(WindowTask):
             inputs = batch.value_bts, batch.length_b
             return self.model.init(key, *inputs, deterministic=True)["params"]
 
-        params = dict(jax.jit(draw)(jax.random.key(self.seed)))
+        params = draw_parameters(draw, self.seed)
         return make_state(params, optimizer, self.mesh)
 
     def totals(self, batch: PanelBatch) -> jax.Array:

@@ -16,6 +16,7 @@ from reviewintent_jax.data.msdp_specs import SOURCES
 from reviewintent_jax.data.splits import TRAIN, VALIDATION
 from reviewintent_jax.evaluation.msdp_baselines import MsdpEvaluationSpec
 from reviewintent_jax.evaluation.msdp_summary import late_lines
+from reviewintent_jax.models.first_weights import draw_parameters
 from reviewintent_jax.models.msdp_net import MsdpNet, MsdpOutput
 from reviewintent_jax.schema import CaseBatch, InputError
 from reviewintent_jax.training.losses import LossSums
@@ -143,7 +144,7 @@ class MsdpExperiment(WindowTask):
         def draw(key: jax.Array) -> Any:
             return self.model.init(key, batch, deterministic=True)["params"]
 
-        params = dict(jax.jit(draw)(jax.random.key(self.seed)))
+        params = draw_parameters(draw, self.seed)
         params |= msdp_parameters(self.loss_spec, self.tasks)
         return make_state(params, optimizer, self.mesh)
 

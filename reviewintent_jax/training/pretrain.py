@@ -23,6 +23,7 @@ from reviewintent_jax.data.pages import PageSpec, ReviewFields
 from reviewintent_jax.data.splits import TRAIN, VALIDATION
 from reviewintent_jax.data.tokens import ReviewTokenizer, TokenList
 from reviewintent_jax.evaluation.pretrain_metrics import Guesses, masked_scores
+from reviewintent_jax.models.first_weights import draw_parameters
 from reviewintent_jax.models.masked_language import MaskedLanguage
 from reviewintent_jax.schema import NO_LABEL, InputError, MaskedBatch
 from reviewintent_jax.training.losses import LossSums, Tally
@@ -189,7 +190,7 @@ class PretrainExperiment:
         def draw(key: jax.Array) -> Any:
             return self.model.init(key, batch, deterministic=True)["params"]
 
-        return dict(jax.jit(draw)(jax.random.key(self.seed)))
+        return draw_parameters(draw, self.seed)
 
     def init_state(self, optimizer: optax.GradientTransformation) -> TrainState:
         """State before the first update."""

@@ -11,6 +11,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import jax
 import pytest
 
+from reviewintent_jax.allocator import collect_rarely
+
+collect_rarely()  # as the commands do
+
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update(

@@ -156,6 +156,7 @@ def test_overrides_reach_the_model(tiny_config, tmp_path):
     assert experiment.classes == ("negative", "positive")
 
 
+@pytest.mark.slow
 def test_pretrained_weights_are_used_and_random_ones_only_by_name(
     tiny_config, tiny_encoder, tmp_path
 ):

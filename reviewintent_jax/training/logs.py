@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from reviewintent_jax.schema import RunFolder
@@ -43,7 +42,7 @@ class RunLog:
         run.root.mkdir(parents=True, exist_ok=True)
         _keep_until(run.log, step)
         self._lines = run.log.open("a", encoding="utf-8")
-        self._board = SummaryWriter(str(run.tensorboard), purge_step=step or None)
+        self._board = _board(run.tensorboard, step)
         self._bar = tqdm(
             desc="Training",
             total=total,
@@ -134,6 +133,23 @@ def open_log(
     if not hosts.is_first():
         return SilentLog(seen)
     return RunLog(run, step=step, seen=seen, total=total, units=units)
+
+
+def _board(folder: Path, step: int) -> Any:
+    """TensorBoard's files of a run, with nothing in them after ``step``.
+
+    tensorboardX imports PyTorch wherever it finds it, for tensors that are never given
+    to it here: seconds of every start, and memory. So it does not find it.
+    """
+    hidden = "torch" not in sys.modules
+    if hidden:
+        sys.modules["torch"] = None  # type: ignore[assignment]
+    try:
+        from tensorboardX import SummaryWriter
+    finally:
+        if hidden:
+            del sys.modules["torch"]
+    return SummaryWriter(str(folder), purge_step=step or None)
 
 
 def _keep_until(path: Path, step: int) -> None:

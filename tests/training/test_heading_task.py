@@ -103,6 +103,7 @@ def first_batch(experiment):
     return next(experiment.train_batches().batches(Position(0, 0)))[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["l1", "l2"])
 def test_the_loss_is_that_of_a_plain_loop(config, tmp_path, loss):
     config.lstnet.dropout = config.head.dropout = 0.0

@@ -60,6 +60,7 @@ def first_batch(experiment):
     return next(experiment.train_batches().batches(Position(0, 0)))[0]
 
 
+@pytest.mark.slow
 def test_pieces_make_the_same_update(config, tmp_path):
     config.train.batch_windows = 12
     experiment = built(config, tmp_path / "run")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+from jax.core import Tracer
 
 # Of what compiling takes on a CPU a third goes to passes that make a program fast, and
 # this one draws a few million numbers once. Level 1 draws the same bits as level 2;
@@ -25,7 +26,7 @@ def draw_parameters(draw: Callable[[jax.Array], Any], seed: int) -> dict[str, An
       seed: 0 or more.
     """
     key = jax.random.key(seed)
-    if isinstance(key, jax.core.Tracer):
+    if isinstance(key, Tracer):
         return dict(draw(key))
     hurried = _HURRIED if jax.default_backend() == "cpu" else None
     return dict(jax.jit(draw, compiler_options=hurried)(key))

@@ -37,7 +37,7 @@ from reviewintent_jax.data.words import Vocabulary, WordLookup
 from reviewintent_jax.evaluation.slices import check_slices
 from reviewintent_jax.models.encoder import EncoderSpec
 from reviewintent_jax.models.history import HistorySpec
-from reviewintent_jax.models.kernel_sizes import unused_attention, unused_scans
+from reviewintent_jax.models.kernel_sizes import unused_in_encoder, unused_scans
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.models.pretrained import load_encoder, read_spec, resolve_folder
 from reviewintent_jax.models.review_intent import ReviewIntent, ReviewIntentSpec
@@ -132,6 +132,7 @@ def _mesh(config: Config) -> Mesh:
     check_kernels(
         mesh,
         config.encoder.attention,
+        config.encoder.epilogues,
         config.lstnet.gate_fusion,
         config.history.lstnet.gate_fusion,
     )
@@ -142,7 +143,7 @@ def _say_unused_kernels(spec: ReviewIntentSpec) -> None:
     """A line for each kernel that was asked for and does not suit the sizes."""
     found = []
     if spec.encoder is not None:
-        found += unused_attention(spec.encoder, spec.block_tokens)
+        found += unused_in_encoder(spec.encoder, spec.block_tokens)
         if isinstance(spec.reader, LSTNetSpec):
             found += unused_scans("lstnet", spec.reader, spec.dtype)
     if spec.history is not None:
@@ -332,6 +333,7 @@ def make_model(
     choice = config.encoder
     changes: dict[str, Any] = {"dtype": choice.dtype, "has_pooler": False}
     changes["attention"] = choice.attention
+    changes["epilogues"] = choice.epilogues
     for name in ("hidden_dropout", "attention_dropout"):
         if getattr(choice, name) >= 0:
             changes[name] = getattr(choice, name)

@@ -27,7 +27,11 @@ from reviewintent_jax.data.tokens import ReviewTokenizer, TokenList
 from reviewintent_jax.data.word_vectors import WordVectors, read_vectors
 from reviewintent_jax.data.words import WordLookup, fit_vocabulary
 from reviewintent_jax.evaluation.evaluate import EvaluationSpec
-from reviewintent_jax.models.encoder_spec import AttentionPath, ComputeDtype
+from reviewintent_jax.models.encoder_spec import (
+    AttentionPath,
+    ComputeDtype,
+    EpiloguePath,
+)
 from reviewintent_jax.models.history import HistorySpec
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.models.reader_spec import ReaderKind, ReaderSpec, Reads
@@ -107,6 +111,7 @@ class EncoderChoice:
       hidden_dropout: in [0, 1); -1 = as the encoder's config.json says.
       attention_dropout: in [0, 1); -1 = as the encoder's config.json says.
       attention: what computes attention; the numbers are the same, up to rounding.
+      epilogues: what computes all that follows the products of a layer; likewise.
     """
 
     source: str
@@ -116,6 +121,7 @@ class EncoderChoice:
     hidden_dropout: float
     attention_dropout: float
     attention: AttentionPath
+    epilogues: EpiloguePath
 
     def __post_init__(self) -> None:
         if self.attention is AttentionPath.CUDNN_LENGTHS:

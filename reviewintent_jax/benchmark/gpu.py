@@ -9,6 +9,7 @@ is measured.
 
 import contextlib
 import functools
+import operator
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -21,14 +22,16 @@ from reviewintent_jax.benchmark.absent import AbsentError
 from reviewintent_jax.benchmark.flops import count_flops, page_work
 from reviewintent_jax.benchmark.full_pages import full_pages
 from reviewintent_jax.benchmark.gpu_attention import measure_attention
+from reviewintent_jax.benchmark.gpu_epilogues import measure_epilogues
 from reviewintent_jax.benchmark.gpu_plan import Plan
 from reviewintent_jax.benchmark.gpu_scans import measure_scans
 from reviewintent_jax.benchmark.gpu_training import Trainings
 from reviewintent_jax.benchmark.timing import percentiles, spread, timed
 from reviewintent_jax.benchmark.torch_device import torch_device
 from reviewintent_jax.data.pages import PageSpec
+from reviewintent_jax.evaluation.frozen import FrozenScorer
 from reviewintent_jax.models.encoder import narrow_kernels
-from reviewintent_jax.models.encoder_spec import AttentionPath
+from reviewintent_jax.models.encoder_spec import AttentionPath, EpiloguePath
 from reviewintent_jax.models.recurrent import GateFusion
 from reviewintent_jax.models.review_intent import ReviewIntent, init_params
 
@@ -76,8 +79,8 @@ def _parts(plan: Plan, found: Records, keep: Callable[[Records], None]) -> "_Par
 
         return functools.partial(trainings.measure, name=name, keep=told)
 
-    of_data = {f"training: {name}": training(name) for name in plan.data}
-    return _FIRST | of_data | _LAST
+    first, *others = ({f"training: {name}": training(name)} for name in plan.data)
+    return functools.reduce(operator.or_, [_FIRST, first, _NEXT, *others])
 
 
 def _needed(name: str) -> float:
@@ -89,6 +92,8 @@ def _choose(plan: Plan, name: str, record: Records) -> Plan:
     """What was the fastest is used in the parts that follow."""
     if name == "attention" and record.get("fastest"):
         return plan.with_attention(AttentionPath(record["fastest"]))
+    if name == "epilogues" and record.get("fastest"):
+        return plan.with_epilogues(EpiloguePath(record["fastest"]))
     if name == "layers" and record.get("fastest"):
         fusion, unroll = record["fastest"]
         return plan.with_scan(GateFusion(fusion), unroll)
@@ -153,9 +158,14 @@ class _Asked(NamedTuple):
     """So many reviews, and what answers them; answering does not wait."""
 
     reviews: int
-    answer: Callable[[Any], jax.Array]
+    params: Any
+    answer: Callable[[Any, Any], jax.Array]
     batch: Any
     flops: int
+
+    def ask(self) -> jax.Array:
+        """The answer, on its way."""
+        return self.answer(self.params, self.batch)
 
 
 def _asked(plan: Plan, tokens: int) -> Iterator[_Asked]:
@@ -176,14 +186,14 @@ def _asked(plan: Plan, tokens: int) -> Iterator[_Asked]:
         batch = full_pages(model.spec, layout, reviews, tokens, window=0)
         work = page_work(reviews, tokens, 1, chunk)
         flops = count_flops(model.spec, work).answer
-        yield _Asked(reviews, functools.partial(answer, params), batch, flops)
+        yield _Asked(reviews, params, answer, batch, flops)
 
 
 def _stream(asked: _Asked, calls: int) -> None:
     """Asks again and again; an answer is read when the next question is on its way."""
-    before = asked.answer(asked.batch)
+    before = asked.ask()
     for _ in range(calls - 1):
-        after = asked.answer(asked.batch)
+        after = asked.ask()
         jax.device_get(before)
         before = after
     jax.device_get(before)
@@ -206,25 +216,38 @@ def _scoring(plan: Plan) -> Records:
 
 
 def _latency(plan: Plan) -> Records:
-    """Latency of one review by length: from the host, or the device, to the host."""
-    found: Records = {"attention": plan.encoder.attention.value}
-    by_place: dict[str, Records] = {"host to host": {}, "device to host": {}}
+    """Latency of one review by length, from the host to the host.
+
+    By the scorer for services, and with parameters handed over at every call; of that
+    also with a batch that is on the device already.
+    """
+    seconds: dict[str, Records] = {}
     for tokens in plan.latency_tokens:
         asked = next(_asked(plan.scoring_one(), tokens))
         there = asked._replace(batch=jax.device_put(asked.batch))
-        for place, each in zip(by_place, (asked, there), strict=True):
-            ask = functools.partial(_stream, each, 1)
+        frozen = FrozenScorer(asked.answer, asked.params, asked.batch)
+        ways = {
+            "FrozenScorer": functools.partial(frozen, asked.batch),
+            "parameters handed over": functools.partial(_stream, asked, 1),
+            "parameters handed over, batch on the device": functools.partial(
+                _stream, there, 1
+            ),
+        }
+        for way, ask in ways.items():
             for _ in range(3):
                 ask()
             taken = [timed(ask)["seconds"] for _ in range(plan.latency_calls)]
-            by_place[place][str(tokens)] = percentiles(taken)
-    return found | {"seconds_by_tokens": by_place}
+            seconds.setdefault(way, {})[str(tokens)] = percentiles(taken)
+    paths = {"attention": plan.encoder.attention.value}
+    paths["epilogues"] = plan.encoder.epilogues.value
+    return paths | {"seconds_by_tokens": seconds}
 
 
 _Parts = dict[str, Callable[[Plan], Records]]
 _FIRST: _Parts = {
     "peak": _peak,
     "attention": measure_attention,
+    "epilogues": measure_epilogues,
     "layers": measure_scans,
 }
-_LAST: _Parts = {"scoring": _scoring, "latency": _latency}
+_NEXT: _Parts = {"scoring": _scoring, "latency": _latency}

@@ -17,17 +17,14 @@ import numpy as np
 from reviewintent_jax.benchmark.gpu_plan import Plan
 from reviewintent_jax.benchmark.timing import spread, timed
 from reviewintent_jax.models.attention import attend, segment_mask
-from reviewintent_jax.models.attention_kernels import (
-    BlockAttention,
-    Projected,
-    attend_blocks,
-)
+from reviewintent_jax.models.attention_kernels import BlockAttention, attend_blocks
 from reviewintent_jax.models.attention_paths import attend_by
 from reviewintent_jax.models.dropout import kept, key_words
 from reviewintent_jax.models.encoder_spec import AttentionPath
 
 Look = Callable[[Any], jax.Array]
-"""Queries, keys and values ``[g, i, h, e]`` -> what is seen, the same shape."""
+"""Queries, keys and values -> what is seen, ``[g, i, h, e]``: as the encoder gives them
+to this path, ``[g, i, h, e]`` each, or in one array, ``[g, i, 3, h, e]``."""
 _RATE = 0.1  # of dropout, where there is any
 _AGREES = 0.05  # largest difference to float32, of values of deviation 1 and of norms
 
@@ -41,11 +38,12 @@ def measure_attention(plan: Plan) -> dict[str, Any]:
         for path in AttentionPath:
             record: dict[str, Any] = {"layout": layout, "path": path.value}
             look = functools.partial(_look, path, segments, interpret=not on_gpu)
-            records.append(record | _tried(plan, look, asked, segments))
+            own = _together(asked) if path is AttentionPath.KERNEL else asked
+            records.append(record | _tried(plan, look, own, segments))
         if layout == "packed":
             dropped = {"layout": "packed, dropout and biases", "path": "kernel"}
             look, exact = _dropping(plan, segments, interpret=not on_gpu)
-            asked = _ask(plan, exact)
+            asked = _together(_ask(plan, exact))
             records.append(dropped | _tried(plan, look, asked, segments))
     sound = [
         each
@@ -90,6 +88,12 @@ def _ask(plan: Plan, exact: Look) -> _Asked:
         return _Asked(given, jax.jit(exact)(wide), _gradient(exact)(wide))
 
 
+def _together(asked: _Asked) -> _Asked:
+    """The same with queries, keys and values in one array."""
+    given, slopes = (jnp.stack(each, axis=2) for each in (asked.given, asked.slopes))
+    return _Asked((given,), asked.right, (slopes,))
+
+
 def _tried(
     plan: Plan, look: Look, asked: _Asked, segments: jax.Array
 ) -> dict[str, Any]:
@@ -124,16 +128,20 @@ def _leak(look: Look, given: tuple, segments: jax.Array) -> float:
     The most that it moves when all else has changed, or that its gradient says of
     anything else; 0 is sound.
     """
-    mine = (segments == 1)[:, :, None, None]
+    first = segments == 1
+
+    def mine(x: jax.Array) -> jax.Array:
+        return jnp.expand_dims(first, range(2, x.ndim))
 
     @jax.jit
     def of_mine(given: tuple) -> jax.Array:
-        return jnp.where(mine, look(given).astype(jnp.float32), 0)
+        seen = look(given).astype(jnp.float32)
+        return jnp.where(mine(seen), seen, 0)
 
-    changed = tuple(jnp.where(mine, x, x + 1) for x in given)
+    changed = tuple(jnp.where(mine(x), x, x + 1) for x in given)
     moved = jnp.max(jnp.abs(of_mine(changed) - of_mine(given)))
     slopes = jax.jit(jax.grad(lambda given: jnp.sum(jnp.square(of_mine(given)))))(given)
-    heard = [jnp.max(jnp.abs(jnp.where(mine, 0, slope))) for slope in slopes]
+    heard = [jnp.max(jnp.abs(jnp.where(mine(x), 0, x))) for x in slopes]
     return float(jnp.max(jnp.stack([moved, *heard]).astype(jnp.float32)))
 
 
@@ -157,9 +165,10 @@ def _look(
 ) -> jax.Array:
     """Attention by a path, where heads stand behind tokens."""
     if path is AttentionPath.KERNEL:
-        none = Projected(*(jnp.zeros(x.shape[2:], x.dtype) for x in given))
+        (product,) = given
+        none = jnp.zeros(product.shape[2:], product.dtype)
         choice, words = BlockAttention(0.0, interpret), jnp.zeros(2, jnp.uint32)
-        return attend_blocks(choice, Projected(*given), none, segments, words)
+        return attend_blocks(choice, product, none, segments, words)
     query, key, value = (x.swapaxes(1, 2) for x in given)
     if path is AttentionPath.XLA:
         found = attend(query, key, value, segment_mask(segments), None)
@@ -176,8 +185,9 @@ def _dropping(plan: Plan, segments: jax.Array, *, interpret: bool) -> tuple[Look
     choice, words = BlockAttention(_RATE, interpret), jnp.stack(key_words(key))
 
     def look(given: Any) -> jax.Array:
-        biases = Projected(*drawn.astype(given[0].dtype))
-        return attend_blocks(choice, Projected(*given), biases, segments, words)
+        (product,) = given
+        biases = drawn.astype(product.dtype)
+        return attend_blocks(choice, product, biases, segments, words)
 
     def exact(given: Any) -> jax.Array:
         whole = (x + bias[None, None] for x, bias in zip(given, drawn, strict=True))

@@ -181,11 +181,15 @@ def _latency(part: Records, _: float | None) -> str:
         for place, by_tokens in part["seconds_by_tokens"].items()
         for tokens, each in by_tokens.items()
     ]
-    heads = ["one review from, tokens", "p50, ms", "p90", "p99"]
+    heads = ["one review; tokens", "p50, ms", "p90", "p99"]
     said = (
-        f"Of tokens that are already made; attention: {part['attention']}. Asked for: "
+        "Host to host, of tokens that are already made; attention: "
+        f"{part['attention']}, epilogues: {part['epilogues']}. *FrozenScorer* "
+        "(`reviewintent_jax.evaluation.frozen`) is for services: parameters are "
+        "constants of the program, and a batch is one array. Asked for: 1.5 ms at "
+        "most.\n\n"
     )
-    return said + "1.5 ms at most.\n\n" + table(heads, rows)
+    return said + table(heads, rows)
 
 
 def _attention(part: Records, _: float | None) -> str:
@@ -239,6 +243,29 @@ def _not_run(part: Records) -> str:
 _DISTANCES = ("error", "gradient_error", "leak")
 
 
+def _epilogues(part: Records, _: float | None) -> str:
+    rows = [
+        (
+            f"{record['epilogue']}, by {record['path']}",
+            ranged(record["seconds"], 1e3),
+            ranged(record["of_xla"]),
+            f"{record['off']:.2%}",
+            "yes" if record["sound"] else "no",
+        )
+        for record in part["records"]
+    ]
+    heads = ["what", "ms", "times that of xla", "off", "sound"]
+    return (
+        "All that follows the products of a layer, forwards and backwards, for the "
+        "tokens of an update, with dropout. *Off*: the largest distance of the answer "
+        "and the gradients to those in float32, by norm. This benchmark went on with "
+        f"**{part['fastest']}**. A run takes what `--config.encoder.epilogues` says, "
+        "which is xla unless it is changed: kernel (one GPU; hidden features at most "
+        "1,024 and a sum of at most three powers of two from 64 on, intermediate ones "
+        "a multiple of 256).\n\n" + table(heads, rows)
+    )
+
+
 def _layers(part: Records, _: float | None) -> str:
     one = part["records"][0]
     rows = [
@@ -267,5 +294,6 @@ _SECTIONS: dict[str, Callable[[Records, float | None], str]] = {
     "scoring": _scoring,
     "latency": _latency,
     "attention": _attention,
+    "epilogues": _epilogues,
     "layers": _layers,
 }

@@ -11,6 +11,7 @@ from reviewintent_jax.models.encoder_spec import (
     AttentionPath,
     ComputeDtype,
     EncoderSpec,
+    EpiloguePath,
 )
 from reviewintent_jax.models.lstnet_spec import Fusion, LSTNetSpec, Padding
 from reviewintent_jax.models.recurrent import Candidate, GateFusion
@@ -99,6 +100,11 @@ class Plan:
     def with_attention(self, path: AttentionPath) -> "Plan":
         """The same with another path of attention."""
         encoder = dataclasses.replace(self.encoder, attention=path)
+        return dataclasses.replace(self, encoder=encoder)
+
+    def with_epilogues(self, path: EpiloguePath) -> "Plan":
+        """The same with other epilogues of the encoder's layers."""
+        encoder = dataclasses.replace(self.encoder, epilogues=path)
         return dataclasses.replace(self, encoder=encoder)
 
     def with_scan(self, fusion: GateFusion, unroll: int) -> "Plan":

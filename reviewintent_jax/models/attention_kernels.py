@@ -50,19 +50,11 @@ def fits_blocks(tokens: int, features: int, dtype: Any) -> bool:
     return powers and small and min(tokens, features) >= 16
 
 
-class Projected(NamedTuple):
-    """Queries, keys and values ``[g, i, h, e]``, or the biases ``[h, e]`` of them."""
-
-    query: jax.Array
-    key: jax.Array
-    value: jax.Array
-
-
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def attend_blocks(
     choice: BlockAttention,
-    products: Projected,
-    biases: Projected,
+    product_gi3he: jax.Array,
+    bias_3he: jax.Array,
     segment_ids_gi: jax.Array,
     words: jax.Array,
 ) -> jax.Array:
@@ -72,111 +64,120 @@ def attend_blocks(
 
     Args:
       choice: what is fixed.
-      products: ``[g, i, h, e]`` each, all of one type.
-      biases: ``[h, e]`` each, added to them in the same type.
+      product_gi3he: queries, keys and values of every token.
+      bias_3he: added to them, of the same type.
       segment_ids_gi: segments of the tokens of each block, 0 = padding.
       words: uint32 ``[2]``, which decide what is dropped (``dropout.key_words``); the
         same numbers are dropped as by ``attention.attend`` and ``dropout.kept``.
 
     Returns:
-      ``[g, i, h, e]`` in the type of the products; zeros where a token is padding.
+      ``[g, i, h, e]`` in the type of the product; zeros where a token is padding.
     """
-    given = segment_ids_gi, words, biases, products
-    return _call(choice, _forward_block, given, 1)[0]
+    return _call(choice, segment_ids_gi, words, bias_3he, product_gi3he)
 
 
-def _forward(choice, products, biases, segments, words):
-    found = attend_blocks(choice, products, biases, segments, words)
-    return found, (segments, words, biases, products)
+def _forward(choice, product, bias, segments, words):
+    found = attend_blocks(choice, product, bias, segments, words)
+    return found, (segments, words, bias, product)
 
 
 def _backward(choice, saved, gradient):
-    segments, words, biases, products = saved
-    gradient = gradient.astype(products.value.dtype)
-    given = segments, words, biases, (*products, gradient)
-    of_products = Projected(*_call(choice, _backward_block, given, 3))
-    of_biases = Projected(*(x.sum((0, 1), dtype=x.dtype) for x in of_products))
-    return of_products, of_biases, None, None
+    product = saved[-1]
+    of_product = _call(choice, *saved, gradient.astype(product.dtype))
+    return of_product, of_product.sum((0, 1), dtype=product.dtype), None, None
 
 
 attend_blocks.defvjp(_forward, _backward)
 
 
-def _call(
-    choice: BlockAttention, block: Any, given: tuple, results: int
-) -> list[jax.Array]:
-    """Runs ``block`` for every block and head; as a kernel, where there are kernels."""
-    kernels = functools.partial(_by_kernel, choice, block, results)
+def _call(choice: BlockAttention, *given: jax.Array) -> jax.Array:
+    """Attention, or its gradient where one is given: a block and head at a time."""
+    kernel = functools.partial(_by_kernel, choice)
     if choice.interpret:
-        return kernels(*given)
-    plainly = functools.partial(_plainly, choice, block)
-    return jax.lax.platform_dependent(*given, cuda=kernels, default=plainly)
+        return kernel(*given)
+    plainly = functools.partial(_plainly, choice)
+    return jax.lax.platform_dependent(*given, cuda=kernel, default=plainly)
 
 
 def _plainly(
     choice: BlockAttention,
-    block: Any,
     segments: jax.Array,
-    words: Any,
-    biases: Projected,
-    given: tuple,
-) -> list[jax.Array]:
+    words: jax.Array,
+    bias: jax.Array,
+    product: jax.Array,
+    *gradient: jax.Array,
+) -> jax.Array:
     """The same by XLA."""
-    _, tokens, heads, _ = given[0].shape
+    _, tokens, _, heads, _ = product.shape
+    backwards = len(gradient)
 
-    def one(place: Any, segment: jax.Array, biases: list, inputs: list) -> list:
+    def one(place: Any, segment: Any, bias: Any, product: Any, *gradient: Any) -> Any:
         kept = None
         if choice.rate:
             kept = _kept(choice.rate, words, place.astype(jnp.uint32), tokens)
-        found = block(inputs, biases, segment, kept)
-        return [x.astype(inputs[0].dtype) for x in found]
+        found = _block(product, bias, segment, kept, *gradient)
+        found = jnp.stack(found, axis=1) if backwards else found[0]
+        return found.astype(product.dtype)
 
-    of_heads = jax.vmap(one, in_axes=(0, None, 0, 1), out_axes=1)
-    of_blocks = jax.vmap(of_heads, in_axes=(0, 0, None, 0))
+    axes = (0, None, 1, 2, *[1] * backwards)
+    of_heads = jax.vmap(one, in_axes=axes, out_axes=1 + backwards)
+    of_blocks = jax.vmap(of_heads, in_axes=(0, 0, None, 0, *[0] * backwards))
     places = jnp.arange(segments.shape[0] * heads).reshape(-1, heads)
-    return of_blocks(places, segments, list(biases), list(given))
+    return of_blocks(places, segments, bias, product, *gradient)
 
 
 def _by_kernel(
     choice: BlockAttention,
-    block: Any,
-    results: int,
     segments: jax.Array,
     words: jax.Array,
-    biases: Projected,
-    given: tuple,
-) -> list[jax.Array]:
+    bias: jax.Array,
+    product: jax.Array,
+    *gradient: jax.Array,
+) -> jax.Array:
     """The same, a program for every block and head."""
     # Slow to import, and wanted by those alone who ask for kernels.
     from jax.experimental import pallas
     from jax.experimental.pallas import triton
 
-    blocks, tokens, heads, features = given[0].shape
-    tile = pallas.BlockSpec((None, tokens, None, features), lambda g, h: (g, 0, h, 0))
-    bias = pallas.BlockSpec((None, features), lambda g, h: (h, 0))
+    blocks, tokens, _, heads, size = product.shape
+    all_three = pallas.BlockSpec(
+        (None, tokens, 3, None, size), lambda g, h: (g, 0, 0, h, 0)
+    )
+    tile = pallas.BlockSpec((None, tokens, None, size), lambda g, h: (g, 0, h, 0))
+    of_bias = pallas.BlockSpec((3, None, size), lambda g, h: (0, h, 0))
     ids = pallas.BlockSpec((None, tokens), lambda g, h: (g, 0))
     whole = pallas.BlockSpec((2,), lambda g, h: (0,))
 
     def program(segment_ref: Any, words_ref: Any, *refs: Any) -> None:
+        bias_ref, product_ref, *gradient_refs, found_ref = refs
         kept = None
         if choice.rate:
             place = pallas.program_id(0) * heads + pallas.program_id(1)
             kept = _kept(choice.rate, words_ref, place.astype(jnp.uint32), tokens)
-        inputs = refs[3 : 3 + len(given)]
-        found = block(inputs, refs[:3], segment_ref, kept)
-        for ref, x in zip(refs[3 + len(given) :], found, strict=True):
-            ref[...] = x.astype(ref.dtype)
+        found = _block(product_ref, bias_ref, segment_ref, kept, *gradient_refs)
+        if not gradient:
+            found_ref[...] = found[0].astype(found_ref.dtype)
+            return
+        for number, x in enumerate(found):
+            found_ref[:, number, :] = x.astype(found_ref.dtype)
 
-    call = pallas.pallas_call(
+    shape = product.shape if gradient else (blocks, tokens, heads, size)
+    return pallas.pallas_call(
         program,
         grid=(blocks, heads),
-        in_specs=[ids, whole, *[bias] * 3, *[tile] * len(given)],
-        out_specs=[tile] * results,
-        out_shape=[jax.ShapeDtypeStruct(given[0].shape, given[0].dtype)] * results,
+        in_specs=[ids, whole, of_bias, all_three, *[tile] * len(gradient)],
+        out_specs=all_three if gradient else tile,
+        out_shape=jax.ShapeDtypeStruct(shape, product.dtype),
         compiler_params=triton.CompilerParams(num_warps=_WARPS, num_stages=1),
         interpret=choice.interpret,
-    )
-    return list(call(segments, words, *biases, *given))
+    )(segments, words, bias, product, *gradient)
+
+
+def _block(product: Any, bias: Any, segment: Any, kept: Any, *gradient: Any) -> list:
+    """Attention of one block and head, or the gradients of queries, keys and values."""
+    if not gradient:
+        return _forward_block(product, bias, segment, kept)
+    return _backward_block(product, bias, segment, kept, *gradient)
 
 
 def _kept(rate: float, words_ref: Any, place: jax.Array, tokens: int) -> jax.Array:
@@ -193,9 +194,9 @@ def _product(x: jax.Array, y: jax.Array, axes: tuple[int, int]) -> jax.Array:
     return jax.lax.dot_general(x, y, numbers, preferred_element_type=jnp.float32)
 
 
-def _biased(inputs: Any, biases: Any, number: int) -> jax.Array:
+def _biased(product: Any, bias: Any, number: int) -> jax.Array:
     """One of queries, keys and values; read here, late, so that no register waits."""
-    return inputs[number][...] + biases[number][...][None]
+    return product[:, number, :] + bias[number, :][None]
 
 
 def _exponents(
@@ -211,27 +212,27 @@ def _exponents(
 
 
 def _forward_block(
-    inputs: Any, biases: Any, segment: Any, kept: jax.Array | None
+    product: Any, bias: Any, segment: Any, kept: jax.Array | None
 ) -> list[jax.Array]:
-    query, key = (_biased(inputs, biases, number) for number in (0, 1))
+    query, key = (_biased(product, bias, number) for number in (0, 1))
     exponent, share = _exponents(query, key, segment)
     if kept is not None:
         exponent *= kept
-    value = _biased(inputs, biases, 2)
+    value = _biased(product, bias, 2)
     return [_product(exponent.astype(value.dtype), value, (1, 0)) * share[:, None]]
 
 
 def _backward_block(
-    inputs: Any, biases: Any, segment: Any, kept: jax.Array | None
+    product: Any, bias: Any, segment: Any, kept: jax.Array | None, gradient: Any
 ) -> list[jax.Array]:
-    query, key = (_biased(inputs, biases, number) for number in (0, 1))
+    query, key = (_biased(product, bias, number) for number in (0, 1))
     exponent, share = _exponents(query, key, segment)
     # In the type of the queries: half the registers of float32.
     probability = (exponent * share[:, None]).astype(query.dtype)
-    gradient = inputs[3][...]
+    gradient = gradient[...]
     dropped = probability if kept is None else _dropped(probability, kept)
     of_value = _product(dropped, gradient, (0, 0))
-    of_share = _product(gradient, _biased(inputs, biases, 2), (1, 1))
+    of_share = _product(gradient, _biased(product, bias, 2), (1, 1))
     if kept is not None:
         of_share *= kept
     probability = probability.astype(jnp.float32)

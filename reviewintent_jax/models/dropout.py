@@ -38,6 +38,10 @@ class Dropout(nn.Module):
             return x
         return x * kept(self.make_rng("dropout"), x.shape, self.rate).astype(x.dtype)
 
+    def words(self) -> jax.Array:
+        """What decides here, for who drops the same by a kernel: uint32 ``[2]``."""
+        return jnp.stack(key_words(self.make_rng("dropout")))
+
 
 def kept(key: jax.Array, shape: tuple[int, ...], rate: float) -> jax.Array:
     """What to multiply by: 0 with probability ``rate``, else ``1 / (1 - rate)``.

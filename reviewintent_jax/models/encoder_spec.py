@@ -39,6 +39,15 @@ class AttentionPath(enum.StrEnum):
     KERNEL = "kernel"  # our kernel for short blocks, on NVIDIA GPUs; else as xla
 
 
+class EpiloguePath(enum.StrEnum):
+    """What computes all that follows the products of a layer: bias and activation; or
+    bias, dropout, sum and layer norm. The same numbers, up to rounding.
+    """
+
+    XLA = "xla"  # on any device
+    KERNEL = "kernel"  # our kernels, on an NVIDIA GPU; else as xla
+
+
 @dataclasses.dataclass(frozen=True)
 class EncoderSpec:
     """Everything that sets one encoder apart from another.
@@ -62,6 +71,7 @@ class EncoderSpec:
       dtype: type of activations.
       attention: what computes attention. All but ``xla`` and ``kernel`` know no
         dropout of probabilities, so ``attention_dropout`` must be 0 with them.
+      epilogues: what computes all that follows the products of a layer.
     """
 
     family: EncoderFamily
@@ -81,6 +91,7 @@ class EncoderSpec:
     has_pooler: bool
     dtype: ComputeDtype
     attention: AttentionPath = AttentionPath.XLA
+    epilogues: EpiloguePath = EpiloguePath.XLA
 
     def __post_init__(self) -> None:
         for name, kind in _ENUM_FIELDS.items():
@@ -127,6 +138,7 @@ _ENUM_FIELDS = {
     "activation": Activation,
     "dtype": ComputeDtype,
     "attention": AttentionPath,
+    "epilogues": EpiloguePath,
 }
 _POSITIVE_FIELDS = (
     "vocab_size",

@@ -8,27 +8,48 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from reviewintent_jax.models.activation_kernels import fits_activation
 from reviewintent_jax.models.attention_kernels import fits_blocks
-from reviewintent_jax.models.encoder_spec import AttentionPath, EncoderSpec
+from reviewintent_jax.models.encoder_spec import (
+    AttentionPath,
+    EncoderSpec,
+    EpiloguePath,
+)
 from reviewintent_jax.models.lstnet_spec import Fusion, LSTNetSpec
+from reviewintent_jax.models.norm_kernels import fits_rows
 from reviewintent_jax.models.scan_kernels import fits_kernel
 from reviewintent_jax.models.scans import GateFusion
 
+TOKENS = 128
+"""Of the shortest usual batch; kernels that suit it suit all multiples."""
 
-def unused_attention(spec: EncoderSpec, block_tokens: int) -> list[str]:
-    """Why the encoder's attention does without its kernel; nothing where it does not.
+
+def unused_in_encoder(spec: EncoderSpec, block_tokens: int) -> list[str]:
+    """Why the encoder does without its kernels; nothing where it does not.
 
     Args:
       spec: of the encoder.
       block_tokens: what attention spans.
     """
-    size = spec.hidden_size // spec.num_heads
-    asked = spec.attention is AttentionPath.KERNEL
-    if not asked or fits_blocks(block_tokens, size, spec.dtype):
-        return []
-    return [
-        f"encoder.attention=kernel does not suit chunks of {block_tokens} tokens and "
-        f"heads of {size} features in {spec.dtype}: attention is computed as by xla."
+    found, size = [], spec.hidden_size // spec.num_heads
+    attends = spec.attention is AttentionPath.KERNEL
+    if attends and not fits_blocks(block_tokens, size, spec.dtype):
+        found.append(
+            f"encoder.attention=kernel does not suit chunks of {block_tokens} tokens "
+            f"and heads of {size} features in {spec.dtype}: attention is computed as "
+            "by xla."
+        )
+    if spec.epilogues is not EpiloguePath.KERNEL:
+        return found
+    fits = {
+        spec.hidden_size: fits_rows(TOKENS, spec.hidden_size),
+        spec.intermediate_size: fits_activation(TOKENS, spec.intermediate_size),
+    }
+    return found + [
+        f"encoder.epilogues=kernel does not suit {size} features: what follows their "
+        "products is computed as by xla."
+        for size, fit in fits.items()
+        if not fit
     ]
 
 

@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 
 from reviewintent_jax.models.activations import Activation, activate
-from reviewintent_jax.models.encoder import Encoder, EncoderSpec, Norm
+from reviewintent_jax.models.encoder import Encoder, EncoderSpec
+from reviewintent_jax.models.encoder_layer import Norm
 from reviewintent_jax.models.encoder_spec import INITIAL_STD
 from reviewintent_jax.schema import MaskedBatch
 

@@ -107,8 +107,8 @@ def check_kernels(mesh: Mesh, *choices: str) -> None:
 
     Args:
       mesh: of the run.
-      choices: of what computes attention (``encoder.attention``) and recurrent layers
-        (``lstnet.gate_fusion``).
+      choices: of what computes attention (``encoder.attention``), what follows
+        products (``encoder.epilogues``) and recurrent layers (``lstnet.gate_fusion``).
 
     Raises:
       InputError: one of them is such a kernel, of which the compiler does not know that
@@ -118,10 +118,10 @@ def check_kernels(mesh: Mesh, *choices: str) -> None:
     if several and not _ONE_GPU.isdisjoint(choices):
         raise InputError(
             f"The kernels asked for run on one GPU, and the mesh has {mesh.size}.",
-            where="encoder.attention, lstnet.gate_fusion",
+            where="encoder.attention, encoder.epilogues, lstnet.gate_fusion",
             fix="Choose --config.encoder.attention=xla (or cudnn, which wants "
-            "--config.encoder.attention_dropout=0) and --config.lstnet.gate_fusion="
-            "fused, or one GPU: --config.mesh.data=1.",
+            "--config.encoder.attention_dropout=0), --config.encoder.epilogues=xla and "
+            "--config.lstnet.gate_fusion=fused, or one GPU: --config.mesh.data=1.",
         )
 
 

@@ -10,7 +10,6 @@ import pytest
 from reviewintent_jax.models.attention import attend, segment_mask
 from reviewintent_jax.models.attention_kernels import (
     BlockAttention,
-    Projected,
     attend_blocks,
     fits_blocks,
 )
@@ -36,13 +35,11 @@ RUNS = [True, False]
 def drawn():
     rng = np.random.default_rng(0)
     draw = lambda *shape: jnp.asarray(rng.normal(size=shape), jnp.float32)  # noqa: E731
-    products = Projected(*(draw(BLOCKS, TOKENS, HEADS, SIZE) for _ in range(3)))
-    return products, Projected(*(draw(HEADS, SIZE) for _ in range(3)))
+    return draw(BLOCKS, TOKENS, 3, HEADS, SIZE), draw(3, HEADS, SIZE)
 
 
 def reference(products, biases, rate):
-    whole = (x + y[None, None] for x, y in zip(products, biases, strict=True))
-    given = [x.swapaxes(1, 2) for x in whole]
+    given = jnp.moveaxis(products + biases[None, None], (2, 3), (0, 2))
     drop = kept(KEY, (BLOCKS, HEADS, TOKENS, TOKENS), rate) if rate else None
     return attend(*given, segment_mask(SEGMENTS), drop).swapaxes(1, 2)
 
@@ -51,7 +48,9 @@ def reference(products, biases, rate):
 @pytest.mark.parametrize("rate", [0.0, 0.3])
 def test_the_answers_and_gradients_are_those_of_our_own_attention(rate, interpret):
     choice = BlockAttention(rate, interpret)
-    turned = jnp.asarray(np.random.default_rng(1).normal(size=drawn()[0][0].shape))
+    turned = jnp.asarray(
+        np.random.default_rng(1).normal(size=drawn()[0][:, :, 0].shape)
+    )
 
     def found(products, biases):
         return attend_blocks(choice, products, biases, SEGMENTS, WORDS)
@@ -72,8 +71,8 @@ def test_the_answers_and_gradients_are_those_of_our_own_attention(rate, interpre
 def test_another_review_of_the_block_changes_nothing(interpret):
     choice = BlockAttention(0.0, interpret)
     products, biases = drawn()
-    other = (SEGMENTS != 1)[..., None, None]
-    changed = Projected(*(jnp.where(other, x + 1, x) for x in products))
+    other = (SEGMENTS != 1)[..., None, None, None]
+    changed = jnp.where(other, products + 1, products)
     first, second = (
         np.asarray(attend_blocks(choice, each, biases, SEGMENTS, WORDS))
         for each in (products, changed)
@@ -138,8 +137,9 @@ def test_bfloat16_is_as_near_as_its_digits():
     found = answers(lambda *g: attend_blocks(choice, *g, SEGMENTS, WORDS), narrow)
     exact = answers(lambda *g: reference(*g, 0.3), wide)
     # A key's bias adds the same to all scores of a row: its gradient is rounding.
-    (_, (_, of_biases)), whole = exact, jnp.linalg.norm(exact[1][1].query)
-    assert jnp.linalg.norm(of_biases.key) < 1e-4 * whole
+    _, (_, of_biases) = exact
+    whole = jnp.linalg.norm(of_biases[0])
+    assert jnp.linalg.norm(of_biases[1]) < 1e-4 * whole
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(exact), strict=True):
         assert a.dtype == jnp.bfloat16
         off = jnp.linalg.norm(a.astype(jnp.float32) - b)
@@ -156,9 +156,9 @@ def test_the_gradient_of_a_review_says_nothing_of_others():
         )
         return jnp.sum(jnp.square(jnp.where(mine, found, 0)))
 
-    for slope in jax.grad(total)(products):
-        assert (np.asarray(jnp.where(mine, 0, slope)) == 0).all()
-        assert np.abs(slope).max() > 0
+    slopes = jax.grad(total)(products)
+    assert (np.asarray(jnp.where(mine[..., None], 0, slopes)) == 0).all()
+    assert (np.abs(slopes).max((0, 1, 3, 4)) > 0).all()
 
 
 def test_gradients_of_an_encoder_with_kernels():

@@ -6,27 +6,39 @@ import jax.numpy as jnp
 import pytest
 
 from reviewintent_jax.benchmark.gpu_plan import full_plan
-from reviewintent_jax.models.encoder_spec import AttentionPath
-from reviewintent_jax.models.kernel_sizes import unused_attention, unused_scans
+from reviewintent_jax.models.encoder_spec import AttentionPath, EpiloguePath
+from reviewintent_jax.models.kernel_sizes import unused_in_encoder, unused_scans
 from reviewintent_jax.models.lstnet_spec import Fusion
 from reviewintent_jax.models.recurrent import GateFusion
 
-PLAN = full_plan().with_attention(AttentionPath.KERNEL).with_scan(GateFusion.KERNEL, 1)
+PLAN = (
+    full_plan()
+    .with_attention(AttentionPath.KERNEL)
+    .with_epilogues(EpiloguePath.KERNEL)
+    .with_scan(GateFusion.KERNEL, 1)
+)
 
 
 def test_the_sizes_that_were_measured_are_used():
-    assert unused_attention(PLAN.encoder, 128) == []
+    assert unused_in_encoder(PLAN.encoder, 128) == []
     assert unused_scans("lstnet", PLAN.lstnet, jnp.bfloat16) == []
 
 
 def test_long_chunks_are_said():
-    (line,) = unused_attention(PLAN.encoder, 256)
+    (line,) = unused_in_encoder(PLAN.encoder, 256)
     assert "256 tokens" in line
+
+
+def test_features_that_epilogues_do_not_suit_are_said():
+    sizes = {"hidden_size": 1_536, "num_heads": 24, "intermediate_size": 3_200}
+    first, second = unused_in_encoder(dataclasses.replace(PLAN.encoder, **sizes), 128)
+    assert "1536 features" in first
+    assert "3200 features" in second
 
 
 def test_what_asks_for_no_kernel_says_nothing():
     plan = full_plan()
-    assert unused_attention(plan.encoder, 256) == []
+    assert unused_in_encoder(plan.encoder, 256) == []
     assert unused_scans("lstnet", plan.lstnet, jnp.float32) == []
 
 

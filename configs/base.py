@@ -159,7 +159,7 @@ def add_model(config: ConfigDict) -> None:
             "attention_dropout": -1.0,
             # xla; on NVIDIA GPUs cudnn, or pallas and kernel (one GPU): docs/gpu.md
             "attention": "xla",
-            # bias, activation, dropout, sum, norm: xla, or kernel (one NVIDIA GPU)
+            # bias, dropout, sum and norm of sub-layers: xla, or kernel (one NVIDIA GPU)
             "epilogues": "xla",
         }
     )

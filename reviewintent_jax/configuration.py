@@ -111,7 +111,7 @@ class EncoderChoice:
       hidden_dropout: in [0, 1); -1 = as the encoder's config.json says.
       attention_dropout: in [0, 1); -1 = as the encoder's config.json says.
       attention: what computes attention; the numbers are the same, up to rounding.
-      epilogues: what computes all that follows the products of a layer; likewise.
+      epilogues: what computes the end of a sub-layer, after its last product; likewise.
     """
 
     source: str

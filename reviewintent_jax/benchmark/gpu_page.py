@@ -7,6 +7,7 @@ the kernels were made. Out: Markdown.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from reviewintent_jax.benchmark.gpu_plan import full_plan
 from reviewintent_jax.benchmark.tables import figure, ranged, table
 from reviewintent_jax.benchmark.timing import spread
 
@@ -42,6 +43,8 @@ def gpu_page(results: Records, development: Records) -> str:
         title = f"## {name.capitalize()}"
         body = f"**Not measured: {why}.**" if why else make(part, peak)
         sections.append(f"{title}\n\n{body}")
+        if name == "latency" and why:
+            sections.append(_development_latency(development["latency"]))
     return "\n\n".join(each.rstrip("\n") for each in sections) + "\n"
 
 
@@ -68,13 +71,18 @@ def _trainings(parts: Records, development: Records, peak: float | None) -> list
             found.append(_training(title, part, peak))
         if why:
             missing.append(f"- {title}: {why}")
-    if not there:
-        missing.append("- it was not reached")
+    wanted = [f"training: {name}" for name in full_plan().data]
+    missing += [
+        f"- {name.removeprefix('training: ')}: it was not reached"
+        for name in wanted
+        if name not in there
+    ]
     if missing:
         lines = "\n".join(missing)
         found.append(
             "## Training in turns\n\n**Not measured on this commit:**\n\n" + lines
         )
+    if not any(parts[name].get("systems") for name in there):
         found.append(_development(development, peak))
     return found
 
@@ -96,7 +104,8 @@ def _training(name: str, part: Records, peak: float | None) -> str:
     text += f"{part['first_update_seconds']:.0f} s. Systems took turns.\n\n"
     text += table([*heads, "of the peak", "useful places"], rows)
     text += "\n*Of the peak*: all rounds together. PyTorch: sdpa, autocast, fused "
-    text += "AdamW; `torch.compile` of its encoder.\n"
+    text += "AdamW; `torch.compile` of its encoder, which compiles anew for sizes that "
+    text += "it has not met, within rounds too.\n"
     return text + "".join(
         f"\n- {peer}: {why}" for peer, why in part["not_measured"].items()
     )
@@ -134,6 +143,20 @@ def _development(records: Records, peak: float | None) -> str:
         f"### While the kernels were made\n\n{records['what']} In the first of these "
         f"runs ours did {ratios}, in useful operations of all rounds together.\n\n"
         + table(heads, rows)
+    )
+
+
+def _development_latency(record: Records) -> str:
+    """What was measured while the scorer for services was made."""
+    rows = [
+        (way, *(figure(each[p] * 1e3) for p in ("p10", "p50", "p90")))
+        for way, each in record["seconds_by_way"].items()
+    ]
+    return (
+        "### While the scorer for services was made\n\n"
+        f"{record['what']} {record['device']}, jax {record['jax']}; code "
+        f"{record['commit']}. Asked for: 1.5 ms at most.\n\n"
+        + table(["way", "p10, ms", "p50", "p90"], rows)
     )
 
 
@@ -256,13 +279,24 @@ def _epilogues(part: Records, _: float | None) -> str:
     ]
     heads = ["what", "ms", "times that of xla", "off", "sound"]
     return (
-        "All that follows the products of a layer, forwards and backwards, for the "
-        "tokens of an update, with dropout. *Off*: the largest distance of the answer "
-        "and the gradients to those in float32, by norm. This benchmark went on with "
+        "The end of a sub-layer, forwards and backwards, for the tokens of an update. "
+        "*Off*: the largest distance of the answer and the gradients to those in "
+        "float32, by norm. This benchmark went on with "
         f"**{part['fastest']}**. A run takes what `--config.encoder.epilogues` says, "
         "which is xla unless it is changed: kernel (one GPU; hidden features at most "
-        "1,024 and a sum of at most three powers of two from 64 on, intermediate ones "
-        "a multiple of 256).\n\n" + table(heads, rows)
+        "1,024 and a sum of at most three powers of two from 64 on).\n\n"
+        + table(heads, rows)
+        + _gone(part)
+    )
+
+
+def _gone(part: Records) -> str:
+    """Said where a kernel was measured that is no longer there."""
+    if not any("activation" in record["epilogue"] for record in part["records"]):
+        return ""
+    return (
+        "\nThe kernel for bias and activation was slower than XLA and is gone; "
+        "training and scoring of this call were measured with it.\n"
     )
 
 

@@ -33,25 +33,6 @@ def _gelu(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     return x * below, below + x * density
 
 
-def _rough_gelu(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Gelu and its derivative to 2e-7, by one exponential and no erf.
-
-    Phi after Abramowitz and Stegun (1964), formula 7.1.26.
-    """
-    near = 1 / (1 + (0.3275911 * math.sqrt(0.5)) * jnp.abs(x))
-    bell = jnp.exp(-0.5 * jnp.square(x))
-    series = 0.5 * _TAIL[0] * near + 0.5 * _TAIL[1]
-    for factor in _TAIL[2:]:
-        series = series * near + 0.5 * factor
-    beyond = series * near * bell  # on the side of x that is further from 0
-    below = jnp.where(x < 0, beyond, 1 - beyond)
-    return x * below, below + x * bell * (1 / math.sqrt(2 * math.pi))
-
-
-_TAIL = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
-"""Factors of 7.1.26, of the highest power first."""
-
-
 def _gelu_tanh(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Gelu by tanh and its derivative (Hendrycks and Gimpel 2016, section 2)."""
     scale, cubic = math.sqrt(2 / math.pi), 0.044715
@@ -71,15 +52,6 @@ _WITH_SLOPE: dict[Activation, Callable[[jax.Array], tuple[jax.Array, jax.Array]]
     Activation.GELU_TANH: _gelu_tanh,
     Activation.RELU: _relu,
 }
-
-
-def value_and_slope(kind: Activation, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """``kind`` and its derivative, float32, for kernels: gelu to 2e-7.
-
-    Compilers of kernels know no erf, and an exponential takes fewer instructions.
-    """
-    find = _rough_gelu if kind is Activation.GELU else _WITH_SLOPE[kind]
-    return find(x.astype(jnp.float32))
 
 
 def _in_float32(kind: Activation, x: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -10,11 +10,6 @@ import jax
 import jax.numpy as jnp
 
 from reviewintent_jax.models import attention
-from reviewintent_jax.models.activation_kernels import (
-    BiasedActivation,
-    activate_product,
-    fits_activation,
-)
 from reviewintent_jax.models.activations import activate
 from reviewintent_jax.models.attention_kernels import (
     BlockAttention,
@@ -211,10 +206,6 @@ class FeedForward(nn.Module):
         up = Weights(spec.intermediate_size, spec.dtype, name="up")
         down = Weights(spec.hidden_size, spec.dtype, name="down")
         product_tf, bias_f = up.product(x_td)
-        kernel = spec.epilogues is EpiloguePath.KERNEL
-        if kernel and fits_activation(*product_tf.shape):
-            choice = BiasedActivation(spec.activation)
-            return down.product(activate_product(choice, product_tf, bias_f))
         return down.product(activate(spec.activation, product_tf + bias_f[None]))
 
 

@@ -40,12 +40,12 @@ class AttentionPath(enum.StrEnum):
 
 
 class EpiloguePath(enum.StrEnum):
-    """What computes all that follows the products of a layer: bias and activation; or
-    bias, dropout, sum and layer norm. The same numbers, up to rounding.
+    """What computes the end of a sub-layer, after its last product: bias, dropout, sum
+    and layer norm. The same numbers, up to rounding.
     """
 
     XLA = "xla"  # on any device
-    KERNEL = "kernel"  # our kernels, on an NVIDIA GPU; else as xla
+    KERNEL = "kernel"  # our kernel, on an NVIDIA GPU; else as xla
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +71,7 @@ class EncoderSpec:
       dtype: type of activations.
       attention: what computes attention. All but ``xla`` and ``kernel`` know no
         dropout of probabilities, so ``attention_dropout`` must be 0 with them.
-      epilogues: what computes all that follows the products of a layer.
+      epilogues: what computes the end of a sub-layer, after its last product.
     """
 
     family: EncoderFamily

@@ -8,7 +8,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from reviewintent_jax.models.activation_kernels import fits_activation
 from reviewintent_jax.models.attention_kernels import fits_blocks
 from reviewintent_jax.models.encoder_spec import (
     AttentionPath,
@@ -20,8 +19,7 @@ from reviewintent_jax.models.norm_kernels import fits_rows
 from reviewintent_jax.models.scan_kernels import fits_kernel
 from reviewintent_jax.models.scans import GateFusion
 
-TOKENS = 128
-"""Of the shortest usual batch; kernels that suit it suit all multiples."""
+_TOKENS = 128  # of the shortest usual batch; what suits it suits all multiples
 
 
 def unused_in_encoder(spec: EncoderSpec, block_tokens: int) -> list[str]:
@@ -39,18 +37,13 @@ def unused_in_encoder(spec: EncoderSpec, block_tokens: int) -> list[str]:
             f"and heads of {size} features in {spec.dtype}: attention is computed as "
             "by xla."
         )
-    if spec.epilogues is not EpiloguePath.KERNEL:
-        return found
-    fits = {
-        spec.hidden_size: fits_rows(TOKENS, spec.hidden_size),
-        spec.intermediate_size: fits_activation(TOKENS, spec.intermediate_size),
-    }
-    return found + [
-        f"encoder.epilogues=kernel does not suit {size} features: what follows their "
-        "products is computed as by xla."
-        for size, fit in fits.items()
-        if not fit
-    ]
+    ends = spec.epilogues is EpiloguePath.KERNEL
+    if ends and not fits_rows(_TOKENS, spec.hidden_size):
+        found.append(
+            f"encoder.epilogues=kernel does not suit {spec.hidden_size} features: the "
+            "ends of sub-layers are computed as by xla."
+        )
+    return found
 
 
 def unused_scans(where: str, spec: LSTNetSpec, dtype: Any) -> list[str]:

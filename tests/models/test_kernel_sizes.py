@@ -30,10 +30,9 @@ def test_long_chunks_are_said():
 
 
 def test_features_that_epilogues_do_not_suit_are_said():
-    sizes = {"hidden_size": 1_536, "num_heads": 24, "intermediate_size": 3_200}
-    first, second = unused_in_encoder(dataclasses.replace(PLAN.encoder, **sizes), 128)
-    assert "1536 features" in first
-    assert "3200 features" in second
+    spec = dataclasses.replace(PLAN.encoder, hidden_size=1_536, num_heads=24)
+    (line,) = unused_in_encoder(spec, 128)
+    assert "1536 features" in line
 
 
 def test_what_asks_for_no_kernel_says_nothing():

@@ -1,0 +1,140 @@
+"""Our kernel for the end of a sub-layer, run without a GPU: the same numbers."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from reviewintent_jax.models.dropout import kept, key_words
+from reviewintent_jax.models.encoder import Encoder
+from reviewintent_jax.models.encoder_spec import EpiloguePath
+from reviewintent_jax.models.norm_kernels import (
+    AddNorm,
+    add_and_normalise,
+    fits_rows,
+)
+from tests.conftest import tiny_encoder_spec
+
+ROWS, FEATURES = 128, 192  # 128 + 64: a row of two pieces
+KEY = jax.random.key(3, impl="rbg")
+WORDS = jnp.stack(key_words(KEY))
+EPSILON = 1e-3
+# A kernel that is interpreted, and what takes its place where there are none.
+RUNS = [True, False]
+
+
+def drawn(dtype=jnp.float32):
+    rng = np.random.default_rng(0)
+    draw = lambda *shape: jnp.asarray(rng.normal(size=shape), dtype)  # noqa: E731
+    rows = draw(ROWS, FEATURES), draw(ROWS, FEATURES)
+    own = (draw(FEATURES).astype(jnp.float32) for _ in range(2))
+    return *rows, draw(FEATURES), *own
+
+
+def reference(rate):
+    """As numpy would write it down, differentiated by JAX."""
+
+    def end(x, product, bias, scale, shift):
+        keep = kept(KEY, product.shape, rate) if rate else jnp.ones(product.shape)
+        total = x + (product + bias[None]) * keep
+        mean = total.mean(axis=1)[:, None]
+        deviation = jnp.sqrt(total.var(axis=1) + EPSILON)[:, None]
+        return (total - mean) / deviation * scale[None] + shift[None]
+
+    return end
+
+
+def there_and_back(end, given):
+    turned = np.random.default_rng(1).normal(size=(ROWS, FEATURES))
+    answer, back = jax.vjp(end, *given)
+    return answer, *back(jnp.asarray(turned, answer.dtype))
+
+
+@pytest.mark.parametrize("interpret", RUNS)
+@pytest.mark.parametrize("rate", [0.0, 0.3])
+def test_answers_and_gradients_are_those_of_the_formula(rate, interpret):
+    choice = AddNorm(EPSILON, rate, interpret)
+    given = drawn()
+    found = there_and_back(lambda *g: add_and_normalise(choice, *g, WORDS), given)
+    exact = there_and_back(reference(rate), given)
+    for one, other in zip(found, exact, strict=True):
+        np.testing.assert_allclose(one, other, atol=3e-5)
+    alone = add_and_normalise(choice, *given, WORDS)  # without a gradient
+    np.testing.assert_array_equal(alone, found[0])
+
+
+@pytest.mark.parametrize("interpret", RUNS)
+def test_bfloat16_is_as_near_as_its_digits(interpret):
+    given = drawn(jnp.bfloat16)
+    wide = jax.tree.map(lambda x: x.astype(jnp.float32), given)
+    choice = AddNorm(EPSILON, 0.3, interpret)
+    found = there_and_back(lambda *g: add_and_normalise(choice, *g, WORDS), given)
+    exact = there_and_back(reference(0.3), wide)
+    for one, other in zip(found, exact, strict=True):
+        off = jnp.linalg.norm(one.astype(jnp.float32) - other)
+        assert off < 0.02 * jnp.linalg.norm(other)
+    assert [x.dtype.name for x in found[1:]] == ["bfloat16"] * 3 + ["float32"] * 2
+
+
+def test_a_row_says_nothing_of_others():
+    x, *others = drawn()
+    choice = AddNorm(EPSILON, 0.3, interpret=True)
+    one = add_and_normalise(choice, x, *others, WORDS)
+    other = add_and_normalise(choice, x.at[5].add(1.0), *others, WORDS)
+    moved = np.any(np.asarray(one != other), axis=1)
+    assert moved.nonzero()[0].tolist() == [5]
+
+
+@pytest.mark.parametrize(
+    ("rows", "features", "fits"),
+    [
+        (128, 768, True),
+        (64, 384, True),
+        (64, 1_024, True),
+        (96, 768, False),  # no multiple of 64
+        (128, 312, False),  # 256 + 32 + 16 + 8
+        (128, 960, False),  # four pieces
+        (128, 1_536, False),
+    ],
+)
+def test_only_rows_that_fit_are_taken(rows, features, fits):
+    assert fits_rows(rows, features) is fits
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.2])
+def test_an_encoder_with_the_kernel_is_the_same_encoder(rate):
+    spec = dataclasses.replace(
+        tiny_encoder_spec(23), hidden_size=128, num_heads=2, hidden_dropout=rate
+    )
+    twin = dataclasses.replace(spec, epilogues=EpiloguePath.KERNEL)
+    rng = np.random.default_rng(0)
+    token_ids = rng.integers(1, 23, (2, 64))
+    position_ids = np.broadcast_to(np.arange(64) % 8, token_ids.shape)
+    segment_ids = np.broadcast_to(np.arange(64) // 8 % 2 + 1, token_ids.shape)
+    given = token_ids, segment_ids, position_ids
+    params = Encoder(spec, 16).init(jax.random.key(0), *given, deterministic=True)
+    twins = Encoder(twin, 16).init(jax.random.key(0), *given, deterministic=True)
+    jax.tree.map(np.testing.assert_array_equal, params, twins)
+    turned = jnp.asarray(rng.normal(size=(2, 64, 128)), jnp.float32)
+
+    def both(spec):
+        def total(params):
+            rngs = {"dropout": jax.random.key(5)}
+            said = Encoder(spec, 16).apply(
+                params, *given, deterministic=False, rngs=rngs
+            )
+            return jnp.sum(said.hidden_btd * turned), said.hidden_btd
+
+        (_, hidden), slopes = jax.value_and_grad(total, has_aux=True)(params)
+        return hidden, slopes
+
+    (one, slopes), (other, twin_slopes) = both(spec), both(twin)
+    np.testing.assert_allclose(one, other, atol=2e-5)
+    largest = max(float(jnp.abs(x).max()) for x in jax.tree.leaves(slopes))
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5 * largest),
+        slopes,
+        twin_slopes,
+    )

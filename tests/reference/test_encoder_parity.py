@@ -15,7 +15,7 @@ import pytest
 from flax import traverse_util
 from safetensors.numpy import save_file
 
-from reviewintent_jax.models import encoder as encoder_module
+from reviewintent_jax.models import encoder_layer
 from reviewintent_jax.models.encoder import Encoder
 from reviewintent_jax.models.pretrained import (
     load_encoder,
@@ -124,23 +124,26 @@ def loss_weights(shape):
 
 
 def attention_part(spec, params, x_td, segments_t, block):
-    module = encoder_module.SelfAttention(spec, block)
-    added = module.apply(
+    module = encoder_layer.SelfAttention(spec, block)
+    product, bias = module.apply(
         {"params": params["layer_0"]["attention"]}, x_td, segments_t, deterministic=True
     )
+    added = product + bias[None]
     norm = {"params": params["layer_0"]["attention_norm"]}
-    return encoder_module.Norm(spec).apply(norm, x_td + added)
+    return encoder_layer.Norm(spec).apply(norm, x_td + added)
 
 
 def feed_forward_part(spec, params, x_td, segments_t, block):
-    module = encoder_module.FeedForward(spec)
-    added = module.apply({"params": params["layer_0"]["feed_forward"]}, x_td)
+    module = encoder_layer.FeedForward(spec)
+    given = {"params": params["layer_0"]["feed_forward"]}
+    product, bias = module.apply(given, x_td)
+    added = product + bias[None]
     norm = {"params": params["layer_0"]["output_norm"]}
-    return encoder_module.Norm(spec).apply(norm, x_td + added)
+    return encoder_layer.Norm(spec).apply(norm, x_td + added)
 
 
 def layer_part(spec, params, x_td, segments_t, block):
-    module = encoder_module.Layer(spec, block)
+    module = encoder_layer.Layer(spec, block)
     return module.apply(
         {"params": params["layer_0"]}, x_td, segments_t, deterministic=True
     )

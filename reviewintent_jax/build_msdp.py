@@ -44,7 +44,7 @@ from reviewintent_jax.models.msdp_net import MsdpNet, MsdpSpec
 from reviewintent_jax.models.pretrained import load_encoder, read_spec, resolve_folder
 from reviewintent_jax.run_folders import no_run, refuse_foreign_folder, stored_task
 from reviewintent_jax.schema import InputError, RunFolder, check_seed
-from reviewintent_jax.settings import read_settings
+from reviewintent_jax.settings import read_settings, with_later
 from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoint_folder import CheckpointSpec
 from reviewintent_jax.training.checkpoints import restore_best
@@ -60,6 +60,8 @@ VECTORS = "texts.npz"
 """The run's copy of the vectors of its texts, in the folder of prepared data."""
 ENCODE_PAGES = 16
 """Pages encoded at once."""
+_LATER = {"encoder": {"attention": "xla", "epilogues": "xla"}}
+"""Settings younger than the first runs, and what runs did before there were any."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -243,7 +245,9 @@ def _stored_vectors(
         return np.zeros((len(cases.texts), 0), np.float32)
     path = run.prepared / VECTORS
     digest = hashlib.sha256("\0".join(cases.texts).encode())
-    digest.update(json.dumps(dataclasses.asdict(config.encoder)).encode())
+    chosen = dataclasses.asdict(config.encoder)
+    del chosen["epilogues"]  # the same vectors, and older than that setting
+    digest.update(json.dumps(chosen).encode())
     digest.update(json.dumps(dataclasses.asdict(config.pages)).encode())
     key = digest.hexdigest()
     if path.is_file():
@@ -259,6 +263,8 @@ def _stored_vectors(
 
 def text_vectors(texts: tuple[str, ...], config: MsdpConfig, mesh: Mesh) -> np.ndarray:
     """Vectors of some cleaned texts by the encoder of a config, float32 [v, d].
+
+    They are made once, and by XLA whatever the config says of kernels.
 
     Raises:
       InputError: the encoder is not there, or random weights are asked for, which no
@@ -319,7 +325,8 @@ def load_msdp(run: RunFolder) -> tuple[TrainedMsdp, MsdpConfig]:
     """
     if stored_task(run) is not TaskKind.MSDP or not run.model.is_file():
         raise no_run(run)
-    config = read_msdp_config(json.loads(run.config.read_text("utf-8")))
+    stored = json.loads(run.config.read_text("utf-8"))
+    config = read_msdp_config(with_later(stored, _LATER))
     facts = json.loads(run.model.read_text("utf-8"))
     fit, schema = MsdpFit.from_dict(facts["fit"]), config.schema()
     model = config.model(fit, facts["text_features"])

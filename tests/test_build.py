@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from configs import base
+from reviewintent_jax import build
 from reviewintent_jax.build import begin_run, build_experiment, plain_values
 from reviewintent_jax.build_forecast import read_forecast_config
 from reviewintent_jax.build_heading import read_heading_config
@@ -124,6 +125,9 @@ def test_a_run_may_be_older_than_a_setting():
     del tree["evaluation"]["threshold"], tree["data"]["date_order"]
     assert read_stored_config(tree).evaluation.threshold == "argmax"
     assert read_stored_config(tree).data.date_order == "iso"
+    del tree["encoder"]["epilogues"], tree["encoder"]["attention"]
+    assert read_stored_config(tree).encoder.epilogues == "xla"
+    assert read_stored_config(tree).encoder.attention == "xla"
     del tree["optimizer"]["beta1"]
     with pytest.raises(InputError, match=r"config\.optimizer\.beta1"):
         read_stored_config(tree)
@@ -147,12 +151,21 @@ def test_whole_numbers_serve_as_fractions():
     assert read_config(tree).optimizer.clip_norm == 1.0
 
 
-def test_overrides_reach_the_model(tiny_config, tmp_path):
+def test_overrides_reach_the_model(tiny_config, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        build, "check_kernels", lambda _, *choices: asked.extend(choices)
+    )
     tiny_config.encoder.update(hidden_dropout=0.3, attention_dropout=-1.0)
+    tiny_config.encoder.epilogues = "kernel"
     experiment = build_experiment(plain_values(tiny_config), RunFolder(tmp_path))
     encoder = experiment.model.spec.encoder
     assert (encoder.hidden_dropout, encoder.attention_dropout) == (0.3, 0.1)
     assert not encoder.has_pooler
+    assert encoder.epilogues == "kernel"
+    assert asked.count("kernel") == 1
+    # It changes no numbers, so a run may go on with another one.
+    assert "epilogues" not in experiment.identity()["model"]["encoder"]
     assert experiment.classes == ("negative", "positive")
 
 

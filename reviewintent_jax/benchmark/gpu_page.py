@@ -286,17 +286,7 @@ def _epilogues(part: Records, _: float | None) -> str:
         "which is xla unless it is changed: kernel (one GPU; hidden features at most "
         "1,024 and a sum of at most three powers of two from 64 on).\n\n"
         + table(heads, rows)
-        + _gone(part)
-    )
-
-
-def _gone(part: Records) -> str:
-    """Said where a kernel was measured that is no longer there."""
-    if not any("activation" in record["epilogue"] for record in part["records"]):
-        return ""
-    return (
-        "\nThe kernel for bias and activation was slower than XLA and is gone; "
-        "training and scoring of this call were measured with it.\n"
+        + (f"\n{part['note']}\n" if "note" in part else "")
     )
 
 

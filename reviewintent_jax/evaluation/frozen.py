@@ -27,7 +27,16 @@ _HOST = "pinned_host"  # memory of the host that a device writes to by itself
 class FrozenScorer:
     """What a model with fixed parameters says of batches of one layout.
 
-    It compiles at its first call. Other parameters want another one.
+    It compiles at its first call. Other parameters want another one. Texts become
+    batches before it (``data.pages``), and logits become answers after it: temperature
+    and threshold of a run (``training.trained.Trained``) are not in it.
+
+    Example::
+
+        scorer = FrozenScorer(
+            make_score_step(trained.model), trained.params, first_batch
+        )
+        logits_bky = scorer(batch)  # as many pages as the first batch has
 
     Args:
       score: ``(parameters, batch) -> answers`` of any shape, which JAX can trace.
@@ -36,7 +45,8 @@ class FrozenScorer:
       like: any batch of the layout: shapes and types of all arrays are kept.
 
     Raises:
-      InputError: the parameters are too many for constants of a program.
+      InputError: the parameters are too many for constants of a program, or numbers of
+        the batch have another size than 4 bytes.
     """
 
     def __init__(
@@ -52,8 +62,14 @@ class FrozenScorer:
                 f"at most {_MOST_BYTES / 1e9:.1f} GB can.",
                 fix="Score with make_score_step, or give kernels in bfloat16.",
             )
-        leaves, self._outline = jax.tree.flatten(like)
-        self._layout = [(each.shape, each.dtype) for each in map(np.asarray, leaves)]
+        self._outline, self._layout, _ = _taken_apart(like)
+        for shape, dtype in self._layout:
+            if dtype.itemsize != 4:
+                raise InputError(
+                    f"A batch has an array {list(shape)} of {dtype}, and only numbers "
+                    "of 4 bytes can be sent.",
+                    fix="Make it int32 or float32.",
+                )
 
         def answer(words: jax.Array) -> jax.Array:
             return score(params, self._unpacked(words))
@@ -73,12 +89,10 @@ class FrozenScorer:
 
     def _packed(self, batch: PageBatch) -> np.ndarray:
         """All arrays of a batch, bit by bit, as one."""
-        leaves, outline = jax.tree.flatten(batch)
-        arrays = [np.ascontiguousarray(leaf) for leaf in leaves]
-        layout = [(each.shape, each.dtype) for each in arrays]
+        outline, layout, arrays = _taken_apart(batch)
         if outline != self._outline or layout != self._layout:
             raise ValueError(f"a batch of {layout} where {self._layout} was promised")
-        return np.concatenate([each.view(np.int32).ravel() for each in arrays])
+        return np.concatenate([each.ravel().view(np.int32) for each in arrays])
 
     def _unpacked(self, words: jax.Array) -> PageBatch:
         """What :func:`_packed` made one, inside the program."""
@@ -88,3 +102,10 @@ class FrozenScorer:
             start += math.prod(shape)
             leaves.append(jax.lax.bitcast_convert_type(part, dtype))
         return jax.tree.unflatten(self._outline, leaves)
+
+
+def _taken_apart(batch: PageBatch) -> tuple[Any, list, list[np.ndarray]]:
+    """How the arrays belong together, their shapes and types, and the arrays."""
+    leaves, outline = jax.tree.flatten(batch)
+    arrays = [np.asarray(leaf) for leaf in leaves]
+    return outline, [(each.shape, each.dtype) for each in arrays], arrays

@@ -72,12 +72,13 @@ class Norm(nn.Module):
         return result.astype(self.spec.dtype)
 
     def of_sum(
-        self, x_td: jax.Array, added: "_Product", drop: Dropout, *, deterministic: bool
+        self, x_td: jax.Array, added: _Product, drop: Dropout, *, deterministic: bool
     ) -> jax.Array:
         """The end of a sub-layer: ``norm(x + drop(product + bias))``, ``[t, d]``."""
         product_td, bias_d = added
         kernel = self.spec.epilogues is EpiloguePath.KERNEL
-        if not kernel or not fits_rows(*x_td.shape):
+        alike = x_td.dtype == product_td.dtype
+        if not (kernel and alike and fits_rows(x_td.shape[-1])):
             added_td = drop(product_td + bias_d[None], deterministic=deterministic)
             return self(x_td + added_td)
         rate, words = 0.0, jnp.zeros(2, jnp.uint32)
@@ -94,7 +95,7 @@ class Norm(nn.Module):
         )
 
 
-class Weights(nn.Module):
+class DenseParts(nn.Module):
     """Parameters of a dense layer, for who multiplies and adds on his own.
 
     Attributes:
@@ -153,7 +154,7 @@ class SelfAttention(nn.Module):
             context_ghie = self._heads_first(tuple(given_ghie), segment_ids_gi, key)
             context_gihe = context_ghie.swapaxes(1, 2)
         context_td = context_gihe.reshape(x_td.shape)
-        output = Weights(spec.hidden_size, spec.dtype, name="output")
+        output = DenseParts(spec.hidden_size, spec.dtype, name="output")
         return output.product(context_td)
 
     def _by_kernel(
@@ -168,7 +169,7 @@ class SelfAttention(nn.Module):
         if key is not None:
             rate, words = self.spec.attention_dropout, jnp.stack(key_words(key))
         width, dtype = self.spec.hidden_size, self.spec.dtype
-        found = [Weights(width, dtype, name=name)(width) for name in _PROJECTIONS]
+        found = [DenseParts(width, dtype, name=name)(width) for name in _PROJECTIONS]
         kernels, biases = zip(*found, strict=True)
         # One product, and one for the gradient of what it read.
         product = x_td.astype(kernels[0].dtype) @ jnp.concatenate(kernels, axis=1)
@@ -203,8 +204,8 @@ class FeedForward(nn.Module):
     def __call__(self, x_td: jax.Array) -> _Product:
         """``[t, d]`` -> what the sub-layer adds."""
         spec = self.spec
-        up = Weights(spec.intermediate_size, spec.dtype, name="up")
-        down = Weights(spec.hidden_size, spec.dtype, name="down")
+        up = DenseParts(spec.intermediate_size, spec.dtype, name="up")
+        down = DenseParts(spec.hidden_size, spec.dtype, name="down")
         product_tf, bias_f = up.product(x_td)
         return down.product(activate(spec.activation, product_tf + bias_f[None]))
 

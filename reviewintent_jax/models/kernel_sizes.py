@@ -19,8 +19,6 @@ from reviewintent_jax.models.norm_kernels import fits_rows
 from reviewintent_jax.models.scan_kernels import fits_kernel
 from reviewintent_jax.models.scans import GateFusion
 
-_TOKENS = 128  # of the shortest usual batch; what suits it suits all multiples
-
 
 def unused_in_encoder(spec: EncoderSpec, block_tokens: int) -> list[str]:
     """Why the encoder does without its kernels; nothing where it does not.
@@ -38,7 +36,7 @@ def unused_in_encoder(spec: EncoderSpec, block_tokens: int) -> list[str]:
             "by xla."
         )
     ends = spec.epilogues is EpiloguePath.KERNEL
-    if ends and not fits_rows(_TOKENS, spec.hidden_size):
+    if ends and not fits_rows(spec.hidden_size):
         found.append(
             f"encoder.epilogues=kernel does not suit {spec.hidden_size} features: the "
             "ends of sub-layers are computed as by xla."

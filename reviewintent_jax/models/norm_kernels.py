@@ -23,10 +23,17 @@ import jax.numpy as jnp
 
 from reviewintent_jax.models.dropout import keep_places
 
-_ROWS = 64  # of a program of the gradient, whose sums over rows are then few
-_MOST_FEATURES = 1_024
-_LEAST_PIECE = 64
+_ROWS = 64  # at most, of a program of the gradient; sums over rows are then few
+_MOST_FEATURES = 1_024  # 206 of 255 registers of a thread are in use at 768
+_LEAST_PIECE = 64  # two numbers a thread
 _MOST_PIECES = 3
+
+
+Pieces = list[jax.Array]
+"""Of one row, or of what holds for all rows."""
+
+_Block = tuple[tuple, Callable[..., tuple]]
+"""Shape of what a program sees of an array, and which part of it."""
 
 
 class AddNorm(NamedTuple):
@@ -43,15 +50,14 @@ class AddNorm(NamedTuple):
     interpret: bool = False
 
 
-def fits_rows(rows: int, features: int) -> bool:
-    """Whether so many rows, so wide, suit the kernels.
+def fits_rows(features: int) -> bool:
+    """Whether rows of so many features suit the kernels.
 
-    Rows must be a multiple of 64, and features at most 1,024 and a sum of at most three
-    powers of two from 64 on.
+    They must be at most 1,024, and a sum of at most three powers of two from 64 on.
     """
     pieces = _pieces(features)
     few = len(pieces) <= _MOST_PIECES and pieces[-1] >= _LEAST_PIECE
-    return few and features <= _MOST_FEATURES and rows % _ROWS == 0
+    return few and features <= _MOST_FEATURES
 
 
 def _pieces(features: int) -> list[int]:
@@ -86,136 +92,165 @@ def add_and_normalise(
       ``[t, d]`` in the type of ``x_td``.
     """
     given = x_td, product_td, bias_d, scale_d, shift_d, words
-    return _run(choice, functools.partial(_answer, keep_sum=False), given)[0]
+    return _run(choice, _answer_by_kernel, _answer_plainly, given, 1)[0]
 
 
 def _forward(choice: AddNorm, *given: jax.Array) -> tuple:
-    answer, total = _run(choice, functools.partial(_answer, keep_sum=True), given)
+    answer, total = _run(choice, _answer_by_kernel, _answer_plainly, given, 2)
     _, _, _, scale_d, _, words = given
     return answer, (total, scale_d, words)
 
 
 def _backward(choice: AddNorm, saved: tuple, gradient: jax.Array) -> tuple:
     total, scale_d, words = saved
-    gradient = gradient.astype(total.dtype)
+    given = total, gradient.astype(total.dtype), scale_d, words
+    # Without dropout the gradients of the sum and of the product are the same.
+    outputs = 2 if choice.rate else 1
     *of_rows, of_bias_d, of_scale_d, of_shift_d = _run(
-        choice, _gradient, (total, gradient, scale_d, words)
+        choice, _gradient_by_kernel, _gradient_plainly, given, outputs
     )
     of_bias_d = of_bias_d.astype(total.dtype)
-    # Without dropout the gradients of both are the same.
     return of_rows[0], of_rows[-1], of_bias_d, of_scale_d, of_shift_d, None
 
 
 add_and_normalise.defvjp(_forward, _backward)
 
 
-def _run(choice: AddNorm, stage: Callable[..., Any], given: tuple) -> list[jax.Array]:
-    """A stage by its kernel where there are kernels, else the same by XLA."""
-    kernel = functools.partial(stage, choice, kernel=True)
+def _run(
+    choice: AddNorm,
+    by_kernel: Callable[..., list[jax.Array]],
+    plainly: Callable[..., list[jax.Array]],
+    given: tuple,
+    outputs: int,
+) -> list[jax.Array]:
+    """By the kernel where there are kernels, else the same by XLA."""
+    kernel = functools.partial(by_kernel, choice, outputs)
     if choice.interpret:
         return kernel(*given)
-    plainly = functools.partial(stage, choice, kernel=False)
-    return jax.lax.platform_dependent(*given, cuda=kernel, default=plainly)
+    plain = functools.partial(plainly, choice, outputs)
+    return jax.lax.platform_dependent(*given, cuda=kernel, default=plain)
 
 
-def _answer(
-    choice: AddNorm, *given: jax.Array, keep_sum: bool, kernel: bool
+def _answer_plainly(
+    choice: AddNorm, outputs: int, *given: jax.Array
 ) -> list[jax.Array]:
-    """The answer ``[t, d]``, and the sum that was normalised, if it is kept."""
+    """The answer ``[t, d]``, and as a second output the sum that was normalised."""
     x, product, *of_features, words = given
     rows, features = x.shape
-    results = [jax.ShapeDtypeStruct(x.shape, x.dtype)] * (1 + keep_sum)
-    if not kernel:
 
-        def one(row: jax.Array, x: jax.Array, product: jax.Array) -> list[jax.Array]:
-            keep = _keep(choice, words, row, [features])
-            alone = [[each] for each in (x, product, *of_features)]
-            return [pieces[0] for pieces in _normalised(choice, alone, keep)]
+    def one(row: jax.Array, x: jax.Array, product: jax.Array) -> list[jax.Array]:
+        keep = _keep(choice, words, row, [features])
+        alone = [[each] for each in (x, product, *of_features)]
+        return [pieces[0] for pieces in _normalised(choice, alone, keep)]
 
-        return jax.vmap(one)(jnp.arange(rows), x, product)[: len(results)]
+    return jax.vmap(one)(jnp.arange(rows), x, product)[:outputs]
+
+
+def _answer_by_kernel(
+    choice: AddNorm, outputs: int, *given: jax.Array
+) -> list[jax.Array]:
+    """The same, a program for every row."""
+    rows, features = given[0].shape
 
     def program(*refs: Any) -> None:
         from jax.experimental import pallas
 
         given_refs, words_ref = refs[: len(given) - 1], refs[len(given) - 1]
         keep = _keep(choice, words_ref, pallas.program_id(0), _pieces(features))
-        parts = [_take(ref) for ref in given_refs]
-        found = _normalised(choice, parts, keep)
+        found = _normalised(choice, [_take(ref) for ref in given_refs], keep)
         for ref, pieces in zip(refs[len(given) :], found, strict=False):
             _put(ref, pieces)
 
     row = (None, features), lambda place: (place, 0)
-    specs = [row, row, *[_whole(each) for each in given[2:]]]
-    call = _call(choice, program, rows, specs, [row] * len(results), results)
+    blocks = [row, row, *map(_whole, given[2:])]
+    results = [jax.ShapeDtypeStruct(given[0].shape, given[0].dtype)] * outputs
+    call = _call(choice, program, rows, blocks, [row] * outputs, results)
     return list(call(*given))
 
 
-def _gradient(
+def _gradient_plainly(
     choice: AddNorm,
+    outputs: int,
     total: jax.Array,
     gradient: jax.Array,
     scale: jax.Array,
     words: jax.Array,
-    *,
-    kernel: bool,
 ) -> list[jax.Array]:
-    """Of the sum and, with dropout, of the product: ``[t, d]``; then, float32 ``[d]``,
-    of bias, scale and shift.
+    """Of the sum and, as a second output, of the product: ``[t, d]``; then, float32
+    ``[d]``, of bias, scale and shift.
     """
     rows, features = total.shape
-    outputs = 2 if choice.rate else 1
-    if not kernel:
 
-        def one(row: jax.Array, total: jax.Array, gradient: jax.Array) -> Any:
-            keep = _keep(choice, words, row, [features])
-            return _slopes(choice, [total], [gradient], [scale], keep)
+    def one(row: jax.Array, total: jax.Array, gradient: jax.Array) -> Any:
+        keep = _keep(choice, words, row, [features])
+        return _slopes(choice, [total], [gradient], [scale], keep)
 
-        *of_rows, sums = jax.vmap(one)(jnp.arange(rows), total, gradient)
-        kept = [pieces[0] for pieces in of_rows[:outputs]]
-        return [*kept, *(pieces[0].sum(axis=0) for pieces in sums)]
+    *of_rows, sums = jax.vmap(one)(jnp.arange(rows), total, gradient)
+    kept = [pieces[0] for pieces in of_rows[:outputs]]
+    return [*kept, *(pieces[0].sum(axis=0) for pieces in sums)]
+
+
+def _gradient_by_kernel(
+    choice: AddNorm,
+    outputs: int,
+    total: jax.Array,
+    gradient: jax.Array,
+    scale: jax.Array,
+    words: jax.Array,
+) -> list[jax.Array]:
+    """The same, a program for so many rows as divide them all, 64 at most."""
+    rows, features = total.shape
+    of_program = min(_ROWS, rows & -rows)
+    programs = rows // of_program
+    block = (of_program, features), lambda place: (place, 0)
+    sums = (None, features), lambda place: (place, 0)
+    results = [jax.ShapeDtypeStruct(total.shape, total.dtype)] * outputs
+    results += [jax.ShapeDtypeStruct((programs, features), jnp.float32)] * 3
+    call = _call(
+        choice,
+        _gradient_program(choice, outputs, of_program),
+        programs,
+        [block, block, _whole(scale), _whole(words)],
+        [block] * outputs + [sums] * 3,
+        results,
+    )
+    found = list(call(total, gradient, scale, words))
+    return [*found[:outputs], *(x.sum(axis=0) for x in found[outputs:])]
+
+
+def _gradient_program(choice: AddNorm, outputs: int, rows: int) -> Callable[..., None]:
+    """Gradients of so many rows, one after another, and what they sum up."""
 
     def program(*refs: Any) -> None:
         from jax.experimental import pallas
 
         total_ref, gradient_ref, scale_ref, words_ref, *output_refs = refs
-        first = pallas.program_id(0) * _ROWS
+        sizes = _pieces(scale_ref.shape[-1])
+        first = pallas.program_id(0) * rows
         scales = _take(scale_ref)
 
         def take(row: Any) -> list[Pieces]:
             return [_take(ref, row) for ref in (total_ref, gradient_ref)]
 
         def of_row(row: Any, carried: tuple) -> tuple:
-            sums, parts = carried
+            sums, (totals, gradients) = carried
             # Asked for a row ahead: memory answers while this one is computed.
-            ahead = take(jnp.minimum(row + 1, _ROWS - 1))
-            keep = _keep(choice, words_ref, first + row, _pieces(features))
-            totals, gradients = parts
+            ahead = take(jnp.minimum(row + 1, rows - 1))
+            keep = _keep(choice, words_ref, first + row, sizes)
             *of_rows, more = _slopes(choice, totals, gradients, scales, keep)
             for ref, pieces in zip(output_refs, of_rows[:outputs], strict=False):
                 _put(ref, pieces, row)
             return jax.tree.map(jnp.add, sums, more), ahead
 
-        none = [jnp.zeros(size, jnp.float32) for size in _pieces(features)]
-        sums, _ = jax.lax.fori_loop(0, _ROWS, of_row, ([none] * 3, take(0)))
+        none = [jnp.zeros(size, jnp.float32) for size in sizes]
+        sums, _ = jax.lax.fori_loop(0, rows, of_row, ([none] * 3, take(0)))
         for ref, pieces in zip(output_refs[outputs:], sums, strict=True):
             _put(ref, pieces)
 
-    block = (_ROWS, features), lambda place: (place, 0)
-    partial = (None, features), lambda place: (place, 0)
-    programs = rows // _ROWS
-    of_rows = [jax.ShapeDtypeStruct(total.shape, total.dtype)] * outputs
-    of_sums = [jax.ShapeDtypeStruct((programs, features), jnp.float32)] * 3
-    specs = [block, block, _whole(scale), _whole(words)]
-    made = [block] * outputs + [partial] * 3
-    call = _call(choice, program, programs, specs, made, of_rows + of_sums)
-    found = list(call(total, gradient, scale, words))
-    return [*found[:outputs], *(x.sum(axis=0) for x in found[outputs:])]
+    return program
 
 
-_Spec = tuple[tuple, Callable[..., tuple]]
-
-
-def _whole(x: jax.Array) -> _Spec:
+def _whole(x: jax.Array) -> _Block:
     return x.shape, lambda place: (0,) * x.ndim
 
 
@@ -223,8 +258,8 @@ def _call(
     choice: AddNorm,
     program: Callable[..., None],
     programs: int,
-    given: Sequence[_Spec],
-    made: Sequence[_Spec],
+    given: Sequence[_Block],
+    made: Sequence[_Block],
     results: Sequence[jax.ShapeDtypeStruct],
 ) -> Callable[..., list[jax.Array]]:
     # Slow to import, and wanted by those alone who ask for kernels.
@@ -269,10 +304,6 @@ def _keep(choice: AddNorm, words: Any, row: Any, sizes: Sequence[int]) -> list:
         found.append(keep_places(places, words[0], words[1], choice.rate))
         start += jnp.uint32(size)
     return found
-
-
-Pieces = list[jax.Array]
-"""Of one row, or of what holds for all rows."""
 
 
 def _normalised(choice: AddNorm, given: Sequence[Pieces], keep: list) -> list[Pieces]:

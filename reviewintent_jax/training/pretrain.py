@@ -244,11 +244,13 @@ class PretrainExperiment:
 
     def identity(self) -> dict[str, Any]:
         """What must stay the same for a run to be resumed."""
+        model = dataclasses.asdict(self.model.spec)
+        del model["encoder"]["epilogues"]  # the same numbers, and younger than runs
         return {
             "task": "pretrain",
             "format": _FORMAT,
             "seed": self.seed,
-            "model": dataclasses.asdict(self.model.spec),
+            "model": model,
             "pages": dataclasses.asdict(self.pages),
             "batch_pages": self.batch_pages(),
             "masking": dataclasses.asdict(self.masking),

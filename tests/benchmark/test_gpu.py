@@ -53,8 +53,9 @@ def test_all_of_it_runs_in_miniature(tmp_path):
     assert 0.5 < ours["useful_share"] <= 1
     assert parts["scoring"]["by_reviews_at_once"].keys() == {"2", "3"}
     latency = parts["latency"]["seconds_by_tokens"]
-    assert latency["host to host"].keys() == {"16", "32"}
-    assert latency["device to host"].keys() == {"16", "32"}
+    assert all(by_tokens.keys() == {"16", "32"} for by_tokens in latency.values())
+    assert "FrozenScorer" in latency
+    assert [each["sound"] for each in parts["epilogues"]["records"]] == [True, True]
     dropped = records["packed, dropout and biases", "kernel"]
     assert dropped["sound"]
     assert dropped["error"] > 0  # another sum than that of the reference

@@ -38,6 +38,20 @@ def test_what_was_not_reached_is_said(records):
     assert "## Latency\n\n**Not measured: it was not reached.**" in page
 
 
+def test_latencies_are_printed_by_way_and_tokens(records):
+    results, development = copy.deepcopy(records)
+    found = {"p50": 1.25e-3, "p90": 1.5e-3, "p99": 2e-3}
+    results["parts"]["latency"] = {
+        "attention": "kernel",
+        "epilogues": "xla",
+        "seconds_by_tokens": {"FrozenScorer": {"128": found}},
+    }
+    page = gpu_page(results, development)
+    assert "| FrozenScorer, 128 | 1.25 | 1.50 | 2.00 |" in page
+    assert "attention: kernel, epilogues: xla" in page
+    assert "While the scorer for services was made" not in page
+
+
 def test_training_in_turns_stands_in_the_place_of_that_before(records):
     results, development = copy.deepcopy(records)
     rate = {"median": 100.0, "low": 90.0, "high": 110.0}

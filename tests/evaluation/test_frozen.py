@@ -69,3 +69,22 @@ def test_too_many_parameters_are_refused(params, monkeypatch):
     monkeypatch.setattr(frozen, "_MOST_BYTES", 1_000)
     with pytest.raises(InputError, match="cannot be constants of a program"):
         FrozenScorer(make_score_step(MODEL), params, pages(1))
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.float16, np.bool_])
+def test_numbers_of_another_size_are_refused(params, kind):
+    batch = pages(1)._replace(label_bk=np.ones((1, 2), kind))
+    with pytest.raises(InputError, match="only numbers of 4 bytes"):
+        FrozenScorer(make_score_step(MODEL), params, batch)
+
+
+def test_single_numbers_and_rows_out_of_order_are_sent_as_they_are():
+    def score(params, batch):
+        return batch.label_bk * params["by"], batch.token_ids_bt
+
+    turned = np.arange(6, dtype=np.int32).reshape(2, 3).T
+    batch = pages(1)._replace(label_bk=np.float32(2.5), token_ids_bt=turned)
+    program = FrozenScorer(lambda *given: score(*given)[0], {"by": jnp.ones(())}, batch)
+    assert program(batch) == 2.5
+    other = FrozenScorer(lambda *given: score(*given)[1], {"by": jnp.ones(())}, batch)
+    np.testing.assert_array_equal(other(batch), turned)

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from reviewintent_jax.models import encoder_layer
 from reviewintent_jax.models.dropout import kept, key_words
 from reviewintent_jax.models.encoder import Encoder
-from reviewintent_jax.models.encoder_spec import EpiloguePath
+from reviewintent_jax.models.encoder_spec import ComputeDtype, EpiloguePath
 from reviewintent_jax.models.norm_kernels import (
     AddNorm,
     add_and_normalise,
@@ -17,7 +18,7 @@ from reviewintent_jax.models.norm_kernels import (
 )
 from tests.conftest import tiny_encoder_spec
 
-ROWS, FEATURES = 128, 192  # 128 + 64: a row of two pieces
+ROWS = 96  # a program of the gradient takes 32 of them
 KEY = jax.random.key(3, impl="rbg")
 WORDS = jnp.stack(key_words(KEY))
 EPSILON = 1e-3
@@ -25,12 +26,12 @@ EPSILON = 1e-3
 RUNS = [True, False]
 
 
-def drawn(dtype=jnp.float32):
+def drawn(dtype=jnp.float32, features=192):
     rng = np.random.default_rng(0)
     draw = lambda *shape: jnp.asarray(rng.normal(size=shape), dtype)  # noqa: E731
-    rows = draw(ROWS, FEATURES), draw(ROWS, FEATURES)
-    own = (draw(FEATURES).astype(jnp.float32) for _ in range(2))
-    return *rows, draw(FEATURES), *own
+    rows = draw(ROWS, features), draw(ROWS, features)
+    own = (draw(features).astype(jnp.float32) for _ in range(2))
+    return *rows, draw(features), *own
 
 
 def reference(rate):
@@ -47,16 +48,19 @@ def reference(rate):
 
 
 def there_and_back(end, given):
-    turned = np.random.default_rng(1).normal(size=(ROWS, FEATURES))
+    turned = np.random.default_rng(1).normal(size=given[0].shape)
     answer, back = jax.vjp(end, *given)
     return answer, *back(jnp.asarray(turned, answer.dtype))
 
 
 @pytest.mark.parametrize("interpret", RUNS)
-@pytest.mark.parametrize("rate", [0.0, 0.3])
-def test_answers_and_gradients_are_those_of_the_formula(rate, interpret):
+@pytest.mark.parametrize(
+    ("rate", "features"),
+    [(0.0, 192), (0.3, 192), (0.3, 128), (0.3, 448)],  # of two, one and three pieces
+)
+def test_answers_and_gradients_are_those_of_the_formula(rate, features, interpret):
     choice = AddNorm(EPSILON, rate, interpret)
-    given = drawn()
+    given = drawn(features=features)
     found = there_and_back(lambda *g: add_and_normalise(choice, *g, WORDS), given)
     exact = there_and_back(reference(rate), given)
     for one, other in zip(found, exact, strict=True):
@@ -88,19 +92,62 @@ def test_a_row_says_nothing_of_others():
 
 
 @pytest.mark.parametrize(
-    ("rows", "features", "fits"),
+    ("features", "fits"),
     [
-        (128, 768, True),
-        (64, 384, True),
-        (64, 1_024, True),
-        (96, 768, False),  # no multiple of 64
-        (128, 312, False),  # 256 + 32 + 16 + 8
-        (128, 960, False),  # four pieces
-        (128, 1_536, False),
+        (768, True),
+        (384, True),
+        (1_024, True),
+        (312, False),  # 256 + 32 + 16 + 8
+        (960, False),  # four pieces
+        (1_536, False),
     ],
 )
-def test_only_rows_that_fit_are_taken(rows, features, fits):
-    assert fits_rows(rows, features) is fits
+def test_only_features_that_fit_are_taken(features, fits):
+    assert fits_rows(features) is fits
+
+
+@pytest.fixture
+def sizes_taken(monkeypatch):
+    """Features of all that goes through the kernel, or through what stands for it."""
+    found = []
+
+    def watched(choice, x_td, *more):
+        found.append(x_td.shape[-1])
+        return add_and_normalise(choice, x_td, *more)
+
+    monkeypatch.setattr(encoder_layer, "add_and_normalise", watched)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("features", "path", "taken"),
+    [
+        (128, EpiloguePath.KERNEL, [128, 128]),  # of a layer that is traced once
+        (128, EpiloguePath.XLA, []),
+        (24, EpiloguePath.KERNEL, []),
+    ],
+)
+def test_both_ends_of_a_layer_go_where_they_are_sent(
+    features, path, taken, sizes_taken
+):
+    spec = dataclasses.replace(
+        tiny_encoder_spec(23), hidden_size=features, num_heads=2, epilogues=path
+    )
+    layer = encoder_layer.Layer(spec, 16)
+    given = jnp.ones((32, features)), jnp.ones(32, jnp.int32)
+    layer.init_with_output(jax.random.key(0), *given, deterministic=True)
+    assert sizes_taken == taken
+
+
+def test_states_of_another_type_go_to_xla(sizes_taken):
+    sizes = {"hidden_size": 128, "num_heads": 2, "dtype": ComputeDtype.BFLOAT16}
+    spec = dataclasses.replace(
+        tiny_encoder_spec(23), epilogues=EpiloguePath.KERNEL, **sizes
+    )
+    layer = encoder_layer.Layer(spec, 16)
+    given = jnp.ones((32, 128), jnp.float32), jnp.ones(32, jnp.int32)
+    layer.init_with_output(jax.random.key(0), *given, deterministic=True)
+    assert sizes_taken == [128]  # the second end alone: the first norm gives bfloat16
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.2])

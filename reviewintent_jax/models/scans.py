@@ -27,6 +27,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from reviewintent_jax.models.loops import scan_in_place
 from reviewintent_jax.models.products import outer_product, shared_product
 from reviewintent_jax.models.scan_kernels import Step, fits_kernel, scan_kernel
 
@@ -170,9 +171,7 @@ def _gru_backward(choice: ScanChoice, saved: tuple, gradient: Array) -> tuple:
     start = jnp.zeros(gradient.shape[1:], jnp.float32)
     given = gradient, slopes, keep
     transposed = _transposed(recurrent, choice)
-    d_r, d_z, d_hidden, d_n = _scan(
-        choice, step, transposed, start, given, reverse=True
-    )
+    d_r, d_z, d_hidden, d_n = _scan_back(choice, step, transposed, start, given)
     d_recurrent = _outer_products(_before(states, keep), (d_r, d_z, d_hidden), choice)
     return (d_r, d_z, d_n), None, d_recurrent, d_hidden.sum((0, 1))
 
@@ -272,7 +271,7 @@ def _lstm_backward(choice: ScanChoice, saved: tuple, gradient: Array) -> tuple:
     given = gradient, slopes, keep
     transposed = _transposed(recurrent, choice)
     start = zeros, zeros
-    of_gates = _scan(choice, step, transposed, start, given, reverse=True)
+    of_gates = _scan_back(choice, step, transposed, start, given)
     return of_gates, None, _outer_products(_before(states, keep), of_gates, choice)
 
 
@@ -297,8 +296,16 @@ def _scan(
     given: Any,
     *,
     reverse: bool = False,
+    over: Sequence[int] = (),
 ) -> Any:
-    """What ``step`` gives at every step, stacked, from a start of zeros."""
+    """What ``step`` gives at every step, stacked, from a start of zeros.
+
+    ``over`` names leaves of ``given`` that it may be written over, one for each output.
+    """
+
+    def in_place(constants: Any, start: Any, given: Any) -> Any:
+        once = partial(step, constants)
+        return scan_in_place(once, start, given, over=over, reverse=reverse)
 
     def plain(constants: Any, start: Any, given: Any) -> Any:
         once, unroll = partial(step, constants), choice.unroll
@@ -306,10 +313,22 @@ def _scan(
 
     features = jax.tree.leaves(start)[0].shape[-1]
     kernel = choice.gate_fusion is GateFusion.KERNEL
-    if not (kernel and fits_kernel(constants, features)):
-        return plain(constants, start, given)
-    one = partial(scan_kernel, step, reverse=reverse)
-    return jax.lax.platform_dependent(constants, start, given, cuda=one, default=plain)
+    paths: dict[str, Callable[..., Any]] = {"default": plain}
+    if choice.unroll == 1:
+        paths["cpu"] = in_place
+    if kernel and fits_kernel(constants, features):
+        paths["cuda"] = partial(scan_kernel, step, reverse=reverse)
+    return jax.lax.platform_dependent(constants, start, given, **paths)
+
+
+def _scan_back(
+    choice: ScanChoice, step: Step, constants: Any, start: Any, given: Any
+) -> Any:
+    """Gradients of four gates, each written over its slope: the leaves after the first,
+    which is the gradient of the state.
+    """
+    over = range(1, 5)
+    return _scan(choice, step, constants, start, given, reverse=True, over=over)
 
 
 def _before(states: Array, keep: Array) -> Array:

@@ -104,11 +104,15 @@ def _training(name: str, part: Records, peak: float | None) -> str:
     text += f"{part['first_update_seconds']:.0f} s. Systems took turns.\n\n"
     text += table([*heads, "of the peak", "useful places"], rows)
     text += "\n*Of the peak*: all rounds together. PyTorch: sdpa, autocast, fused "
-    text += "AdamW; `torch.compile` of its encoder, which compiles anew for sizes that "
-    text += "it has not met, within rounds too.\n"
+    text += "AdamW; `torch.compile` of its encoder.\n" + _note(part)
     return text + "".join(
         f"\n- {peer}: {why}" for peer, why in part["not_measured"].items()
     )
+
+
+def _note(part: Records) -> str:
+    """What is to be known of a part, if anything."""
+    return f"\n{part['note']}\n" if "note" in part else ""
 
 
 def _development(records: Records, peak: float | None) -> str:
@@ -286,7 +290,7 @@ def _epilogues(part: Records, _: float | None) -> str:
         "which is xla unless it is changed: kernel (one GPU; hidden features at most "
         "1,024 and a sum of at most three powers of two from 64 on).\n\n"
         + table(heads, rows)
-        + (f"\n{part['note']}\n" if "note" in part else "")
+        + _note(part)
     )
 
 

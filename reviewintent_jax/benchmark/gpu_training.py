@@ -246,7 +246,8 @@ class _Torch:
         model = make_classifier(torch, bert, width, plan.lstnet, 2, 0.1)
         self._model = model.to(self._device).train()
         if compiled:
-            model.encoder = torch.compile(model.encoder)
+            # By itself it would find out in three compilations that both sizes change.
+            model.encoder = torch.compile(model.encoder, dynamic=True)
         self._optimizer, self._schedule = make_torch_optimizer(
             torch, model, plan.optimizer, fused=True
         )

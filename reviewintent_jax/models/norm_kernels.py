@@ -169,16 +169,12 @@ def _answer_by_kernel(
 
 
 def _gradient_plainly(
-    choice: AddNorm,
-    outputs: int,
-    total: jax.Array,
-    gradient: jax.Array,
-    scale: jax.Array,
-    words: jax.Array,
+    choice: AddNorm, outputs: int, *given: jax.Array
 ) -> list[jax.Array]:
     """Of the sum and, as a second output, of the product: ``[t, d]``; then, float32
     ``[d]``, of bias, scale and shift.
     """
+    total, gradient, scale, words = given
     rows, features = total.shape
 
     def one(row: jax.Array, total: jax.Array, gradient: jax.Array) -> Any:
@@ -191,14 +187,10 @@ def _gradient_plainly(
 
 
 def _gradient_by_kernel(
-    choice: AddNorm,
-    outputs: int,
-    total: jax.Array,
-    gradient: jax.Array,
-    scale: jax.Array,
-    words: jax.Array,
+    choice: AddNorm, outputs: int, *given: jax.Array
 ) -> list[jax.Array]:
     """The same, a program for so many rows as divide them all, 64 at most."""
+    total, _, scale, words = given
     rows, features = total.shape
     of_program = min(_ROWS, rows & -rows)
     programs = rows // of_program
@@ -214,7 +206,7 @@ def _gradient_by_kernel(
         [block] * outputs + [sums] * 3,
         results,
     )
-    found = list(call(total, gradient, scale, words))
+    found = list(call(*given))
     return [*found[:outputs], *(x.sum(axis=0) for x in found[outputs:])]
 
 

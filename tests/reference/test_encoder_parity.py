@@ -123,30 +123,27 @@ def loss_weights(shape):
 # --- parts ------------------------------------------------------------------------
 
 
+def ended(spec, norm, x_td, added):
+    product, bias = added
+    return encoder_layer.Norm(spec).apply({"params": norm}, x_td + product + bias[None])
+
+
 def attention_part(spec, params, x_td, segments_t, block):
-    module = encoder_layer.SelfAttention(spec, block)
-    product, bias = module.apply(
-        {"params": params["layer_0"]["attention"]}, x_td, segments_t, deterministic=True
-    )
-    added = product + bias[None]
-    norm = {"params": params["layer_0"]["attention_norm"]}
-    return encoder_layer.Norm(spec).apply(norm, x_td + added)
+    layer, module = params["layer_0"], encoder_layer.SelfAttention(spec, block)
+    given = {"params": layer["attention"]}
+    added = module.apply(given, x_td, segments_t, deterministic=True)
+    return ended(spec, layer["attention_norm"], x_td, added)
 
 
 def feed_forward_part(spec, params, x_td, segments_t, block):
-    module = encoder_layer.FeedForward(spec)
-    given = {"params": params["layer_0"]["feed_forward"]}
-    product, bias = module.apply(given, x_td)
-    added = product + bias[None]
-    norm = {"params": params["layer_0"]["output_norm"]}
-    return encoder_layer.Norm(spec).apply(norm, x_td + added)
+    layer, module = params["layer_0"], encoder_layer.FeedForward(spec)
+    added = module.apply({"params": layer["feed_forward"]}, x_td)
+    return ended(spec, layer["output_norm"], x_td, added)
 
 
 def layer_part(spec, params, x_td, segments_t, block):
-    module = encoder_layer.Layer(spec, block)
-    return module.apply(
-        {"params": params["layer_0"]}, x_td, segments_t, deterministic=True
-    )
+    module, given = encoder_layer.Layer(spec, block), {"params": params["layer_0"]}
+    return module.apply(given, x_td, segments_t, deterministic=True)
 
 
 def pooler_part(spec, params, x_td, segments_t, block):

@@ -301,18 +301,21 @@ def _starts(parts: Parts) -> str:
         (
             name,
             figure(worker["facts"]["seconds"]),
+            figure(worker["facts"]["cpu_seconds"]),
             ranged(spread([each["seconds"] for each in worker["rounds"]])),
+            ranged(spread([each["cpu_seconds"] for each in worker["rounds"]])),
         )
         for name, worker in _workers(parts, "start of ")
         if worker["rounds"]
     ]
     if not rows:
         return ""
-    heads = ("system", "cold, s", "warm, s")
+    heads = ("system", "cold, s", "CPU s", "warm, s", "CPU s")
     note = (
         "`launch.train`, from its start until its first update is in its log. Cold: "
         "nothing prepared, nothing compiled. Warm: the same command again, with "
-        "prepared data and compiled programs kept.\n"
+        "prepared data and compiled programs kept. CPU seconds are those of all cores "
+        "together.\n"
     )
     return f"## From start to first update\n\n{table(heads, rows)}\n{note}"
 

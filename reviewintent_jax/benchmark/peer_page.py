@@ -102,13 +102,15 @@ def layer_section(parts: Mapping[str, dict[str, Any]]) -> str:
     for record in records:
         label = f"{record['use']}, {record['pass']}: {record['system']}"
         if "milliseconds" not in record:
-            rows.append((label, f"absent ({record['absent']})", ""))
+            rows.append((label, f"absent ({record['absent']})", "", ""))
             continue
         over = ranged(record["ratio_spread"])
-        rows.append((label, ranged(record["milliseconds"]), over))
-    heads = ("use, pass: system", "ms", "times that of the setting in use")
+        work = figure(record["cpu_milliseconds"])
+        rows.append((label, ranged(record["milliseconds"]), work, over))
+    heads = ("use, pass: system", "ms", "CPU ms", "times that of the setting in use")
     words = (
         "One GRU layer at the sizes of LSTNet's three uses; more settings: "
-        "[results/recurrent.md](results/recurrent.md).\n"
+        "[results/recurrent.md](results/recurrent.md). CPU ms are those of all cores "
+        "together: a layer takes at least these over the number of cores.\n"
     )
     return f"## Recurrent layers\n\n{words}\n{table(heads, rows)}"

@@ -7,7 +7,7 @@ slows down slows all of them; medians are compared.
 """
 
 import functools
-import time
+import statistics
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from reviewintent_jax.benchmark.absent import AbsentError
-from reviewintent_jax.benchmark.timing import ratios, spread
+from reviewintent_jax.benchmark.timing import ratios, spread, timed
 from reviewintent_jax.benchmark.torch_device import torch_device
 from reviewintent_jax.models.recurrent import GRU, Candidate, GateFusion
 
@@ -72,7 +72,8 @@ def measure_recurrent(
 
     Returns:
       Records with ``use``, its sizes, ``pass``, ``system`` and ``milliseconds``
-      (``median``, ``low`` and ``high``: the quartiles), ``ratio`` (to the setting in
+      (``median``, ``low`` and ``high``: the quartiles), ``cpu_milliseconds`` (median,
+      of all threads of this process), ``ratio`` (to the setting in
       use in the same round, the median of the rounds; ``ratio_spread`` has their
       quartiles) and ``chosen``; of a system that is not there, ``absent`` (why) in
       their place.
@@ -150,39 +151,46 @@ def _cell(record: dict[str, Any]) -> str:
     )
 
 
-def _timed(runs: dict[str, _Run | None], rounds: int) -> dict[str, list[float] | None]:
-    """Seconds of every turn of every system; None of those that are not there."""
+def _timed(
+    runs: dict[str, _Run | None], rounds: int
+) -> dict[str, list[dict[str, float]] | None]:
+    """Times of every turn of every system; None of those that are not there."""
     there = {name: run for name, run in runs.items() if run is not None}
     for run in there.values():
         run()
-    seconds: dict[str, list[float]] = {name: [] for name in there}
+    turns: dict[str, list[dict[str, float]]] = {name: [] for name in there}
     for turn in range(rounds):
         order = list(there) if turn % 2 == 0 else list(there)[::-1]
         for name in order:
-            began = time.perf_counter()
-            there[name]()
-            seconds[name].append(time.perf_counter() - began)
-    return {name: seconds[name] if name in there else None for name in runs}
+            turns[name].append(timed(there[name]))
+    return {name: turns.get(name) for name in runs}
 
 
 def _records(
-    use: Use, passed: str, timed: dict[str, list[float] | None]
+    use: Use, passed: str, turns: dict[str, list[dict[str, float]] | None]
 ) -> list[dict[str, Any]]:
     """What was timed, as plain JSON values."""
     chosen = Setting(GateFusion(use.chosen[0]), use.chosen[1]).name
-    in_use, records = timed[chosen], []
+    in_use, records = turns[chosen], []
     if in_use is None:
         raise ValueError(f"{chosen} was not measured")
-    for system, seconds in timed.items():
+    beside = [each["seconds"] for each in in_use]
+    for system, times in turns.items():
         sizes = use._asdict() | {"chosen": chosen}
         record = {"use": sizes.pop("name"), **sizes, "pass": passed, "system": system}
-        if seconds is None:
+        if times is None:
             records.append(record | {"absent": "not installed"})
             continue
-        took = spread([1e3 * each for each in seconds])
-        over = ratios(seconds, in_use)
-        figures = {"ratio": over["median"], "ratio_spread": over}
-        records.append(record | {"milliseconds": took, **figures})
+        seconds = [each["seconds"] for each in times]
+        over = ratios(seconds, beside)
+        work = statistics.median(each["cpu_seconds"] for each in times)
+        figures = {
+            "milliseconds": spread([1e3 * each for each in seconds]),
+            "cpu_milliseconds": 1e3 * work,
+            "ratio": over["median"],
+            "ratio_spread": over,
+        }
+        records.append(record | figures)
     return records
 
 

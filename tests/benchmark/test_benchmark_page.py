@@ -114,6 +114,14 @@ def test_a_system_that_failed_after_some_rounds_is_not_shown_as_measured():
     assert "ended with code -9" in page
 
 
+def test_starts_have_seconds_and_what_the_cores_spent():
+    facts, warm = ({"seconds": s, "cpu_seconds": c} for s, c in ((30, 45), (10, 15)))
+    worker = {"facts": facts, "rounds": [warm], "peak_bytes": None}
+    page = benchmark_page({"parts": {"start of BERT": part({"command": worker})}})
+    rows = "| 30.0 | 45.0 | 10.0 (10.0 to 10.0) | 15.0 (15.0 to 15.0) |"
+    assert f"| BERT {rows}" in page
+
+
 def test_percentiles_stand_where_there_were_calls_enough():
     seconds = {"p50": 0.001, "p90": 0.002, "p99": 0.003}
     records = [

@@ -35,6 +35,7 @@ def test_every_system_is_timed_in_both_passes_or_said_to_be_absent():
             continue
         took = record["milliseconds"]
         assert 0 < took["low"] <= took["median"] <= took["high"]
+        assert record["cpu_milliseconds"] > 0
     in_use = [r for r in records if r["system"] == "separate, unroll 2"]
     assert [record["ratio"] for record in in_use] == [1.0, 1.0]
     results = {

@@ -9,7 +9,7 @@ there with the same settings is not measured again: an interrupted benchmark goe
 ``--config.only=training,peers`` measures the parts whose names begin so.
 ``REVIEWINTENT_DATA`` names the folder of the published data sets; without it the
 built-in shop alone is read, and parts that need the others say so. Run nothing beside
-it. Hardware: two CPU cores, about an hour; with a GPU: ``launch/gpu_benchmark.py``.
+it. Hardware: two CPU cores, about two hours; with a GPU: ``launch/gpu_benchmark.py``.
 """
 
 from ml_collections import ConfigDict

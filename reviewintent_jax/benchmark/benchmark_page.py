@@ -310,7 +310,7 @@ def _starts(parts: Parts) -> str:
     ]
     if not rows:
         return ""
-    heads = ("system", "cold, s", "CPU s", "warm, s", "CPU s")
+    heads = ("system", "cold, s", "cold, CPU s", "warm, s", "warm, CPU s")
     note = (
         "`launch.train`, from its start until its first update is in its log. Cold: "
         "nothing prepared, nothing compiled. Warm: the same command again, with "

@@ -3,8 +3,6 @@
 import shutil
 from pathlib import Path
 
-import jax
-
 from launch.own_data import Kit
 from reviewintent_jax.build_pretrain import (
     begin_pretrain,
@@ -30,7 +28,7 @@ from reviewintent_jax.training.pretrain_outcome import (
 def _again(run: RunFolder, context: Facts) -> Facts:
     """Scores a run again on its own held-out texts."""
     experiment = open_pretrain(run)
-    shapes = jax.eval_shape(experiment.init_params)
+    shapes = experiment.first_params().shapes
     params, _ = restore_best(whole_pretrain(run), shapes)
     return evaluate_pretrain(experiment, params, run, context)
 

@@ -180,7 +180,7 @@ def test_pretrained_weights_are_used_and_random_ones_only_by_name(
         tiny_config.encoder.weights = weights
         run = RunFolder(tmp_path / weights)
         experiment = build_experiment(plain_values(tiny_config), run)
-        state = experiment.init_state(experiment.make_optimizer())
+        state = experiment.first_state(experiment.make_optimizer()).draw()
         encoders[weights] = state.params["encoder"]
     chex.assert_trees_all_equal(encoders["pretrained"], stored)
     chex.assert_trees_all_equal_shapes(encoders["random"], stored)

@@ -137,7 +137,7 @@ def test_vectors_of_a_file_are_where_training_begins(tiny, tmp_path):
     path.write_text(f"the {vector}\nunheardof {vector}\n")
     tiny.words.update(vectors="file", path=str(path))
     experiment = build_experiment(plain_values(tiny), RunFolder(tmp_path / "run"))
-    params = experiment.init_state(experiment.make_optimizer()).params
+    params = experiment.first_state(experiment.make_optimizer()).draw().params
     table = np.asarray(params["words"]["table"]["embedding"])
     the = experiment.words.vocabulary.id_of("the")
     assert the > 0

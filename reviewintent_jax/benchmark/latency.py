@@ -36,7 +36,7 @@ def measure_latency(
     """
     system = build_system(values, folder)
     task: Any = system.task  # which task it is makes no difference here
-    params = task.init_state(task.make_optimizer()).params
+    params = task.first_state(task.make_optimizer()).draw().params
     lengths = system.lengths(lengths)
     yield {"items": system.items, "reads": system.reads, "lengths": list(lengths)}
     for length in lengths:

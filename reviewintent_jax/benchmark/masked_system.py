@@ -38,7 +38,7 @@ class MaskedSystem:
 
     def parameters(self) -> dict[str, int]:
         """Numbers of parameters by part; nothing is computed."""
-        return count_parameters(jax.eval_shape(self.task.init_params))
+        return count_parameters(self.task.first_params().shapes)
 
     def question(self, items: int, length: int) -> Question:
         """``items`` texts of ``length`` tokens, a page each, of which some are hidden.

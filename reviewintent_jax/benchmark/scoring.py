@@ -35,7 +35,7 @@ def measure_scoring(
     """
     system = build_system(values, folder)
     task: Any = system.task
-    state = task.init_state(task.make_optimizer())
+    state = task.first_state(task.make_optimizer()).draw()
     trained = Trained(
         model=task.model,
         params=state.params,

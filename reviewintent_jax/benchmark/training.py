@@ -35,7 +35,7 @@ class Trainer:
         self._placement = Placement(task.mesh)
         pieces = task.train.accumulate
         self._rows = self._placement.rows(data.size, pieces)
-        self._state = task.init_state(optimizer)
+        self._state = task.first_state(optimizer).draw()
         self._update = make_train_step(task, optimizer, self._state, accumulate=pieces)
         self._stream = prefetch(
             data.batches(Position(0, 0), self._rows), task.train.prefetch

@@ -93,7 +93,7 @@ def _filled_up(
 
 
 def _updates(task: Any, optimizer: Any, batch: PageBatch, pieces: int) -> Any:
-    state = task.init_state(optimizer)
+    state = task.first_state(optimizer).draw()
     update = make_train_step(task, optimizer, state, accumulate=pieces)
     placed = jax.device_put(batch)
 

@@ -16,6 +16,7 @@ import numpy as np
 from reviewintent_jax.data.augment import AugmentSpec, augment_ids
 from reviewintent_jax.data.ids import SpecialIds, TokenList
 from reviewintent_jax.data.pages import (
+    NO_PAGES,
     PagePlan,
     PageSpec,
     ReviewFields,
@@ -182,6 +183,10 @@ class TrainBatches:
             max_steps -= -(-pages // self.batch_pages)
             epoch += 1
         return found
+
+    def blank(self, rows: Rows) -> PageBatch:
+        """``rows`` of a batch without a review."""
+        return self._build(NO_PAGES, rows.pick(np.zeros(0, np.int64)), 0)
 
     def batches(
         self, position: Position, rows: Rows | None = None

@@ -161,6 +161,7 @@ _ANYTHING = (
 )  # fmt: skip
 
 
+@functools.cache
 def _open_words(kind: Kind, code: int) -> Names:
     """The open lists of ``bazaar_phrases`` for a statement about a product."""
     of_kind, known = words_of(kind.category), item_names(kind)
@@ -189,7 +190,7 @@ def _open_words(kind: Kind, code: int) -> Names:
     lists |= {"O": other["G"], "U": other["U"]}
     lists |= {f"{name}1": _before_nouns(lists[name]) for name in "XG"}
     return {
-        name: tuple(fill_known(word, known) for word in words)
+        name: tuple([fill_known(w, known) if "{" in w else w for w in words])
         for name, words in lists.items()
     }
 

@@ -156,6 +156,11 @@ class MaskedBatches:
         """Texts that ``epochs`` epochs read, or ``max_steps`` batches (0 = all)."""
         return self._pages.items_within(epochs, max_steps)
 
+    def blank(self, rows: Rows) -> MaskedBatch:
+        """``rows`` of a batch without a text."""
+        empty = rows.pick(np.zeros(0, np.int64))
+        return self._masker.hide(self._pages.blank(rows), empty, _TRAINING, 0)
+
     def batches(
         self, position: Position, rows: Rows | None = None
     ) -> Iterator[Portion]:

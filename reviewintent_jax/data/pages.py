@@ -129,6 +129,15 @@ class PagePlan(NamedTuple):
         )
 
 
+NO_PAGES = PagePlan(
+    np.zeros(0, np.int64),
+    np.zeros(0, np.int32),
+    np.zeros(1, np.int64),
+    np.zeros(0, bool),
+)
+"""The plan of nothing."""
+
+
 def plan_pages(
     review_n: np.ndarray,
     slot_length_n: np.ndarray,

@@ -277,6 +277,11 @@ class WindowBatches:
         """Windows in a batch."""
         return self._size
 
+    def blank(self, rows: Rows) -> Any:
+        """``rows`` of a batch without a window."""
+        empty = rows.pick(np.zeros(0, np.int64))
+        return self._windows.batch(empty, len(empty))
+
     def batches(
         self, position: Position, rows: Rows | None = None
     ) -> Iterator[Portion]:

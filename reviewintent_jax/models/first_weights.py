@@ -1,13 +1,17 @@
 """First parameters, drawn from a seed by a program that runs once.
 
-In: a function of a random key, and a seed. Out: its tree of parameters.
+In: a function of a random key, and a seed. Out: its tree of parameters, of which shapes
+are known before anything is compiled or drawn.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import jax
 from jax.core import Tracer
+
+from reviewintent_jax.compiling import compiled_ahead
 
 # Of what compiling takes on a CPU a third goes to passes that make a program fast, and
 # this one draws a few million numbers once. Level 1 draws the same bits as level 2;
@@ -15,18 +19,52 @@ from jax.core import Tracer
 _HURRIED = {"xla_backend_optimization_level": 1}
 
 
-def draw_parameters(draw: Callable[[jax.Array], Any], seed: int) -> dict[str, Any]:
-    """What ``draw`` makes of the key of ``seed``, compiled in a hurry.
-
-    Inside a transformation such as ``jax.eval_shape`` nothing is compiled.
+class FirstParameters:
+    """What ``draw`` makes of the key of ``seed``, once it is asked for.
 
     Args:
       draw: pure; key -> parameters by the names of their parts. What it does not
         return is not computed.
       seed: 0 or more.
+      finish: drawn parameters -> all, such as those that are given beside them; pure,
+        and keeps the shapes of what it is given.
     """
-    key = jax.random.key(seed)
-    if isinstance(key, Tracer):
-        return dict(draw(key))
-    hurried = _HURRIED if jax.default_backend() == "cpu" else None
-    return dict(jax.jit(draw, compiler_options=hurried)(key))
+
+    def __init__(
+        self,
+        draw: Callable[[jax.Array], Any],
+        seed: int,
+        finish: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+    ) -> None:
+        self._draw = draw
+        self._seed = seed
+        self._finish = finish
+
+    @functools.cached_property
+    def _traced(self) -> jax.stages.Traced:
+        hurried = _HURRIED if jax.default_backend() == "cpu" else None
+        program = jax.jit(self._draw, compiler_options=hurried)
+        return program.trace(jax.random.key(self._seed))
+
+    @functools.cached_property
+    def _program(self) -> Callable[[jax.Array], Any]:
+        return compiled_ahead(self._traced.lower())
+
+    def compile_ahead(self) -> None:
+        """Begins to compile what draws them, in a thread."""
+        self._program  # noqa: B018 - compiled where it is first named
+
+    @property
+    def shapes(self) -> dict[str, Any]:
+        """Their shapes and types; nothing is compiled or drawn."""
+        return jax.eval_shape(self._finish, dict(self._traced.out_info))
+
+    def draw(self) -> dict[str, Any]:
+        """The parameters, compiled in a hurry.
+
+        Inside a transformation such as ``jax.eval_shape`` nothing is compiled.
+        """
+        key = jax.random.key(self._seed)
+        if isinstance(key, Tracer):
+            return self._finish(dict(self._draw(key)))
+        return self._finish(dict(self._program(key)))

@@ -10,6 +10,8 @@ second head answers.
 """
 
 import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import flax.linen as nn
@@ -18,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from reviewintent_jax.models.encoder import Encoder, EncoderFamily, EncoderSpec
-from reviewintent_jax.models.first_weights import draw_parameters
+from reviewintent_jax.models.first_weights import FirstParameters
 from reviewintent_jax.models.heads import SoftmaxHead
 from reviewintent_jax.models.history import History, HistorySpec
 from reviewintent_jax.models.lstnet import LSTNet
@@ -202,13 +204,21 @@ def without_history(model: ReviewIntent) -> ReviewIntent:
 
 
 def init_params(
+    model: ReviewIntent, batch: PageBatch, *, seed: int, encoder: Any | None
+) -> dict[str, Any]:
+    """Parameters before training, at once; see :func:`first_params`."""
+    return first_params(model, batch, seed=seed, encoder=encoder).draw()
+
+
+def first_params(
     model: ReviewIntent,
     batch: PageBatch,
     *,
     seed: int,
     encoder: Any | None,
     vectors: np.ndarray | None = None,
-) -> dict[str, Any]:
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> FirstParameters:
     """Parameters before training: ``encoder`` as given, the rest drawn from ``seed``.
 
     Args:
@@ -218,6 +228,7 @@ def init_params(
       encoder: parameter tree of the encoder, or None to draw that as well (a model that
         never saw text: for tests and ablations).
       vectors: float32 ``[v, d]`` of words, NaN where they are drawn; None = all are.
+      more: given parameters of other parts.
     """
 
     def draw(key: jax.Array) -> dict[str, Any]:
@@ -225,10 +236,13 @@ def init_params(
         # What is not returned is not computed: no time is spent on a random encoder.
         return {k: v for k, v in params.items() if encoder is None or k != "encoder"}
 
-    drawn = draw_parameters(draw, seed)
-    if vectors is not None:
-        table = drawn["words"]["table"]["embedding"]
-        drawn["words"]["table"]["embedding"] = jnp.where(
-            jnp.isnan(vectors), table, vectors
-        )
-    return drawn if encoder is None else {"encoder": encoder, **drawn}
+    def finish(drawn: dict[str, Any]) -> dict[str, Any]:
+        if vectors is not None:
+            table = drawn["words"]["table"]["embedding"]
+            drawn["words"]["table"]["embedding"] = jnp.where(
+                jnp.isnan(vectors), table, vectors
+            )
+        given = {} if encoder is None else {"encoder": encoder}
+        return {**given, **drawn, **more}
+
+    return FirstParameters(draw, seed, finish)

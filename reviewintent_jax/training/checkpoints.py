@@ -37,7 +37,7 @@ from reviewintent_jax.training.checkpoint_folder import (
 from reviewintent_jax.training.checkpoint_writes import WriteFailures
 from reviewintent_jax.training.placement import put_tree
 from reviewintent_jax.training.state import TrainState
-from reviewintent_jax.training.tracker import FRESH, Tracker
+from reviewintent_jax.training.tracker import Tracker
 
 log = logging.getLogger("reviewintent")
 
@@ -185,21 +185,26 @@ class Checkpoints:
                 "newest that is whole.",
             ) from error
 
-    def restore(self, fresh: TrainState) -> tuple[TrainState, Tracker]:
-        """The newest saved state, or ``fresh`` where nothing has been saved.
+    def steps(self) -> list[int]:
+        """Steps whose full state is kept, the newest first."""
+        return sorted(self._latest.all_steps(), reverse=True)
 
-        Every leaf lies where that of ``fresh`` does, wherever it was when it was saved.
+    def restore(self, layout: TrainState) -> tuple[TrainState, Tracker] | None:
+        """The newest saved state; None where nothing has been saved.
+
+        Every leaf lies where that of ``layout`` does, which may be shapes with places,
+        wherever it was when it was saved.
         A checkpoint that cannot be read gives way to the one before, with a warning.
 
         Raises:
           InputError: the settings were others, or no checkpoint can be read.
         """
         self.check()
-        steps = sorted(self._latest.all_steps(), reverse=True)
+        steps = self.steps()
         damaged: list[int] = []
         for step in steps:
             try:
-                state, tracker = self._restore(step, fresh)
+                state, tracker = self._restore(step, layout)
             except Exception as error:
                 damaged.append(step)
                 why = first_line(error)
@@ -214,9 +219,9 @@ class Checkpoints:
                 fix="If the disk is sound again later, start the same command again; "
                 "otherwise train anew in another --workdir.",
             )
-        return fresh, FRESH
+        return None
 
-    def _restore(self, step: int, fresh: TrainState) -> tuple[TrainState, Tracker]:
+    def _restore(self, step: int, layout: TrainState) -> tuple[TrainState, Tracker]:
         folder = self._root / "latest" / f"{step:08d}"
         if hosts.count() > 1:
             # A failure of one process in the middle of a common read would leave the
@@ -224,14 +229,14 @@ class Checkpoints:
             failure = hosts.told("sound", lambda: _failure(folder / "tensors"))
             if failure:
                 raise OSError(failure)
-        target = {"params": fresh.params, "moments": fresh.moments}
+        target = {"params": layout.params, "moments": layout.moments}
         tensors = self._latest.restore(
             step,
             args=ocp.args.Composite(
                 tensors=ocp.args.StandardRestore(_abstract(target))
             ),
         )["tensors"]
-        count = put_tree(np.asarray(step, np.int32), fresh.step.sharding)
+        count = put_tree(np.asarray(step, np.int32), layout.step.sharding)
         state = TrainState(count, tensors["params"], tensors["moments"])
         return state, Tracker(**_read_meta(folder)["tracker"])
 

@@ -29,7 +29,7 @@ from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.models.review_intent import (
     ReviewIntent,
     ReviewIntentSpec,
-    init_params,
+    first_params,
 )
 from reviewintent_jax.schema import InputError, PageBatch
 from reviewintent_jax.training.describe import model_line, word_lines
@@ -43,7 +43,7 @@ from reviewintent_jax.training.objective import ReviewObjective
 from reviewintent_jax.training.optimizer import OptimizerSpec, make_optimizer, rate_at
 from reviewintent_jax.training.scoring import SplitScorer
 from reviewintent_jax.training.sharding import describe_mesh
-from reviewintent_jax.training.state import TrainState, make_state
+from reviewintent_jax.training.state import FirstState
 from reviewintent_jax.training.task import Scores
 from reviewintent_jax.training.train_spec import (
     OF_INTENTION,
@@ -201,7 +201,7 @@ class Experiment:
         parts = {"encoder": spec.encoder, "history": spec.history}
         return {name for name, part in parts.items() if part is None}
 
-    def init_state(self, optimizer: optax.GradientTransformation) -> TrainState:
+    def first_state(self, optimizer: optax.GradientTransformation) -> FirstState:
         """State before the first update."""
         history = self.model.spec.history
         page = blank_page(
@@ -210,15 +210,15 @@ class Experiment:
             None if history is None else history.covariates,
             words=self.words is not None,
         )
-        params = init_params(
+        params = first_params(
             self.model,
             page,
             seed=self.seed,
             encoder=self.encoder_params,
             vectors=None if self.word_vectors is None else self.word_vectors.vector_vd,
+            more=task_parameters(self.loss_spec),
         )
-        params |= task_parameters(self.loss_spec)
-        return make_state(params, optimizer, self.mesh)
+        return FirstState(params, optimizer, self.mesh)
 
     @property
     def objective(self) -> ReviewObjective:

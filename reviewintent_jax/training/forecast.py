@@ -24,13 +24,13 @@ from reviewintent_jax.evaluation.forecast_baselines import (
     persistence,
 )
 from reviewintent_jax.evaluation.forecast_metrics import forecast_metrics
-from reviewintent_jax.models.first_weights import draw_parameters
+from reviewintent_jax.models.first_weights import FirstParameters
 from reviewintent_jax.models.forecaster import Forecaster
 from reviewintent_jax.schema import ArrayLike, InputError
 from reviewintent_jax.training.losses import LossSums, Tally
 from reviewintent_jax.training.optimizer import OptimizerSpec
 from reviewintent_jax.training.sharding import describe_mesh
-from reviewintent_jax.training.state import TrainState, make_state
+from reviewintent_jax.training.state import FirstState
 from reviewintent_jax.training.task import Scores
 from reviewintent_jax.training.window_task import (
     WindowTask,
@@ -134,10 +134,10 @@ class ForecastExperiment(WindowTask):
             lines.append(f"Constant in training: {', '.join(facts['constant'])}")
         return "\n".join(lines)
 
-    def init_state(self, optimizer: optax.GradientTransformation) -> TrainState:
+    def first_state(self, optimizer: optax.GradientTransformation) -> FirstState:
         """State before the first update."""
-        params = init_forecaster(self.model, self.windows, self.seed)
-        return make_state(params, optimizer, self.mesh)
+        params = first_forecaster(self.model, self.windows, self.seed)
+        return FirstState(params, optimizer, self.mesh)
 
     def totals(self, batch: WindowBatch) -> jax.Array:
         """What the summed errors of a whole batch are divided by."""
@@ -257,14 +257,14 @@ class TrainedForecaster(NamedTuple):
     mesh: Mesh | None = None
 
 
-def init_forecaster(model: Forecaster, windows: Windows, seed: int) -> Any:
+def first_forecaster(model: Forecaster, windows: Windows, seed: int) -> FirstParameters:
     """Parameters before training, drawn from ``seed``."""
     batch = windows.batch(windows.targets(TRAIN)[:1], 1)
 
     def draw(key: jax.Array) -> Any:
         return model.init(key, batch.value_bts, deterministic=True)["params"]
 
-    return draw_parameters(draw, seed)
+    return FirstParameters(draw, seed)
 
 
 def make_forecast_step(model: Forecaster, mesh: Mesh | None = None) -> ForecastStep:

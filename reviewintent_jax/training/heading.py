@@ -24,7 +24,7 @@ from reviewintent_jax.evaluation.heading_metrics import (
     heading_metrics,
 )
 from reviewintent_jax.evaluation.heading_summary import describe_rows
-from reviewintent_jax.models.first_weights import draw_parameters
+from reviewintent_jax.models.first_weights import FirstParameters
 from reviewintent_jax.models.heading import Heading
 from reviewintent_jax.schema import InputError
 from reviewintent_jax.training.heading_answers import (
@@ -36,7 +36,7 @@ from reviewintent_jax.training.heading_answers import (
 from reviewintent_jax.training.losses import LossSums, Tally
 from reviewintent_jax.training.optimizer import OptimizerSpec
 from reviewintent_jax.training.sharding import describe_mesh
-from reviewintent_jax.training.state import TrainState, make_state
+from reviewintent_jax.training.state import FirstState
 from reviewintent_jax.training.task import Scores
 from reviewintent_jax.training.window_task import WindowTask, WindowTrainSpec
 
@@ -126,7 +126,7 @@ class HeadingExperiment(WindowTask):
         ]
         return "\n".join(lines)
 
-    def init_state(self, optimizer: optax.GradientTransformation) -> TrainState:
+    def first_state(self, optimizer: optax.GradientTransformation) -> FirstState:
         """State before the first update."""
         batch = self.windows.batch(self.windows.targets(TRAIN)[:1], 1)
 
@@ -134,8 +134,8 @@ class HeadingExperiment(WindowTask):
             inputs = batch.value_bts, batch.length_b
             return self.model.init(key, *inputs, deterministic=True)["params"]
 
-        params = draw_parameters(draw, self.seed)
-        return make_state(params, optimizer, self.mesh)
+        params = FirstParameters(draw, self.seed)
+        return FirstState(params, optimizer, self.mesh)
 
     def totals(self, batch: PanelBatch) -> jax.Array:
         """Known targets of a whole batch, 1 or more: what its losses are divided by."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from reviewintent_jax.data.batches import Position, prefetch
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training import hosts
-from reviewintent_jax.training.checkpoints import Checkpoints, Tracker
+from reviewintent_jax.training.checkpoints import Checkpoints
 from reviewintent_jax.training.files import Facts
 from reviewintent_jax.training.logs import RunLog, SilentLog, open_log
 from reviewintent_jax.training.placement import Placement, whole
@@ -20,6 +20,7 @@ from reviewintent_jax.training.state import TrainState, count_parameters
 from reviewintent_jax.training.step import StepMetrics, make_train_step
 from reviewintent_jax.training.stopping import StopRequest
 from reviewintent_jax.training.task import LoopSpec, Task
+from reviewintent_jax.training.tracker import FRESH, Tracker
 
 
 class TrainResult(NamedTuple):
@@ -79,8 +80,15 @@ def train(task: Task, run: RunFolder) -> TrainResult:
     validate = task.validation()
     total = data.items_within(spec.epochs, spec.max_steps)
     with Checkpoints(run, task.identity()) as checkpoints:
-        state, tracker = checkpoints.restore(task.init_state(optimizer))
-        update = make_train_step(task, optimizer, state, accumulate=spec.accumulate)
+        first = task.first_state(optimizer)
+        if not checkpoints.steps():
+            first.compile_ahead()
+        update = make_train_step(
+            task, optimizer, first.layout, accumulate=spec.accumulate
+        )
+        # Beside reading or drawing the state, which takes seconds too.
+        update.compile_ahead(first.layout, placement.put(data.blank(rows), rows))
+        state, tracker = checkpoints.restore(first.layout) or (first.draw(), FRESH)
         parameters = count_parameters(state.params)
         step = first = int(state.step)
         began, seconds = time.monotonic(), tracker.seconds

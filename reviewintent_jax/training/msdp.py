@@ -16,7 +16,7 @@ from reviewintent_jax.data.msdp_specs import SOURCES
 from reviewintent_jax.data.splits import TRAIN, VALIDATION
 from reviewintent_jax.evaluation.msdp_baselines import MsdpEvaluationSpec
 from reviewintent_jax.evaluation.msdp_summary import late_lines
-from reviewintent_jax.models.first_weights import draw_parameters
+from reviewintent_jax.models.first_weights import FirstParameters
 from reviewintent_jax.models.msdp_net import MsdpNet, MsdpOutput
 from reviewintent_jax.schema import CaseBatch, InputError
 from reviewintent_jax.training.losses import LossSums
@@ -34,7 +34,7 @@ from reviewintent_jax.training.msdp_losses import (
 )
 from reviewintent_jax.training.optimizer import OptimizerSpec
 from reviewintent_jax.training.sharding import describe_mesh
-from reviewintent_jax.training.state import TrainState, make_state
+from reviewintent_jax.training.state import FirstState
 from reviewintent_jax.training.task import Scores
 from reviewintent_jax.training.window_task import BatchTrainSpec, WindowTask
 
@@ -137,16 +137,18 @@ class MsdpExperiment(WindowTask):
         ]
         return "\n".join(lines)
 
-    def init_state(self, optimizer: optax.GradientTransformation) -> TrainState:
+    def first_state(self, optimizer: optax.GradientTransformation) -> FirstState:
         """State before the first update."""
         batch = self.windows.batch(self.windows.targets(TRAIN)[:1], 1)
 
         def draw(key: jax.Array) -> Any:
             return self.model.init(key, batch, deterministic=True)["params"]
 
-        params = draw_parameters(draw, self.seed)
-        params |= msdp_parameters(self.loss_spec, self.tasks)
-        return make_state(params, optimizer, self.mesh)
+        def finish(drawn: dict[str, Any]) -> dict[str, Any]:
+            return drawn | msdp_parameters(self.loss_spec, self.tasks)
+
+        params = FirstParameters(draw, self.seed, finish)
+        return FirstState(params, optimizer, self.mesh)
 
     def totals(self, batch: CaseBatch) -> CaseTotals:
         """Known answers of a whole batch."""

@@ -23,14 +23,14 @@ from reviewintent_jax.data.pages import PageSpec, ReviewFields
 from reviewintent_jax.data.splits import TRAIN, VALIDATION
 from reviewintent_jax.data.tokens import ReviewTokenizer, TokenList
 from reviewintent_jax.evaluation.pretrain_metrics import Guesses, masked_scores
-from reviewintent_jax.models.first_weights import draw_parameters
+from reviewintent_jax.models.first_weights import FirstParameters
 from reviewintent_jax.models.masked_language import MaskedLanguage
 from reviewintent_jax.schema import NO_LABEL, InputError, MaskedBatch
 from reviewintent_jax.training.losses import LossSums, Tally
 from reviewintent_jax.training.optimizer import OptimizerSpec, make_optimizer, rate_at
 from reviewintent_jax.training.placement import Placement
 from reviewintent_jax.training.sharding import describe_mesh, replicated
-from reviewintent_jax.training.state import TrainState, make_state
+from reviewintent_jax.training.state import FirstState
 from reviewintent_jax.training.task import LoopSpec, Scores
 
 _FORMAT = 1  # of what a checkpoint keeps beside the tensors
@@ -181,7 +181,7 @@ class PretrainExperiment:
             for part in ("encoder", "head")
         }
 
-    def init_params(self) -> dict[str, Any]:
+    def first_params(self) -> FirstParameters:
         """First parameters, drawn from the seed."""
         one = self.texts(VALIDATION)[:1]
         source = self.page_source()
@@ -190,11 +190,11 @@ class PretrainExperiment:
         def draw(key: jax.Array) -> Any:
             return self.model.init(key, batch, deterministic=True)["params"]
 
-        return draw_parameters(draw, self.seed)
+        return FirstParameters(draw, self.seed)
 
-    def init_state(self, optimizer: optax.GradientTransformation) -> TrainState:
+    def first_state(self, optimizer: optax.GradientTransformation) -> FirstState:
         """State before the first update."""
-        return make_state(self.init_params(), optimizer, self.mesh)
+        return FirstState(self.first_params(), optimizer, self.mesh)
 
     def totals(self, batch: MaskedBatch) -> jax.Array:
         """Hidden tokens of a whole batch, 1 or more."""

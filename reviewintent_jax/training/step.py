@@ -9,6 +9,7 @@ import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from reviewintent_jax.compiling import compiled_ahead
 from reviewintent_jax.training.losses import LossSums
 from reviewintent_jax.training.sharding import (
     BATCH,
@@ -43,11 +44,20 @@ class TrainStep:
 
     def __init__(self, program: jax.stages.Wrapped, seed: int) -> None:
         self._program = program
+        self._call: Callable[..., tuple[TrainState, StepMetrics]] = program
         self._seed = np.uint32(seed)
+
+    def compile_ahead(self, state: Any, batch: Any) -> None:
+        """Begins to compile, in a thread, for arrays or shapes like these.
+
+        From here on all updates take this program; the first one waits until it is
+        there, and raises what went wrong.
+        """
+        self._call = compiled_ahead(self.lower(state, batch))
 
     def __call__(self, state: TrainState, batch: Any) -> tuple[TrainState, StepMetrics]:
         """One update; the state it is given is donated."""
-        return self._program(state, batch, self._seed)
+        return self._call(state, batch, self._seed)
 
     def lower(self, state: Any, batch: Any) -> jax.stages.Lowered:
         """The program before it is compiled, for arrays or shapes of them."""
@@ -74,7 +84,8 @@ def make_train_step(
     Args:
       task: what is learned.
       optimizer: how.
-      state: any state of the run, on its mesh; only where it lies is read.
+      state: any state of the run, on its mesh, or its layout; only where it lies is
+        read.
       accumulate: micro-batches in an update.
     """
     placed = jax.tree.map(lambda leaf: leaf.sharding, state)

@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from reviewintent_jax.data.batches import Portion, Position, Rows
 from reviewintent_jax.schema import InputError
 from reviewintent_jax.training.losses import LossSums
-from reviewintent_jax.training.state import TrainState
+from reviewintent_jax.training.state import FirstState
 
 Scores = dict[str, float | None]
 """Scores on validation by name; None where one cannot be computed."""
@@ -73,6 +73,10 @@ class Stream(Protocol):
 
     def items_within(self, epochs: int, max_steps: int) -> int:
         """Items that ``epochs`` epochs read, or ``max_steps`` batches (0 = all)."""
+        ...
+
+    def blank(self, rows: Rows) -> Any:
+        """``rows`` of a batch that holds nothing, shaped as all others are."""
         ...
 
     def batches(
@@ -137,7 +141,7 @@ class Task(Objective, Protocol):
         """Learning rates of update ``step`` (from 0), by the name of what they move."""
         ...
 
-    def init_state(self, optimizer: optax.GradientTransformation) -> TrainState:
+    def first_state(self, optimizer: optax.GradientTransformation) -> FirstState:
         """State before the first update."""
         ...
 

@@ -72,7 +72,7 @@ def test_pmap_gives_the_losses_of_jit(config, tmp_path):
     config.mesh.data = 8
     task = build_forecast(plain_values(config), RunFolder(tmp_path / "run"))
     optimizer = optax.sgd(0.05)
-    state = task.init_state(optimizer)
+    state = task.first_state(optimizer).draw()
     copies = jax.device_get(on_every_device(state, 8))
     jitted = make_train_step(task, optimizer, state, accumulate=1)
     pmapped = make_pmap_step(task, optimizer)

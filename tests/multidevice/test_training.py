@@ -15,6 +15,10 @@ from reviewintent_jax.data.batches import Position
 from reviewintent_jax.schema import RunFolder
 from reviewintent_jax.training.placement import Placement, whole
 from reviewintent_jax.training.step import make_train_step
+from tests.training.first_states import (
+    blank_is_shaped_as_batches_are,
+    layout_is_that_of_the_state,
+)
 
 MESHES = [(1, 1, 1), (8, 1, 1), (1, 8, 1), (1, 1, 8), (2, 2, 2)]
 STEPS = 4
@@ -44,7 +48,7 @@ def run_of(experiment, optimizer, steps=STEPS):
     placement, data = Placement(experiment.mesh), experiment.train_batches()
     pieces = experiment.train.accumulate
     rows = placement.rows(data.size, pieces)
-    state = experiment.init_state(optimizer)
+    state = experiment.first_state(optimizer).draw()
     step = make_train_step(experiment, optimizer, state, accumulate=pieces)
     stream, losses = data.batches(Position(0, 0), rows), []
     for _ in range(steps):
@@ -74,6 +78,13 @@ def test_losses_and_parameters_are_those_of_one_device(built, wanted, sizes):
     chex.assert_trees_all_close(params, wanted["params"], atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("sizes", MESHES[1:], ids=str)
+def test_places_are_known_before_anything_is_drawn(built, sizes):
+    experiment = built(sizes)
+    layout_is_that_of_the_state(experiment)
+    blank_is_shaped_as_batches_are(experiment)
+
+
 @pytest.mark.slow
 def test_micro_batches_hold_the_same_on_any_mesh(built):
     found = [
@@ -94,7 +105,7 @@ def bytes_on_first(tree):
 def test_big_tensors_moments_and_batch_are_cut_and_stay_so(built):
     experiment = built((2, 2, 2))
     optimizer = experiment.make_optimizer()
-    before = experiment.init_state(optimizer)
+    before = experiment.first_state(optimizer).draw()
     places = jax.tree.map(lambda leaf: leaf.sharding, before)
     _, state, step, batch = run_of(experiment, optimizer)
     # A step keeps every sharding, and one compilation serves them all.
@@ -132,7 +143,7 @@ def test_validation_says_the_same_on_any_mesh(built):
     found = []
     for sizes in ((1, 1, 1), (2, 2, 2)):
         experiment = built(sizes)
-        state = experiment.init_state(optax.sgd(0.01))
+        state = experiment.first_state(optax.sgd(0.01)).draw()
         found.append(experiment.validation()(state.params))
     one, many = found
     assert one.keys() == many.keys()

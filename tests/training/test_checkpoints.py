@@ -17,13 +17,13 @@ from reviewintent_jax.schema import InputError, RunFolder, TransientError
 from reviewintent_jax.training import checkpoint_folder
 from reviewintent_jax.training.checkpoint_folder import CheckpointSpec
 from reviewintent_jax.training.checkpoints import (
-    FRESH,
     Checkpoints,
     has_checkpoint,
     restore_best,
 )
 from reviewintent_jax.training.state import TrainState
 from reviewintent_jax.training.stopping import Preempted
+from reviewintent_jax.training.tracker import FRESH
 
 IDENTITY = {"seed": 1, "model": {"lstnet": {"channels": 5}}}
 
@@ -41,9 +41,8 @@ def kept(run, folder):
 
 def test_nothing_saved_means_a_fresh_start(tmp_path):
     with Checkpoints(RunFolder(tmp_path), IDENTITY) as checkpoints:
-        found, tracker = checkpoints.restore(state(0))
-    chex.assert_trees_all_equal(found, state(0))
-    assert tracker == FRESH
+        assert checkpoints.steps() == []
+        assert checkpoints.restore(state(0)) is None
 
 
 def test_the_last_two_states_and_the_best_parameters_are_kept(tmp_path):

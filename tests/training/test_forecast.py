@@ -33,6 +33,10 @@ from reviewintent_jax.training.forecast_outcome import (
 )
 from reviewintent_jax.training.loop import train
 from reviewintent_jax.training.step import make_train_step
+from tests.training.first_states import (
+    blank_is_shaped_as_batches_are,
+    layout_is_that_of_the_state,
+)
 
 SCRIPT = """
 import json, sys
@@ -94,7 +98,7 @@ def test_the_loss_is_that_of_a_plain_loop(config, tmp_path, loss, units, total):
     experiment = built(config, tmp_path / "run")
     batch, _, windows = next(experiment.train_batches().batches(Position(0, 0)))
     assert 0 < windows < 100  # the rest is empty and must not count
-    params = experiment.init_state(experiment.make_optimizer()).params
+    params = experiment.first_state(experiment.make_optimizer()).draw().params
     said = make_forecast_step(experiment.model)(params, batch.value_bts)
     errors = []
     for b in range(100):
@@ -118,7 +122,7 @@ def test_pieces_make_the_same_update(config, tmp_path):
     states = []
     for pieces in (1, 3):
         optimizer = experiment.make_optimizer()
-        state = experiment.init_state(optimizer)
+        state = experiment.first_state(optimizer).draw()
         step = make_train_step(experiment, optimizer, state, accumulate=pieces)
         state, _ = step(state, first_batch(experiment))
         states.append(jax.device_get(state.params))
@@ -174,7 +178,7 @@ def _forecasts_the_next_value(trained, series, experiment):
 def test_validation_says_what_the_metrics_say(config, tmp_path):
     config.train.update(loss="l2", loss_units="table")
     experiment = built(config, tmp_path / "run")
-    params = experiment.init_state(experiment.make_optimizer()).params
+    params = experiment.first_state(experiment.make_optimizer()).draw().params
     scores = experiment.validation()(params)
     windows, row_n = experiment.windows, experiment.windows.targets(VALIDATION)
     step = make_forecast_step(experiment.model)
@@ -192,7 +196,7 @@ def test_a_still_validation_split_cannot_choose(config, tmp_path):
     config.windows.train_fraction = 0.6
     config.train.stop_metric = "rse_per_series"
     experiment = built(config, tmp_path / "run")
-    params = experiment.init_state(experiment.make_optimizer()).params
+    params = experiment.first_state(experiment.make_optimizer()).draw().params
     with pytest.raises(InputError, match="no series changes"):
         experiment.stop_score(experiment.validation()(params))
 
@@ -223,7 +227,7 @@ def last_state(values, folder):
     run = RunFolder(folder)
     experiment = build_forecast(values, run)
     with Checkpoints(run, experiment.identity()) as checkpoints:
-        fresh = experiment.init_state(experiment.make_optimizer())
+        fresh = experiment.first_state(experiment.make_optimizer()).draw()
         return jax.device_get(checkpoints.restore(fresh))
 
 
@@ -298,3 +302,9 @@ def test_a_broken_loss_names_the_rows(config, tmp_path):
     config.train.loss = "l2"
     with pytest.raises(InputError, match=r"(?s)broke at step.*forecasts of rows \d+"):
         train(built(config, tmp_path / "run"), RunFolder(tmp_path / "run"))
+
+
+def test_shapes_are_known_beforehand(config, tmp_path):
+    experiment = built(config, tmp_path / "run")
+    layout_is_that_of_the_state(experiment)
+    blank_is_shaped_as_batches_are(experiment)

@@ -36,6 +36,10 @@ from reviewintent_jax.training.heading_outcome import (
 )
 from reviewintent_jax.training.loop import train
 from reviewintent_jax.training.step import make_train_step
+from tests.training.first_states import (
+    blank_is_shaped_as_batches_are,
+    layout_is_that_of_the_state,
+)
 
 SCRIPT = """
 import json, sys
@@ -114,7 +118,7 @@ def test_the_loss_is_that_of_a_plain_loop(config, tmp_path, loss):
     batch = first_batch(experiment)
     assert 0 < (batch.row_b >= 0).sum() < 100  # the rest is empty and must not count
     batch.known_bs[3, 1], batch.direction_bs[3, 1] = 0, -1  # one that nobody knows
-    params = experiment.init_state(experiment.make_optimizer()).params
+    params = experiment.first_state(experiment.make_optimizer()).draw().params
     step = make_heading_step(experiment.model)
     forecast, logits = map(np.asarray, step(params, batch.value_bts, batch.length_b))
     total, known, hits = 0.0, 0, 0
@@ -142,7 +146,7 @@ def test_pieces_make_the_same_update(config, tmp_path):
     states = []
     for pieces in (1, 3):
         optimizer = experiment.make_optimizer()
-        state = experiment.init_state(optimizer)
+        state = experiment.first_state(optimizer).draw()
         step = make_train_step(experiment, optimizer, state, accumulate=pieces)
         state, _ = step(state, first_batch(experiment))
         states.append(jax.device_get(state.params))
@@ -152,7 +156,7 @@ def test_pieces_make_the_same_update(config, tmp_path):
 def test_validation_says_what_the_loss_says(config, tmp_path):
     config.lstnet.dropout = config.head.dropout = 0.0
     experiment = built(config, tmp_path / "run")
-    params = experiment.init_state(experiment.make_optimizer()).params
+    params = experiment.first_state(experiment.make_optimizer()).draw().params
     scores = experiment.validation()(params)
     row_n = experiment.windows.targets(VALIDATION)
     batch = experiment.windows.batch(row_n, len(row_n))
@@ -288,7 +292,7 @@ def last_state(values, folder):
     run = RunFolder(folder)
     experiment = build_heading(values, run)
     with Checkpoints(run, experiment.identity()) as checkpoints:
-        fresh = experiment.init_state(experiment.make_optimizer())
+        fresh = experiment.first_state(experiment.make_optimizer()).draw()
         return jax.device_get(checkpoints.restore(fresh))
 
 
@@ -375,3 +379,9 @@ def test_a_broken_loss_names_groups_and_periods(config, tmp_path):
     config.train.loss = "l2"
     with pytest.raises(InputError, match=r"(?s)broke at step.*(tea|milk) in 2020-"):
         train(built(config, tmp_path / "run"), RunFolder(tmp_path / "run"))
+
+
+def test_shapes_are_known_beforehand(config, tmp_path):
+    experiment = built(config, tmp_path / "run")
+    layout_is_that_of_the_state(experiment)
+    blank_is_shaped_as_batches_are(experiment)

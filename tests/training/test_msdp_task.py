@@ -31,6 +31,10 @@ from tests.data.purchases import (
     write_customers,
     write_purchases,
 )
+from tests.training.first_states import (
+    blank_is_shaped_as_batches_are,
+    layout_is_that_of_the_state,
+)
 
 
 def tiny(config):
@@ -69,7 +73,7 @@ def test_pieces_make_the_same_update(config, tmp_path):
     states = []
     for pieces in (1, 3):
         optimizer = experiment.make_optimizer()
-        state = experiment.init_state(optimizer)
+        state = experiment.first_state(optimizer).draw()
         step = make_train_step(experiment, optimizer, state, accumulate=pieces)
         state, _ = step(state, first_batch(experiment))
         states.append(jax.device_get(state.params))
@@ -78,7 +82,7 @@ def test_pieces_make_the_same_update(config, tmp_path):
 
 def test_answers_do_not_depend_on_how_many_are_asked_at_once(config, tmp_path):
     experiment = built(config, tmp_path / "run")
-    params = experiment.init_state(experiment.make_optimizer()).params
+    params = experiment.first_state(experiment.make_optimizer()).draw().params
     step, rows = make_msdp_step(experiment.model), experiment.windows.targets(TEST)
     few, many = (
         answer_cases(step, params, experiment.windows, rows, size) for size in (5, 64)
@@ -148,3 +152,9 @@ def test_what_was_learned_by_heart_says_nothing_of_other_cases(config, tmp_path)
     count, of_test = auc(TEST)
     assert count == 600  # chance alone spreads the AUC by 0.024 then
     assert 0.42 < of_test < 0.58
+
+
+def test_shapes_are_known_beforehand(config, tmp_path):
+    experiment = built(config, tmp_path / "run")
+    layout_is_that_of_the_state(experiment)
+    blank_is_shaped_as_batches_are(experiment)

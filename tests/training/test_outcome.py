@@ -37,7 +37,7 @@ class Evaluated:
         self.run = RunFolder(folder)
         experiment = build_experiment(values, self.run)
         self.prepared = experiment.prepared
-        state = experiment.init_state(experiment.make_optimizer())
+        state = experiment.first_state(experiment.make_optimizer()).draw()
         self.trained = Trained(
             model=experiment.model,
             params=state.params,

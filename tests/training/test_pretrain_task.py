@@ -21,6 +21,11 @@ from reviewintent_jax.schema import NO_LABEL, InputError, RunFolder
 from reviewintent_jax.training.checkpoints import Checkpoints
 from reviewintent_jax.training.loop import train
 from reviewintent_jax.training.step import make_train_step
+from reviewintent_jax.training.tracker import FRESH
+from tests.training.first_states import (
+    blank_is_shaped_as_batches_are,
+    layout_is_that_of_the_state,
+)
 
 SUBJECTS = ["чай", "магазин", "товар", "кур'єр", "телефон", "чохол", "сервіс"]
 VERDICTS = ["чудовий", "жахливий", "нормальний", "поганий", "супер"]
@@ -97,9 +102,8 @@ def test_a_run_that_was_stopped_ends_bitwise_as_one_that_was_not(values, tmp_pat
 def test_other_texts_or_masks_are_another_run(values, tmp_path):
     experiment, run = ready(values, tmp_path / "run")
     with Checkpoints(run, experiment.identity()) as checkpoints:
-        state = experiment.init_state(experiment.make_optimizer())
-        _, tracker = checkpoints.restore(state)
-        checkpoints.save(state, tracker)
+        state = experiment.first_state(experiment.make_optimizer()).draw()
+        checkpoints.save(state, FRESH)
         checkpoints.wait()
     values["masking"]["share"] = 0.2
     with pytest.raises(InputError, match="masking"):
@@ -112,7 +116,7 @@ def test_other_texts_or_masks_are_another_run(values, tmp_path):
 
 def losses(experiment, steps=3):
     optimizer = experiment.make_optimizer()
-    state = experiment.init_state(optimizer)
+    state = experiment.first_state(optimizer).draw()
     update = make_train_step(experiment, optimizer, state, accumulate=1)
     from reviewintent_jax.training.placement import Placement
 
@@ -141,7 +145,7 @@ def test_it_learns_what_follows_from_the_rest_of_a_text(values, tmp_path):
     values["train"] |= {"max_steps": 120, "epochs": 99, "validate_every_steps": 40}
     values["train"] |= {"checkpoint_every_steps": 0}
     experiment, run = ready(values, tmp_path / "run")
-    before = experiment.validation()(experiment.init_params())
+    before = experiment.validation()(experiment.first_params().draw())
     result = train(experiment, run)
     after = experiment.validation()(result.state.params)
     assert before["loss"] > 4.0  # about the logarithm of the vocabulary
@@ -157,7 +161,7 @@ def test_the_loss_is_the_mean_over_the_hidden_tokens_of_the_batch(values, tmp_pa
     values["encoder"]["dropout"] = 0.0
     experiment, _ = ready(values, tmp_path / "run")
     batch = next(experiment.train_batches().batches(Position(0, 0))).batch
-    params = experiment.init_params()
+    params = experiment.first_params().draw()
     totals = experiment.totals(batch)
     sums = jax.jit(experiment.loss)(params, batch, totals, jax.random.key(0))
     model = MaskedLanguage(experiment.model.spec)
@@ -197,3 +201,9 @@ def test_a_tokenizer_that_was_half_written_is_learned_again(values, tmp_path):
     (run.tokenizer / "tokenizer.json").write_text("half")
     again, _ = ready(values, tmp_path / "run")
     assert again.tokenizer.vocab_size == experiment.tokenizer.vocab_size
+
+
+def test_shapes_are_known_beforehand(values, tmp_path):
+    experiment = ready(values, tmp_path / "run")[0]
+    layout_is_that_of_the_state(experiment)
+    blank_is_shaped_as_batches_are(experiment)

@@ -14,6 +14,7 @@ import jax
 import pytest
 
 from reviewintent_jax.build import begin_run, build_experiment, plain_values
+from reviewintent_jax.models.first_weights import FirstParameters
 from reviewintent_jax.schema import InputError, RunFolder, TransientError
 from reviewintent_jax.training.checkpoints import (
     Checkpoints,
@@ -46,7 +47,7 @@ def last_state(values, folder):
     run = RunFolder(folder)
     experiment = build_experiment(values, run)
     with Checkpoints(run, experiment.identity()) as checkpoints:
-        fresh = experiment.init_state(experiment.make_optimizer())
+        fresh = experiment.first_state(experiment.make_optimizer()).draw()
         return jax.device_get(checkpoints.restore(fresh))
 
 
@@ -243,7 +244,7 @@ def test_a_nan_stops_with_step_and_rows_and_keeps_the_last_good_checkpoint(
     assert "checkpoint is intact" in str(error.value)
     experiment = build_experiment(values, run)
     with Checkpoints(run, experiment.identity()) as checkpoints:
-        fresh = experiment.init_state(experiment.make_optimizer())
+        fresh = experiment.first_state(experiment.make_optimizer()).draw()
         state, _ = checkpoints.restore(fresh)
     assert state.step >= 1
     chex.assert_tree_all_finite(state.params)
@@ -280,3 +281,15 @@ def test_a_write_that_failed_ends_training_after_the_update_at_hand(
     with pytest.raises(TransientError, match="disk is full"):
         train(experiment, run)
     assert steps_logged(run) == [1, 2]
+
+
+def test_a_run_that_goes_on_draws_no_first_weights(values, tmp_path, monkeypatch):
+    values["train"]["max_steps"] = 2
+    run = RunFolder(tmp_path)
+    experiment = build_experiment(values, run)
+    begin_run(experiment, run)
+    train(experiment, run)
+    values["train"]["max_steps"] = 3
+    monkeypatch.delattr(FirstParameters, "draw")
+    monkeypatch.delattr(FirstParameters, "compile_ahead")
+    assert train(build_experiment(values, run), run).state.step == 3

@@ -11,9 +11,14 @@ from reviewintent_jax.build import build_experiment, plain_values
 from reviewintent_jax.data.batches import Position
 from reviewintent_jax.schema import RunFolder
 from reviewintent_jax.training.experiment import review_weights
+from reviewintent_jax.training.placement import Placement
 from reviewintent_jax.training.state import count_parameters
 from reviewintent_jax.training.step import make_train_step
 from reviewintent_jax.training.train_spec import ClassWeights
+from tests.training.first_states import (
+    blank_is_shaped_as_batches_are,
+    layout_is_that_of_the_state,
+)
 
 
 @pytest.fixture
@@ -31,7 +36,7 @@ def start(experiment, *, seed=5, accumulate=1):
     """The step with that seed, from first weights that do not depend on it."""
     optimizer = experiment.make_optimizer()
     seeded = dataclasses.replace(experiment, seed=seed)
-    state = experiment.init_state(optimizer)
+    state = experiment.first_state(optimizer).draw()
     return make_train_step(seeded, optimizer, state, accumulate=accumulate), state
 
 
@@ -130,3 +135,20 @@ def test_balanced_weights_give_every_class_the_same_total():
     np.testing.assert_allclose(totals, 5 / 3, rtol=1e-6)
     assert weight[4] == 0
     assert weight[train].mean() == pytest.approx(1)
+
+
+def test_shapes_are_known_beforehand(experiment):
+    layout_is_that_of_the_state(experiment)
+    blank_is_shaped_as_batches_are(experiment)
+
+
+def test_compiled_ahead_it_makes_the_same_update(experiment):
+    batch = first_batch(experiment)
+    (step, one), (ahead, two) = start(experiment), start(experiment)
+    first = experiment.first_state(experiment.make_optimizer())
+    placement, data = Placement(experiment.mesh), experiment.train_batches()
+    rows = placement.rows(data.size)
+    ahead.compile_ahead(first.layout, placement.put(data.blank(rows), rows))
+    chex.assert_trees_all_equal(
+        step(one, batch), ahead(two, placement.put(batch, rows))
+    )

@@ -18,8 +18,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from launch import distributed, runtime
 from reviewintent_jax.schema import RunFolder, TransientError
 from reviewintent_jax.training import hosts
-from reviewintent_jax.training.checkpoints import FRESH, Checkpoints
+from reviewintent_jax.training.checkpoints import Checkpoints
 from reviewintent_jax.training.state import TrainState
+from reviewintent_jax.training.tracker import FRESH
 
 _TROUBLE = flags.DEFINE_enum("trouble", None, ["full_disk", "passing"], "Which one.")
 _WORKDIR = flags.DEFINE_string("workdir", "", "Folder of the run.")

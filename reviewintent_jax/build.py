@@ -354,5 +354,6 @@ def make_model(
         history=history,
         words=None if words is None else config.words.spec(words, choice.dtype),
         head_features=config.head.hidden_features,
+        whole=config.pages.max_tokens <= config.pages.chunk_tokens,
     )
     return ReviewIntent(spec)

@@ -188,6 +188,16 @@ def test_pretrained_weights_are_used_and_random_ones_only_by_name(
     assert not jax.tree.reduce(lambda a, b: a and b, same)
 
 
+@pytest.mark.parametrize(("longest", "whole"), [(32, True), (33, False)])
+def test_blocks_are_read_side_by_side_where_reviews_have_one_chunk(
+    tiny_config, tmp_path, longest, whole
+):
+    tiny_config.pages.max_tokens = longest
+    experiment = build_experiment(plain_values(tiny_config), RunFolder(tmp_path))
+    assert experiment.model.spec.whole is whole
+    assert "whole" not in experiment.identity()["model"]
+
+
 def test_chunks_longer_than_the_encoder_reads_are_refused(tiny_config, tmp_path):
     tiny_config.pages.update(page_tokens=128, chunk_tokens=128, max_tokens=128)
     with pytest.raises(InputError, match=r"chunk_tokens \(128\).*at once \(70\)"):

@@ -55,6 +55,9 @@ class ReviewIntentSpec:
       history: what reads runs of reviews; None = sentiment only.
       words: word vectors, whose summary is put after that of the encoder; None = none.
       head_features: of a dense layer with ReLU between summaries and softmax; 0 = none.
+      whole: no review is longer than a chunk, so none crosses the border of a block;
+        LSTNet's recurrent layers then read the blocks of a page side by side, which
+        changes speed only.
     """
 
     encoder: EncoderSpec | None
@@ -65,6 +68,7 @@ class ReviewIntentSpec:
     history: HistorySpec | None
     words: WordsSpec | None = None
     head_features: int = 0
+    whole: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a model that reads or answers nothing."""
@@ -126,7 +130,8 @@ class ReviewIntent(nn.Module):
         if spec.encoder is not None:
             self.encoder = Encoder(spec.encoder, spec.block_tokens)
             if isinstance(spec.reader, LSTNetSpec):
-                self.lstnet = LSTNet(spec.reader, dtype=dtype)
+                block = spec.block_tokens if spec.whole else 0
+                self.lstnet = LSTNet(spec.reader, dtype=dtype, block=block)
             else:
                 self.reader = Reader(spec.reader, spec.block_tokens, dtype=dtype)
         if spec.words is not None:

@@ -313,6 +313,7 @@ class Experiment:
 def _settings(spec: ReviewIntentSpec) -> dict[str, Any]:
     """The model's settings; where a part is not used, those of runs before it came."""
     settings = dataclasses.asdict(spec)
+    del settings["whole"]  # the same numbers, and pages say it
     if spec.encoder is not None:
         del settings["encoder"]["epilogues"]  # the same numbers, and younger than runs
     if isinstance(spec.reader, LSTNetSpec):

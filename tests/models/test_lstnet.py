@@ -1,5 +1,7 @@
 import dataclasses
+import functools
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,7 +21,7 @@ from lstnet_cases import (
     variables_of,
 )
 
-from reviewintent_jax.models.lstnet import Highway
+from reviewintent_jax.models.lstnet import Highway, LSTNet
 from reviewintent_jax.models.recurrent import Candidate
 from reviewintent_jax.schema import InputError
 
@@ -60,6 +62,32 @@ def test_another_place_on_the_page_changes_nothing(spec, start):
     np.testing.assert_allclose(
         found[0].summary_bkm, found[1].summary_bkm, rtol=1e-5, atol=1e-6
     )
+
+
+@EACH
+@pytest.mark.parametrize("block", [10, 20])
+def test_blocks_that_no_slot_crosses_change_nothing(spec, block):
+    variables, x = variables_of(spec), random(2, 40, FEATURES)
+    # A block of 10 is no multiple of the skip period, and its last steps hold nothing.
+    place = slots([0, 6, 10, 20, 23, 30], [6, 4, 9, 3, 6, 10])
+    place = [jnp.concatenate([each, each[:, ::-1]]) for each in place]
+
+    @functools.partial(jax.jit, static_argnames="block")
+    def answer(variables, x, block):
+        model = LSTNet(spec, block=block)
+        return model.apply(variables, x, *place, deterministic=True)
+
+    @functools.partial(jax.jit, static_argnames="block")
+    def slopes(variables, x, block):
+        def loss(variables, x):
+            return jnp.sum(jnp.sin(answer(variables, x, block).summary_bkm))
+
+        return jax.grad(loss, argnums=(0, 1))(variables, x)
+
+    whole, cut = (answer(variables, x, size) for size in (0, block))
+    chex.assert_trees_all_close(cut, whole, atol=1e-6)
+    whole, cut = (slopes(variables, x, size) for size in (0, block))
+    chex.assert_trees_all_close(cut, whole, rtol=1e-5, atol=2e-5)
 
 
 @EACH

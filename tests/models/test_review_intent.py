@@ -1,6 +1,8 @@
 """The whole model: a review's answer does not depend on where or with whom it lies."""
 
 import dataclasses
+import functools
+import re
 
 import chex
 import jax
@@ -103,6 +105,20 @@ def test_longer_pages_and_more_slots_change_nothing(params, page_tokens):
     np.testing.assert_allclose(
         answers(params, REVIEWS, longer), answers(params, REVIEWS, WHOLE), atol=2e-5
     )
+
+
+def test_blocks_of_whole_reviews_are_read_side_by_side(params):
+    """With every review in one chunk, scans are as long as a block, not as a page."""
+    batch = pages_of(REVIEWS, PageSpec(96, 32, 32, 13))
+    found, scans = [], []
+    for whole in (False, True):
+        model = ReviewIntent(dataclasses.replace(model_of(32).spec, whole=whole))
+        apply = functools.partial(model.apply, deterministic=True)
+        found.append(jax.jit(apply)({"params": params}, batch).logits_bky)
+        said = str(jax.make_jaxpr(apply)({"params": params}, batch))
+        scans.append(set(map(int, re.findall(r"length=(\d+)", said))))
+    np.testing.assert_allclose(*found, atol=1e-6)
+    assert scans == [{96, 24}, {32, 8}]
 
 
 def test_the_order_of_packing_changes_nothing(params):

@@ -14,6 +14,8 @@ import jax
 def compiled_ahead(lowered: jax.stages.Lowered) -> Callable[..., Any]:
     """Begins to compile; the first call waits until the program is there.
 
+    XLA cannot be interrupted: a Python that ends sooner waits for it.
+
     Args:
       lowered: what to compile.
 

@@ -26,8 +26,8 @@ class FirstParameters:
       draw: pure; key -> parameters by the names of their parts. What it does not
         return is not computed.
       seed: 0 or more.
-      finish: drawn parameters -> all, such as those that are given beside them; pure,
-        and keeps the shapes of what it is given.
+      finish: drawn parameters -> all, such as those that are given beside them; keeps
+        the shapes of what it is given, which it may change in place.
     """
 
     def __init__(

@@ -178,9 +178,9 @@ class LSTNet(nn.Module):
       spec: what it is made of.
       dtype: of activations and matrix products (float32 or bfloat16); parameters,
         recurrent states and the summary are float32 always.
-      block: steps of a page whose borders no slot crosses, so that the recurrent layers
-        read all blocks of a page at once; 0 = slots may lie anywhere. It changes speed
-        only.
+      block: steps of a page whose borders no slot may cross, so that the recurrent
+        layers read all blocks of a page at once; 0 = slots may lie anywhere. A slot
+        that crosses one would start afresh there.
     """
 
     spec: LSTNetSpec

@@ -185,10 +185,6 @@ class Checkpoints:
                 "newest that is whole.",
             ) from error
 
-    def steps(self) -> list[int]:
-        """Steps whose full state is kept, the newest first."""
-        return sorted(self._latest.all_steps(), reverse=True)
-
     def restore(self, layout: TrainState) -> tuple[TrainState, Tracker] | None:
         """The newest saved state; None where nothing has been saved.
 
@@ -200,7 +196,7 @@ class Checkpoints:
           InputError: the settings were others, or no checkpoint can be read.
         """
         self.check()
-        steps = self.steps()
+        steps = sorted(self._latest.all_steps(), reverse=True)
         damaged: list[int] = []
         for step in steps:
             try:

@@ -17,7 +17,7 @@ from reviewintent_jax.training.files import Facts
 from reviewintent_jax.training.logs import RunLog, SilentLog, open_log
 from reviewintent_jax.training.placement import Placement, whole
 from reviewintent_jax.training.state import TrainState, count_parameters
-from reviewintent_jax.training.step import StepMetrics, make_train_step
+from reviewintent_jax.training.step import StepMetrics, TrainStep, make_train_step
 from reviewintent_jax.training.stopping import StopRequest
 from reviewintent_jax.training.task import LoopSpec, Task
 from reviewintent_jax.training.tracker import FRESH, Tracker
@@ -73,22 +73,14 @@ def train(task: Task, run: RunFolder) -> TrainResult:
       Preempted: after SIGTERM.
     """
     spec = task.train
-    optimizer = task.make_optimizer()
     data = task.train_batches()
     placement = Placement(task.mesh)
     rows = placement.rows(data.size, spec.accumulate)
     validate = task.validation()
     total = data.items_within(spec.epochs, spec.max_steps)
     with Checkpoints(run, task.identity()) as checkpoints:
-        first = task.first_state(optimizer)
-        if not checkpoints.steps():
-            first.compile_ahead()
-        update = make_train_step(
-            task, optimizer, first.layout, accumulate=spec.accumulate
-        )
-        # Beside reading or drawing the state, which takes seconds too.
-        update.compile_ahead(first.layout, placement.put(data.blank(rows), rows))
-        state, tracker = checkpoints.restore(first.layout) or (first.draw(), FRESH)
+        blank = placement.put(data.blank(rows), rows)
+        update, state, tracker = _begin(task, checkpoints, blank)
         parameters = count_parameters(state.params)
         step = first = int(state.step)
         began, seconds = time.monotonic(), tracker.seconds
@@ -137,6 +129,30 @@ def train(task: Task, run: RunFolder) -> TrainResult:
                 checkpoints.wait()
                 stop.leave(step)
     return TrainResult(state, tracker, parameters)
+
+
+def _begin(
+    task: Task, checkpoints: Checkpoints, batch: Any
+) -> tuple[TrainStep, TrainState, Tracker]:
+    """The update, on its way to be compiled, and the state that it goes on from.
+
+    Args:
+      task: what is learned.
+      checkpoints: of the run.
+      batch: any, as placed on the mesh.
+    """
+    optimizer, spec = task.make_optimizer(), task.train
+    first = task.first_state(optimizer)
+    update = make_train_step(task, optimizer, first.layout, accumulate=spec.accumulate)
+    kept = checkpoints.restore(first.layout)
+    if kept is not None:
+        state, tracker = kept
+        if not _finished(spec, tracker, int(state.step)):
+            update.compile_ahead(first.layout, batch)
+        return update, state, tracker
+    first.compile_ahead()
+    update.compile_ahead(first.layout, batch)
+    return update, first.draw(), FRESH
 
 
 def _ended(spec: LoopSpec, tracker: Tracker, step: int) -> bool:

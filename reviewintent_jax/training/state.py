@@ -40,7 +40,7 @@ class FirstState:
       mesh: of devices.
 
     Attributes:
-      layout: shape, type and place of every leaf; nothing was computed for it.
+      layout: shape, type and place of every leaf, by tracing alone.
     """
 
     def __init__(

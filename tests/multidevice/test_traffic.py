@@ -27,12 +27,16 @@ def as_on_accelerators(monkeypatch):
     monkeypatch.setattr(products, "_flat_outer", products._outer)
 
 
-@pytest.fixture(scope="module")
-def parts():
-    """Model, optimizer and an empty page of a small config."""
+@pytest.fixture(scope="module", params=[32, 16], ids=["long", "whole"])
+def parts(request):
+    """Model, optimizer and an empty page of a small config.
+
+    Reviews are longer than a block of a page, or never.
+    """
     config = demo.get_config()
     config.lstnet.channels = 16
-    config.pages.update(page_tokens=32, chunk_tokens=16, max_tokens=32, slots=4)
+    config.pages.update(page_tokens=32, chunk_tokens=16, slots=4)
+    config.pages.max_tokens = request.param
     read = read_config(plain_values(config))
     encoder = dataclasses.replace(
         tiny_encoder_spec(96), hidden_size=64, intermediate_size=128

@@ -94,6 +94,15 @@ def test_micro_batches_hold_the_same_on_any_mesh(built):
     np.testing.assert_allclose(*found, atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
+def test_blocks_side_by_side_are_the_same_on_any_mesh(tiny_config, built):
+    tiny_config.pages.max_tokens = tiny_config.pages.chunk_tokens
+    experiments = [built(sizes) for sizes in ((1, 1, 1), (2, 2, 2))]
+    assert all(each.model.spec.whole for each in experiments)
+    found = [run_of(each, optax.sgd(0.01))[0] for each in experiments]
+    np.testing.assert_allclose(*found, atol=1e-6, rtol=0)
+
+
 def bytes_on_first(tree):
     """Bytes that the first device holds, and bytes of the whole tree."""
     leaves = jax.tree.leaves(tree)

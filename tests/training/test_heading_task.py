@@ -292,8 +292,10 @@ def last_state(values, folder):
     run = RunFolder(folder)
     experiment = build_heading(values, run)
     with Checkpoints(run, experiment.identity()) as checkpoints:
-        fresh = experiment.first_state(experiment.make_optimizer()).draw()
-        return jax.device_get(checkpoints.restore(fresh))
+        layout = experiment.first_state(experiment.make_optimizer()).layout
+        found = checkpoints.restore(layout)
+    assert found is not None
+    return jax.device_get(found)
 
 
 @pytest.mark.slow

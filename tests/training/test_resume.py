@@ -22,6 +22,7 @@ from reviewintent_jax.training.checkpoints import (
     restore_best,
 )
 from reviewintent_jax.training.loop import train
+from reviewintent_jax.training.step import TrainStep
 
 SCRIPT = """
 import json, sys
@@ -47,8 +48,10 @@ def last_state(values, folder):
     run = RunFolder(folder)
     experiment = build_experiment(values, run)
     with Checkpoints(run, experiment.identity()) as checkpoints:
-        fresh = experiment.first_state(experiment.make_optimizer()).draw()
-        return jax.device_get(checkpoints.restore(fresh))
+        layout = experiment.first_state(experiment.make_optimizer()).layout
+        found = checkpoints.restore(layout)
+    assert found is not None
+    return jax.device_get(found)
 
 
 def steps_logged(run: RunFolder) -> list[int]:
@@ -244,8 +247,8 @@ def test_a_nan_stops_with_step_and_rows_and_keeps_the_last_good_checkpoint(
     assert "checkpoint is intact" in str(error.value)
     experiment = build_experiment(values, run)
     with Checkpoints(run, experiment.identity()) as checkpoints:
-        fresh = experiment.first_state(experiment.make_optimizer()).draw()
-        state, _ = checkpoints.restore(fresh)
+        layout = experiment.first_state(experiment.make_optimizer()).layout
+        state, _ = checkpoints.restore(layout)
     assert state.step >= 1
     chex.assert_tree_all_finite(state.params)
 
@@ -292,4 +295,7 @@ def test_a_run_that_goes_on_draws_no_first_weights(values, tmp_path, monkeypatch
     values["train"]["max_steps"] = 3
     monkeypatch.delattr(FirstParameters, "draw")
     monkeypatch.delattr(FirstParameters, "compile_ahead")
+    assert train(build_experiment(values, run), run).state.step == 3
+    # Nor is anything compiled where all is done.
+    monkeypatch.delattr(TrainStep, "lower")
     assert train(build_experiment(values, run), run).state.step == 3

@@ -288,10 +288,11 @@ class LSTNet(nn.Module):
     ) -> tuple[Array, Array | None]:
         """States of the recurrent layers and, where there is one, of the skip-GRU."""
         *lead, steps, _ = x_btc.shape
-        size = self.block or steps
+        whole = self.block in (0, steps)  # which leaves the program as it is
+        parts = (steps,) if whole else (steps // self.block, self.block)
 
         def cut(x: Array, *features: int) -> Array:
-            return x.reshape(*lead, steps // size, size, *features)
+            return x.reshape(*lead, *parts, *features)
 
         def joined(states: Array) -> Array:
             return states.reshape(*lead, steps, states.shape[-1])

@@ -16,8 +16,8 @@ from reviewintent_jax.schema import RunFolder
 from reviewintent_jax.training.placement import Placement, whole
 from reviewintent_jax.training.step import make_train_step
 from tests.training.first_states import (
-    blank_is_shaped_as_batches_are,
-    layout_is_that_of_the_state,
+    blank_and_batch,
+    planned_and_drawn,
 )
 
 MESHES = [(1, 1, 1), (8, 1, 1), (1, 8, 1), (1, 1, 8), (2, 2, 2)]
@@ -81,8 +81,10 @@ def test_losses_and_parameters_are_those_of_one_device(built, wanted, sizes):
 @pytest.mark.parametrize("sizes", MESHES[1:], ids=str)
 def test_places_are_known_before_anything_is_drawn(built, sizes):
     experiment = built(sizes)
-    layout_is_that_of_the_state(experiment)
-    blank_is_shaped_as_batches_are(experiment)
+    planned, drawn = planned_and_drawn(experiment)
+    assert planned == drawn
+    blank, batch = blank_and_batch(experiment)
+    assert blank == batch
 
 
 @pytest.mark.slow

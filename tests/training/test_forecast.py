@@ -34,8 +34,8 @@ from reviewintent_jax.training.forecast_outcome import (
 from reviewintent_jax.training.loop import train
 from reviewintent_jax.training.step import make_train_step
 from tests.training.first_states import (
-    blank_is_shaped_as_batches_are,
-    layout_is_that_of_the_state,
+    blank_and_batch,
+    planned_and_drawn,
 )
 
 SCRIPT = """
@@ -308,5 +308,7 @@ def test_a_broken_loss_names_the_rows(config, tmp_path):
 
 def test_shapes_are_known_beforehand(config, tmp_path):
     experiment = built(config, tmp_path / "run")
-    layout_is_that_of_the_state(experiment)
-    blank_is_shaped_as_batches_are(experiment)
+    planned, drawn = planned_and_drawn(experiment)
+    assert planned == drawn
+    blank, batch = blank_and_batch(experiment)
+    assert blank == batch

@@ -32,8 +32,8 @@ from tests.data.purchases import (
     write_purchases,
 )
 from tests.training.first_states import (
-    blank_is_shaped_as_batches_are,
-    layout_is_that_of_the_state,
+    blank_and_batch,
+    planned_and_drawn,
 )
 
 
@@ -156,5 +156,7 @@ def test_what_was_learned_by_heart_says_nothing_of_other_cases(config, tmp_path)
 
 def test_shapes_are_known_beforehand(config, tmp_path):
     experiment = built(config, tmp_path / "run")
-    layout_is_that_of_the_state(experiment)
-    blank_is_shaped_as_batches_are(experiment)
+    planned, drawn = planned_and_drawn(experiment)
+    assert planned == drawn
+    blank, batch = blank_and_batch(experiment)
+    assert blank == batch

@@ -23,8 +23,8 @@ from reviewintent_jax.training.loop import train
 from reviewintent_jax.training.step import make_train_step
 from reviewintent_jax.training.tracker import FRESH
 from tests.training.first_states import (
-    blank_is_shaped_as_batches_are,
-    layout_is_that_of_the_state,
+    blank_and_batch,
+    planned_and_drawn,
 )
 
 SUBJECTS = ["чай", "магазин", "товар", "кур'єр", "телефон", "чохол", "сервіс"]
@@ -205,5 +205,7 @@ def test_a_tokenizer_that_was_half_written_is_learned_again(values, tmp_path):
 
 def test_shapes_are_known_beforehand(values, tmp_path):
     experiment = ready(values, tmp_path / "run")[0]
-    layout_is_that_of_the_state(experiment)
-    blank_is_shaped_as_batches_are(experiment)
+    planned, drawn = planned_and_drawn(experiment)
+    assert planned == drawn
+    blank, batch = blank_and_batch(experiment)
+    assert blank == batch

@@ -16,8 +16,8 @@ from reviewintent_jax.training.state import count_parameters
 from reviewintent_jax.training.step import make_train_step
 from reviewintent_jax.training.train_spec import ClassWeights
 from tests.training.first_states import (
-    blank_is_shaped_as_batches_are,
-    layout_is_that_of_the_state,
+    blank_and_batch,
+    planned_and_drawn,
 )
 
 
@@ -138,8 +138,17 @@ def test_balanced_weights_give_every_class_the_same_total():
 
 
 def test_shapes_are_known_beforehand(experiment):
-    layout_is_that_of_the_state(experiment)
-    blank_is_shaped_as_batches_are(experiment)
+    planned, drawn = planned_and_drawn(experiment)
+    assert planned == drawn
+    blank, batch = blank_and_batch(experiment)
+    assert blank == batch
+
+
+def test_a_state_drawn_ahead_is_the_same(experiment):
+    optimizer = experiment.make_optimizer()
+    ahead = experiment.first_state(optimizer)
+    ahead.compile_ahead()
+    chex.assert_trees_all_equal(ahead.draw(), experiment.first_state(optimizer).draw())
 
 
 def test_compiled_ahead_it_makes_the_same_update(experiment):

@@ -288,8 +288,8 @@ class LSTNet(nn.Module):
     ) -> tuple[Array, Array | None]:
         """States of the recurrent layers and, where there is one, of the skip-GRU."""
         *lead, steps, _ = x_btc.shape
-        whole = self.block in (0, steps)  # which leaves the program as it is
-        parts = (steps,) if whole else (steps // self.block, self.block)
+        undivided = self.block in (0, steps)  # the same program as without blocks
+        parts = (steps,) if undivided else (steps // self.block, self.block)
 
         def cut(x: Array, *features: int) -> Array:
             return x.reshape(*lead, *parts, *features)

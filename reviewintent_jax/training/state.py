@@ -4,6 +4,7 @@ Random keys are not state: they are folded from the seed and the step, so a run 
 resumed draws what the unbroken run would have drawn.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +15,7 @@ from jax.sharding import Mesh, NamedSharding
 from reviewintent_jax.compiling import compiled_ahead
 from reviewintent_jax.models.first_weights import FirstParameters
 from reviewintent_jax.training.placement import put_tree
-from reviewintent_jax.training.sharding import one_device, replicated, shardings_of
+from reviewintent_jax.training.sharding import one_device, shardings_of
 
 
 class TrainState(NamedTuple):
@@ -38,9 +39,6 @@ class FirstState:
       params: those before the first update.
       optimizer: makes the moments.
       mesh: of devices.
-
-    Attributes:
-      layout: shape, type and place of every leaf, by tracing alone.
     """
 
     def __init__(
@@ -49,31 +47,55 @@ class FirstState:
         optimizer: optax.GradientTransformation,
         mesh: Mesh,
     ) -> None:
-        shapes = params.shapes
-        step: Any = jax.ShapeDtypeStruct((), jnp.int32)
-        state = TrainState(step, shapes, jax.eval_shape(optimizer.init, shapes))
-        places = shardings_of(state, mesh)
-        self.layout: TrainState = jax.tree.map(_placed, state, places)
-        self._params, self._places = params, places
-        self._init = jax.jit(optimizer.init, out_shardings=places.moments)
+        self._params = params
+        self._plan = _Plan(params.shapes, optimizer, mesh)
+        self._init: Callable[..., Any] = self._plan.init
+
+    @property
+    def layout(self) -> TrainState:
+        """Shape, type and place of every leaf, by tracing alone."""
+        return self._plan.layout
 
     def compile_ahead(self) -> None:
         """Begins to compile, in threads, what :meth:`draw` runs."""
         self._params.compile_ahead()
-        self._init = compiled_ahead(self._init.lower(self.layout.params))
+        self._init = compiled_ahead(self._plan.init.lower(self.layout.params))
 
     def draw(self) -> TrainState:
         """The state itself, each leaf where it belongs.
 
         Moments are made where they belong: no device ever holds more than its part.
         """
-        params = put_tree(self._params.draw(), self._places.params)
-        step = put_tree(jnp.zeros((), jnp.int32), self._places.step)
-        return TrainState(step, params, self._init(params))
+        return self._plan.filled(self._params.draw(), self._init)
 
 
-def _placed(leaf: Any, place: NamedSharding) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
+class _Plan:
+    """Where every leaf of a first state belongs, and what makes its moments."""
+
+    def __init__(
+        self, params: Any, optimizer: optax.GradientTransformation, mesh: Mesh
+    ) -> None:
+        step = jnp.zeros((), jnp.int32)
+        state = TrainState(step, params, jax.eval_shape(optimizer.init, params))
+        self._places = shardings_of(state, mesh)
+        self.init = jax.jit(optimizer.init, out_shardings=self._places.moments)
+        self._state = state
+
+    @property
+    def layout(self) -> TrainState:
+        """Shape, type and place of every leaf."""
+
+        def describe(leaf: Any, place: NamedSharding) -> jax.ShapeDtypeStruct:
+            return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
+
+        return jax.tree.map(describe, self._state, self._places)
+
+    def filled(self, params: Any, init: Callable[..., Any]) -> TrainState:
+        """The state of such parameters, whose moments ``init`` makes."""
+        params = put_tree(params, self._places.params)
+        return TrainState(
+            put_tree(self._state.step, self._places.step), params, init(params)
+        )
 
 
 def make_state(
@@ -88,12 +110,8 @@ def make_state(
       optimizer: makes the moments.
       mesh: of devices; None = the first device alone.
     """
-    mesh = mesh or one_device()
-    params = put_tree(params, shardings_of(params, mesh))
-    moments = jax.eval_shape(optimizer.init, params)
-    init = jax.jit(optimizer.init, out_shardings=shardings_of(moments, mesh))
-    step = put_tree(jnp.zeros((), jnp.int32), replicated(mesh))
-    return TrainState(step, params, init(params))
+    plan = _Plan(params, optimizer, mesh or one_device())
+    return plan.filled(params, plan.init)
 
 
 def count_parameters(params: Any) -> dict[str, int]:

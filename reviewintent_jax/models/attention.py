@@ -65,7 +65,8 @@ def _attend_forward(query_ghie, key_ghje, value_ghje, mask_gij, kept_ghij):
     # The softmax's division comes after the product, on fewer numbers; whatever looks
     # at the mask again comes after the division. So XLA makes few loops of it all.
     dtype = value_ghje.dtype
-    scale = 1 / math.sqrt(query_ghie.shape[-1])
+    scale = jnp.float32(1 / math.sqrt(query_ghie.shape[-1]))
+    query_ghie, mask_gij, scale = _own(query_ghie, mask_gij, scale)
     scores_ghij = jnp.einsum(
         "ghie,ghje->ghij", query_ghie, key_ghje, preferred_element_type=jnp.float32
     )
@@ -108,6 +109,20 @@ def _attend_backward(residuals, grad_ghie):
         jnp.einsum("ghij,ghie->ghje", kept, grad_ghie),
         None,
         None,
+    )
+
+
+def _own(query_ghie: jax.Array, *shared: jax.Array) -> list[jax.Array]:
+    """The same arrays, of which a layer does not know that others have them too.
+
+    On a CPU XLA would otherwise spread the mask and the scale over ``[g, h, i, j]``
+    once for all layers, and each would read both from memory.
+    """
+    return jax.lax.platform_dependent(
+        query_ghie,
+        *shared,
+        cpu=lambda *arrays: list(jax.lax.optimization_barrier(arrays)),
+        default=lambda *arrays: list(arrays),
     )
 
 

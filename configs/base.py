@@ -157,9 +157,9 @@ def add_model(config: ConfigDict) -> None:
             "dtype": "float32",  # bfloat16 on GPU and TPU
             "hidden_dropout": -1.0,  # -1 = as the encoder's own config says
             "attention_dropout": -1.0,
-            # xla; on NVIDIA GPUs cudnn, or pallas and kernel (one GPU): docs/gpu.md
+            # xla; on NVIDIA GPUs cudnn, kernel, or pallas (one GPU): docs/gpu.md
             "attention": "xla",
-            # bias, dropout, sum and norm of sub-layers: xla, or kernel (one NVIDIA GPU)
+            # bias, dropout, sum and norm of sub-layers: xla, or kernel (NVIDIA GPUs)
             "epilogues": "xla",
         }
     )
@@ -188,7 +188,7 @@ def add_model(config: ConfigDict) -> None:
             "highway_window": 128,  # tokens; 0 = no highway
             "summary_features": 128,  # of a review, 1 or more
             "dropout": 0.1,  # of convolutions and of fused states, in [0, 1)
-            # separate, fused, or kernel (one NVIDIA GPU): speed only
+            # separate, fused, or kernel (NVIDIA GPUs): speed only
             "gate_fusion": "separate",
             "unroll": 1,  # speed only: docs/results/recurrent.md, docs/gpu.md
         }

@@ -244,13 +244,13 @@ def _attention(part: Records, _: float | None) -> str:
 _ATTENTION_OF_RUNS = (
     "A run takes what `--config.encoder.attention` says, which is xla unless it is "
     "changed: cudnn (bfloat16; `encoder.attention_dropout=0`), pallas (one GPU; the "
-    "same dropout), or kernel (one GPU; tokens of a chunk and features of a head are "
+    "same dropout), or kernel (tokens of a chunk and features of a head are "
     "powers of two from 16 on, tokens at most 128, features at most 64 at 128 tokens "
     "in bfloat16 and 32 in float32; other sizes are computed as by xla).\n\n"
 )
 _SCANS_OF_RUNS = (
     "A run takes what `--config.lstnet.gate_fusion` says, which is separate unless it "
-    "is changed: fused, or kernel (one GPU; states of a power of two from 16 on, up to "
+    "is changed: fused, or kernel (states of a power of two from 16 on, up to "
     "128 features in bfloat16 and 64 in float32, 64 with `lstnet.fusion=trend`; others "
     "are scanned as by separate)."
 )
@@ -287,7 +287,7 @@ def _epilogues(part: Records, _: float | None) -> str:
         "*Off*: the largest distance of the answer and the gradients to those in "
         "float32, by norm. This benchmark went on with "
         f"**{part['fastest']}**. A run takes what `--config.encoder.epilogues` says, "
-        "which is xla unless it is changed: kernel (one GPU; hidden features at most "
+        "which is xla unless it is changed: kernel (hidden features at most "
         "1,024 and a sum of at most three powers of two from 64 on).\n\n"
         + table(heads, rows)
         + _note(part)

@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from reviewintent_jax.models.dropout import keep_places
+from reviewintent_jax.models.own_rows import from_row, on_own_rows
 
 _WARPS = 8  # 32 threads each
 _MOST_TOKENS = 128  # of a block whose scores fit into registers
@@ -92,7 +93,12 @@ attend_blocks.defvjp(_forward, _backward)
 
 def _call(choice: BlockAttention, *given: jax.Array) -> jax.Array:
     """Attention, or its gradient where one is given: a block and head at a time."""
-    kernel = functools.partial(_by_kernel, choice)
+
+    def kernel(*given: jax.Array) -> jax.Array:
+        cut = 0, None, None, 0, *[0] * (len(given) - 4)
+        run = functools.partial(_by_kernel, choice)
+        return on_own_rows(run, given, cut=cut, found=(0,))[0]
+
     if choice.interpret:
         return kernel(*given)
     plainly = functools.partial(_plainly, choice)
@@ -128,13 +134,14 @@ def _plainly(
 
 def _by_kernel(
     choice: BlockAttention,
+    first: jax.Array,
     segments: jax.Array,
     words: jax.Array,
     bias: jax.Array,
     product: jax.Array,
     *gradient: jax.Array,
-) -> jax.Array:
-    """The same, a program for every block and head."""
+) -> list[jax.Array]:
+    """The same, a program for every block and head; ``first`` numbers the blocks."""
     # Slow to import, and wanted by those alone who ask for kernels.
     from jax.experimental import pallas
     from jax.experimental.pallas import triton
@@ -146,14 +153,16 @@ def _by_kernel(
     tile = pallas.BlockSpec((None, tokens, None, size), lambda g, h: (g, 0, h, 0))
     of_bias = pallas.BlockSpec((3, None, size), lambda g, h: (0, h, 0))
     ids = pallas.BlockSpec((None, tokens), lambda g, h: (g, 0))
-    whole = pallas.BlockSpec((2,), lambda g, h: (0,))
+    whole = pallas.BlockSpec((4,), lambda g, h: (0,))
 
     def program(segment_ref: Any, words_ref: Any, *refs: Any) -> None:
         bias_ref, product_ref, *gradient_refs, found_ref = refs
         kept = None
         if choice.rate:
-            place = pallas.program_id(0) * heads + pallas.program_id(1)
-            kept = _kept(choice.rate, words_ref, place.astype(jnp.uint32), tokens)
+            block = words_ref[2] + pallas.program_id(0).astype(jnp.uint32)
+            head = pallas.program_id(1).astype(jnp.uint32)
+            place = block * jnp.uint32(heads) + head
+            kept = _kept(choice.rate, words_ref, place, tokens)
         found = _block(product_ref, bias_ref, segment_ref, kept, *gradient_refs)
         if not gradient:
             found_ref[...] = found[0].astype(found_ref.dtype)
@@ -162,7 +171,7 @@ def _by_kernel(
             found_ref[:, number, :] = x.astype(found_ref.dtype)
 
     shape = product.shape if gradient else (blocks, tokens, heads, size)
-    return pallas.pallas_call(
+    call = pallas.pallas_call(
         program,
         grid=(blocks, heads),
         in_specs=[ids, whole, of_bias, all_three, *[tile] * len(gradient)],
@@ -170,7 +179,8 @@ def _by_kernel(
         out_shape=jax.ShapeDtypeStruct(shape, product.dtype),
         compiler_params=triton.CompilerParams(num_warps=_WARPS, num_stages=1),
         interpret=choice.interpret,
-    )(segments, words, bias, product, *gradient)
+    )
+    return [call(segments, from_row(words, first), bias, product, *gradient)]
 
 
 def _block(product: Any, bias: Any, segment: Any, kept: Any, *gradient: Any) -> list:

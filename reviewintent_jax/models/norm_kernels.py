@@ -22,6 +22,7 @@ import jax
 import jax.numpy as jnp
 
 from reviewintent_jax.models.dropout import keep_places
+from reviewintent_jax.models.own_rows import Cut, from_row, on_own_rows
 
 _ROWS = 64  # at most, of a program of the gradient; sums over rows are then few
 _MOST_FEATURES = 1_024  # 206 of 255 registers of a thread are in use at 768
@@ -92,11 +93,11 @@ def add_and_normalise(
       ``[t, d]`` in the type of ``x_td``.
     """
     given = x_td, product_td, bias_d, scale_d, shift_d, words
-    return _run(choice, _answer_by_kernel, _answer_plainly, given, 1)[0]
+    return _run(choice, _answer_by_kernel, _answer_plainly, given, (0,))[0]
 
 
 def _forward(choice: AddNorm, *given: jax.Array) -> tuple:
-    answer, total = _run(choice, _answer_by_kernel, _answer_plainly, given, 2)
+    answer, total = _run(choice, _answer_by_kernel, _answer_plainly, given, (0, 0))
     _, _, _, scale_d, _, words = given
     return answer, (total, scale_d, words)
 
@@ -105,9 +106,9 @@ def _backward(choice: AddNorm, saved: tuple, gradient: jax.Array) -> tuple:
     total, scale_d, words = saved
     given = total, gradient.astype(total.dtype), scale_d, words
     # Without dropout the gradients of the sum and of the product are the same.
-    outputs = 2 if choice.rate else 1
+    found = *((0, 0) if choice.rate else (0,)), None, None, None
     *of_rows, of_bias_d, of_scale_d, of_shift_d = _run(
-        choice, _gradient_by_kernel, _gradient_plainly, given, outputs
+        choice, _gradient_by_kernel, _gradient_plainly, given, found
     )
     of_bias_d = of_bias_d.astype(total.dtype)
     return of_rows[0], of_rows[-1], of_bias_d, of_scale_d, of_shift_d, None
@@ -121,10 +122,19 @@ def _run(
     by_kernel: Callable[..., list[jax.Array]],
     plainly: Callable[..., list[jax.Array]],
     given: tuple,
-    outputs: int,
+    found: tuple[Cut, ...],
 ) -> list[jax.Array]:
-    """By the kernel where there are kernels, else the same by XLA."""
-    kernel = functools.partial(by_kernel, choice, outputs)
+    """By the kernel where there are kernels, else the same by XLA.
+
+    ``found``: the axis of rows of every output, the first of them; None = a sum of all.
+    """
+    outputs = found.count(0)
+
+    def kernel(*given: jax.Array) -> list[jax.Array]:
+        cut = 0, 0, *[None] * (len(given) - 2)
+        run = functools.partial(by_kernel, choice, outputs)
+        return on_own_rows(run, given, cut=cut, found=found)
+
     if choice.interpret:
         return kernel(*given)
     plain = functools.partial(plainly, choice, outputs)
@@ -147,16 +157,18 @@ def _answer_plainly(
 
 
 def _answer_by_kernel(
-    choice: AddNorm, outputs: int, *given: jax.Array
+    choice: AddNorm, outputs: int, first: jax.Array, *given: jax.Array
 ) -> list[jax.Array]:
-    """The same, a program for every row."""
+    """The same, a program for every row; ``first`` numbers the rows."""
     rows, features = given[0].shape
+    given = *given[:-1], from_row(given[-1], first)
 
     def program(*refs: Any) -> None:
         from jax.experimental import pallas
 
         given_refs, words_ref = refs[: len(given) - 1], refs[len(given) - 1]
-        keep = _keep(choice, words_ref, pallas.program_id(0), _pieces(features))
+        row = words_ref[2] + pallas.program_id(0).astype(jnp.uint32)
+        keep = _keep(choice, words_ref, row, _pieces(features))
         found = _normalised(choice, [_take(ref) for ref in given_refs], keep)
         for ref, pieces in zip(refs[len(given) :], found, strict=False):
             _put(ref, pieces)
@@ -187,10 +199,11 @@ def _gradient_plainly(
 
 
 def _gradient_by_kernel(
-    choice: AddNorm, outputs: int, *given: jax.Array
+    choice: AddNorm, outputs: int, first: jax.Array, *given: jax.Array
 ) -> list[jax.Array]:
     """The same, a program for so many rows as divide them all, 64 at most."""
     total, _, scale, words = given
+    words, given = from_row(words, first), given[:-1]
     rows, features = total.shape
     of_program = min(_ROWS, rows & -rows)
     programs = rows // of_program
@@ -206,7 +219,7 @@ def _gradient_by_kernel(
         [block] * outputs + [sums] * 3,
         results,
     )
-    found = list(call(*given))
+    found = list(call(*given, words))
     return [*found[:outputs], *(x.sum(axis=0) for x in found[outputs:])]
 
 
@@ -218,7 +231,7 @@ def _gradient_program(choice: AddNorm, outputs: int, rows: int) -> Callable[...,
 
         total_ref, gradient_ref, scale_ref, words_ref, *output_refs = refs
         sizes = _pieces(scale_ref.shape[-1])
-        first = pallas.program_id(0) * rows
+        first = words_ref[2] + pallas.program_id(0).astype(jnp.uint32) * rows
         scales = _take(scale_ref)
 
         def take(row: Any) -> list[Pieces]:
@@ -228,7 +241,7 @@ def _gradient_program(choice: AddNorm, outputs: int, rows: int) -> Callable[...,
             sums, (totals, gradients) = carried
             # Asked for a row ahead: memory answers while this one is computed.
             ahead = take(jnp.minimum(row + 1, rows - 1))
-            keep = _keep(choice, words_ref, first + row, sizes)
+            keep = _keep(choice, words_ref, first + row.astype(jnp.uint32), sizes)
             *of_rows, more = _slopes(choice, totals, gradients, scales, keep)
             for ref, pieces in zip(output_refs, of_rows[:outputs], strict=False):
                 _put(ref, pieces, row)

@@ -17,6 +17,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from reviewintent_jax.models.own_rows import on_own_rows
+
 ROWS = 16
 """Rows of a program: the fewest that tensor cores multiply."""
 
@@ -58,6 +60,31 @@ def scan_kernel(
     Returns:
       Arrays ``[q, n, r]``.
     """
+    one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), given)
+    made = jax.eval_shape(step, constants, start, one)[1]
+    outline = jax.tree.structure(made)
+
+    def kernel(first: jax.Array, *given: Any) -> list[jax.Array]:
+        del first  # a row knows nothing of others, and nothing is dropped
+        return _all_rows(step, *given, reverse=reverse, interpret=interpret)
+
+    found = (1,) * outline.num_leaves
+    of_all = on_own_rows(
+        kernel, (constants, start, given), cut=(None, 0, 1), found=found
+    )
+    return jax.tree.unflatten(outline, of_all)
+
+
+def _all_rows(
+    step: Step,
+    constants: Any,
+    start: Any,
+    given: Any,
+    *,
+    reverse: bool,
+    interpret: bool,
+) -> list[jax.Array]:
+    """What :func:`scan_kernel` returns, of the rows of one device: its leaves."""
     # Slow to import, and wanted by those alone who ask for kernels.
     from jax.experimental import pallas
     from jax.experimental.pallas import triton
@@ -69,7 +96,7 @@ def scan_kernel(
     given = jax.tree.map(functools.partial(_laid_out, missing=missing), given)
     carry = jax.tree.map(lambda x: jnp.zeros((ROWS, *x.shape[1:]), x.dtype), start)
     one = jax.tree.map(_row_block, given, marks)
-    outputs, outline = jax.tree.flatten(jax.eval_shape(step, constants, carry, one)[1])
+    outputs = jax.tree.leaves(jax.eval_shape(step, constants, carry, one)[1])
     block = lambda x: pallas.BlockSpec(  # noqa: E731
         (steps, ROWS, x.shape[-1]), lambda program: (0, program, 0)
     )
@@ -88,8 +115,7 @@ def scan_kernel(
         compiler_params=triton.CompilerParams(num_warps=warps, num_stages=1),
         interpret=interpret,
     )
-    found = [x[:, :rows] for x in call(constants, given)]
-    return jax.tree.unflatten(outline, found)
+    return [x[:, :rows] for x in call(constants, given)]
 
 
 def _program(

@@ -29,7 +29,7 @@ from reviewintent_jax.schema import NO_LABEL, InputError, MaskedBatch
 from reviewintent_jax.training.losses import LossSums, Tally
 from reviewintent_jax.training.optimizer import OptimizerSpec, make_optimizer, rate_at
 from reviewintent_jax.training.placement import Placement
-from reviewintent_jax.training.sharding import describe_mesh, replicated
+from reviewintent_jax.training.sharding import answers_on, describe_mesh
 from reviewintent_jax.training.state import FirstState
 from reviewintent_jax.training.task import LoopSpec, Scores
 
@@ -287,7 +287,7 @@ class _Scorer:
             target_bu = jnp.asarray(batch.target_bu)
             return Guesses(*guess(output.logits_buv, target_bu), target_bu)  # type: ignore[arg-type]
 
-        self._answer = jax.jit(answer, out_shardings=replicated(experiment.mesh))
+        self._answer = answers_on(experiment.mesh, answer)
 
     def __call__(self, params: Any, split: int) -> Guesses:
         experiment, rows = self._experiment, self._rows

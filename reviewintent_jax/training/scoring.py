@@ -17,7 +17,7 @@ from reviewintent_jax.data.progress import Progress
 from reviewintent_jax.evaluation.scoring import make_score_step, pages_at_once
 from reviewintent_jax.schema import InputError, PageBatch
 from reviewintent_jax.training.placement import Placement
-from reviewintent_jax.training.sharding import replicated
+from reviewintent_jax.training.sharding import answers_on
 
 
 class SplitScorer:
@@ -43,7 +43,7 @@ class SplitScorer:
             # With the logits come the reviews they belong to, of all processes.
             return score(params, batch), jax.numpy.asarray(batch.review_bk)
 
-        self._answer: Callable = jax.jit(answer, out_shardings=replicated(mesh))
+        self._answer: Callable = answers_on(mesh, answer)
 
     def __call__(
         self,

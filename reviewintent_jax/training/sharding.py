@@ -1,7 +1,8 @@
 """Which device holds what: a mesh of devices, and rules over the parameter tree.
 
 In: the devices that JAX finds, and a tree of parameters or of a whole state. Out: a
-mesh of three axes and a ``NamedSharding`` for every leaf. Models know nothing of this.
+mesh of three axes and a ``NamedSharding`` for every leaf. Models know nothing of this,
+but for kernels, which ask what mesh they run on (``models.own_rows``).
 
 - ``data``: every device has all parameters and a part of the batch.
 - ``fsdp``: a part of the batch too, and a part of the parameters and their moments.
@@ -9,21 +10,23 @@ mesh of three axes and a ``NamedSharding`` for every leaf. Models know nothing o
 """
 
 import dataclasses
+import functools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from reviewintent_jax.models.own_rows import ROW_AXES
 from reviewintent_jax.schema import InputError
 
-AXES = ("data", "fsdp", "tensor")
+AXES = (*ROW_AXES, "tensor")
 REST = -1
 """Size of an axis that takes the devices that the others leave; 0 means the same."""
 
-BATCH = PartitionSpec(("data", "fsdp"))
+BATCH = PartitionSpec(ROW_AXES)
 """How the leading axis of a batch (pages, windows) is cut."""
 
 
@@ -74,7 +77,6 @@ class MeshSpec:
 
 
 ONE_DEVICE = MeshSpec(1, 1, 1)
-_ONE_GPU = {"kernel", "pallas"}
 
 
 def make_mesh(spec: MeshSpec, devices: Sequence[Any] | None = None) -> Mesh:
@@ -103,7 +105,7 @@ def make_mesh(spec: MeshSpec, devices: Sequence[Any] | None = None) -> Mesh:
 
 
 def check_kernels(mesh: Mesh, *choices: str) -> None:
-    """Refuses kernels of a single GPU where several share a batch.
+    """Refuses kernels that cannot be cut as a mesh of GPUs asks for.
 
     Args:
       mesh: of the run.
@@ -111,23 +113,60 @@ def check_kernels(mesh: Mesh, *choices: str) -> None:
         products (``encoder.epilogues``) and recurrent layers (``lstnet.gate_fusion``).
 
     Raises:
-      InputError: one of them is such a kernel, of which the compiler does not know that
-        it could be cut; every GPU would do the work of all.
+      InputError: JAX's kernel for attention was asked for and several GPUs share a
+        batch, or one of ours and features are cut over GPUs: the compiler does not know
+        how to cut it, and every GPU would do the work of all.
     """
-    several = mesh.size > 1 and mesh.devices.flat[0].platform == "gpu"
-    if several and not _ONE_GPU.isdisjoint(choices):
+    if mesh.devices.flat[0].platform != "gpu":
+        return
+    if "pallas" in choices and mesh.size > 1:
         raise InputError(
-            f"The kernels asked for run on one GPU, and the mesh has {mesh.size}.",
+            f"JAX's kernel for attention runs on one GPU, the mesh has {mesh.size}.",
+            where="encoder.attention",
+            fix="Choose --config.encoder.attention=kernel or xla, or one GPU: "
+            "--config.mesh.data=1.",
+        )
+    if "kernel" in choices and mesh.shape["tensor"] > 1:
+        raise InputError(
+            "The kernels asked for read all features of a token, and mesh.tensor cuts "
+            f"them over {mesh.shape['tensor']} GPUs.",
             where="encoder.attention, encoder.epilogues, lstnet.gate_fusion",
-            fix="Choose --config.encoder.attention=xla (or cudnn, which wants "
+            fix="Leave --config.mesh.tensor at 1 (mesh.fsdp cuts parameters, too), or "
+            "choose --config.encoder.attention=xla (or cudnn, which wants "
             "--config.encoder.attention_dropout=0), --config.encoder.epilogues=xla and "
-            "--config.lstnet.gate_fusion=fused, or one GPU: --config.mesh.data=1.",
+            "--config.lstnet.gate_fusion=fused.",
         )
 
 
 def one_device() -> Mesh:
     """A mesh of the first device of this process."""
     return make_mesh(ONE_DEVICE, jax.local_devices()[:1])
+
+
+def on_mesh(mesh: Mesh, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, to be traced; its kernels take on each device its own rows.
+
+    On one device the program stays as it is.
+    """
+    if mesh.size == 1:
+        return function
+
+    @functools.wraps(function)
+    def known(*given: Any) -> Any:
+        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+            return function(*given)
+
+    return known
+
+
+def answers_on(mesh: Mesh, forward: Callable[..., Any]) -> Callable[..., Any]:
+    """``forward`` compiled for a mesh; every device gets all answers.
+
+    Args:
+      mesh: where its arguments lie.
+      forward: pure, from arrays to arrays.
+    """
+    return jax.jit(on_mesh(mesh, forward), out_shardings=replicated(mesh))
 
 
 def describe_mesh(mesh: Mesh) -> list[str]:

@@ -15,6 +15,7 @@ from reviewintent_jax.training.sharding import (
     BATCH,
     batch_sharding,
     gathered,
+    on_mesh,
     replicated,
 )
 from reviewintent_jax.training.state import TrainState
@@ -118,7 +119,7 @@ def make_train_step(
         return TrainState(state.step + 1, params, moments), _metrics(sums, gradient)
 
     program = jax.jit(
-        step,
+        on_mesh(mesh, step),
         in_shardings=(placed, batch_sharding(mesh), replicated(mesh)),
         out_shardings=(placed, replicated(mesh)),
         donate_argnums=0,

@@ -21,7 +21,7 @@ from reviewintent_jax.models.encoder import Encoder, EncoderSpec
 from reviewintent_jax.models.slots import slot_members, slot_positions
 from reviewintent_jax.schema import NO_LABEL, PageBatch
 from reviewintent_jax.training.placement import Placement
-from reviewintent_jax.training.sharding import replicated
+from reviewintent_jax.training.sharding import answers_on
 
 
 class SlotMeans(nn.Module):
@@ -93,7 +93,7 @@ def encode_texts(
         said: Any = model.apply({"params": params}, batch, deterministic=True)
         return said, jnp.asarray(batch.review_bk)
 
-    step = jax.jit(read, out_shardings=replicated(mesh))
+    step = answers_on(mesh, read)
     batches = eval_batches(
         source, np.arange(len(texts)), batch_pages=batch_pages, rows=rows
     )

@@ -16,7 +16,7 @@ from reviewintent_jax.data.series_windows import CutWindows, WindowBatches
 from reviewintent_jax.schema import InputError
 from reviewintent_jax.training.optimizer import OptimizerSpec, make_optimizer, rate_at
 from reviewintent_jax.training.placement import Placement
-from reviewintent_jax.training.sharding import one_device, replicated
+from reviewintent_jax.training.sharding import answers_on, one_device
 from reviewintent_jax.training.task import LoopSpec
 
 
@@ -113,7 +113,7 @@ def forward_on(mesh: Mesh | None, forward: Callable[..., Any]) -> Callable[..., 
     """
     mesh = mesh or one_device()
     placement = Placement(mesh)
-    jitted = jax.jit(forward, out_shardings=replicated(mesh))
+    jitted = answers_on(mesh, forward)
 
     def step(params: Any, *inputs: Any) -> Any:
         windows = len(inputs[0])

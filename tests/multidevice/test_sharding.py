@@ -116,20 +116,25 @@ def test_a_tree_is_cut_as_asked():
 
 
 @pytest.mark.parametrize(
-    ("devices", "platform", "choice", "refused"),
+    ("devices", "tensor", "platform", "choice", "refused"),
     [
-        (2, "gpu", "kernel", True),
-        (2, "gpu", "pallas", True),
-        (2, "gpu", "cudnn", False),
-        (1, "gpu", "kernel", False),
-        (8, "cpu", "kernel", False),
+        (2, 1, "gpu", "pallas", "the mesh has 2"),
+        (1, 1, "gpu", "pallas", None),
+        (2, 1, "gpu", "kernel", None),
+        (4, 2, "gpu", "kernel", "over 2 GPUs"),
+        (4, 2, "gpu", "cudnn", None),
+        (8, 2, "cpu", "kernel", None),
     ],
 )
-def test_kernels_of_one_gpu_are_refused_on_several(devices, platform, choice, refused):
+def test_kernels_that_cannot_be_cut_are_refused(
+    devices, tensor, platform, choice, refused
+):
     flat = [SimpleNamespace(platform=platform)] * devices
-    there = SimpleNamespace(size=devices, devices=SimpleNamespace(flat=flat))
+    there = SimpleNamespace(
+        size=devices, devices=SimpleNamespace(flat=flat), shape={"tensor": tensor}
+    )
     if not refused:
         check_kernels(there, "xla", choice)
         return
-    with pytest.raises(InputError, match=f"the mesh has {devices}"):
+    with pytest.raises(InputError, match=refused):
         check_kernels(there, "xla", choice)

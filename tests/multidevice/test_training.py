@@ -10,52 +10,14 @@ import numpy as np
 import optax
 import pytest
 
-from reviewintent_jax.build import build_experiment, plain_values
-from reviewintent_jax.data.batches import Position
-from reviewintent_jax.schema import RunFolder
-from reviewintent_jax.training.placement import Placement, whole
-from reviewintent_jax.training.step import make_train_step
+from reviewintent_jax.training.placement import whole
+from tests.multidevice.runs import STEPS, run_of
 from tests.training.first_states import (
     blank_and_batch,
     planned_and_drawn,
 )
 
 MESHES = [(1, 1, 1), (8, 1, 1), (1, 8, 1), (1, 1, 8), (2, 2, 2)]
-STEPS = 4
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Of one run, whose data are prepared once."""
-    return RunFolder(tmp_path_factory.mktemp("run"))
-
-
-@pytest.fixture
-def built(tiny_config, folder):
-    """Mesh sizes -> the experiment; dropout and augmentation are on."""
-
-    def build(sizes, **changes):
-        names = "data", "fsdp", "tensor"
-        tiny_config.mesh.update(dict(zip(names, sizes, strict=True)))
-        tiny_config.train.update(changes)
-        return build_experiment(plain_values(tiny_config), folder)
-
-    return build
-
-
-def run_of(experiment, optimizer, steps=STEPS):
-    """Losses, the last state and the compiled step, as the loop makes them."""
-    placement, data = Placement(experiment.mesh), experiment.train_batches()
-    pieces = experiment.train.accumulate
-    rows = placement.rows(data.size, pieces)
-    state = experiment.first_state(optimizer).draw()
-    step = make_train_step(experiment, optimizer, state, accumulate=pieces)
-    stream, losses = data.batches(Position(0, 0), rows), []
-    for _ in range(steps):
-        batch = placement.put(next(stream).batch, rows)
-        state, metrics = step(state, batch)
-        losses.append(float(metrics.loss))
-    return np.array(losses), state, step, batch
 
 
 @pytest.fixture(scope="module")

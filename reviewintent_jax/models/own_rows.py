@@ -41,6 +41,12 @@ def on_own_rows(
       cut: of each of them, the axis of rows; of one of them at least.
       found: the same of what the kernel gives; None = sums over rows, which are summed
         over devices.
+
+    Returns:
+      What the kernel gives of all rows, in their order.
+
+    Raises:
+      ValueError: nothing that is given has rows.
     """
     mesh = jax.sharding.get_abstract_mesh()
     axes = tuple(name for name in ROW_AXES if name in mesh.axis_names)

@@ -152,9 +152,9 @@ def on_mesh(mesh: Mesh, function: Callable[..., Any]) -> Callable[..., Any]:
         return function
 
     @functools.wraps(function)
-    def known(*given: Any) -> Any:
+    def known(*given: Any, **named: Any) -> Any:
         with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
-            return function(*given)
+            return function(*given, **named)
 
     return known
 

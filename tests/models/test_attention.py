@@ -15,8 +15,8 @@ LAYERS = 3
 def drawn(layers):
     keys = jax.random.split(jax.random.key(0), 3 * layers)
     shape = GROUPS, HEADS, TOKENS, SIZE
-    drawn = [jax.random.normal(key, shape) for key in keys]
-    return [tuple(drawn[at : at + 3]) for at in range(0, len(drawn), 3)]
+    found = [jax.random.normal(key, shape) for key in keys]
+    return [tuple(found[at : at + 3]) for at in range(0, len(found), 3)]
 
 
 def segments():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -43,10 +44,10 @@ def placed(mesh, given, cut):
     ]
 
 
-def attention():
+def attention(*, interpret=True):
     """Answers, and gradients of products and biases, with dropout."""
     segments = np.repeat([1, 2, 0], [7, 6, 3])[None].repeat(BLOCKS, axis=0)
-    choice = BlockAttention(0.3, interpret=True)
+    choice = BlockAttention(0.3, interpret=interpret)
 
     def found(product, bias, segments, turned):
         def total(product, bias):
@@ -60,9 +61,9 @@ def attention():
     return found, (product, draw(3, HEADS, SIZE), segments, turned), (0, None, 0, 0)
 
 
-def norm():
+def norm(*, interpret=True):
     """The same of the end of a sub-layer."""
-    choice = AddNorm(1e-3, 0.3, interpret=True)
+    choice = AddNorm(1e-3, 0.3, interpret=interpret)
 
     def found(x, product, turned, *own):
         def total(x, product, *own):
@@ -76,7 +77,7 @@ def norm():
     return found, (*rows, *own), (0, 0, 0, None, None, None)
 
 
-def scan():
+def scan(*, interpret=True):
     """States of a recurrence."""
 
     def step(matrix, state, given):
@@ -84,19 +85,14 @@ def scan():
         return state, {"state": state, "twice": 2 * state}
 
     def found(matrix, start, given):
-        return scan_kernel(step, matrix, start, given, reverse=True, interpret=True)
+        return scan_kernel(
+            step, matrix, start, given, reverse=True, interpret=interpret
+        )
 
     keep = draw(STEPS, ROWS, 1) > 0
     given = {"x": draw(STEPS, ROWS, SIZE), "keep": keep}
-    return (
-        found,
-        (draw(SIZE, SIZE), np.zeros((ROWS, SIZE), np.float32), given),
-        (
-            None,
-            0,
-            1,
-        ),
-    )
+    start = np.zeros((ROWS, SIZE), np.float32)
+    return found, (draw(SIZE, SIZE), start, given), (None, 0, 1)
 
 
 @pytest.mark.parametrize("sizes", MESHES, ids=str)
@@ -111,6 +107,17 @@ def test_a_kernel_says_the_same_on_any_mesh(kernel, sizes):
     for a, b in zip(jax.tree.leaves(said), jax.tree.leaves(wanted), strict=True):
         np.testing.assert_allclose(a, b, atol=2e-5)
     assert "all-gather" not in program.as_text()
+
+
+@pytest.mark.parametrize(("kernel", "calls"), [(attention, 2), (norm, 2), (scan, 1)])
+def test_a_program_for_gpus_calls_its_kernels_on_each(kernel, calls):
+    """Lowered for them, which no GPU is needed for; forwards and backwards."""
+    found, given, cut = kernel(interpret=False)
+    mesh = make_mesh(MeshSpec(2, 2, 1))
+    traced = jax.jit(on_mesh(mesh, found)).trace(*placed(mesh, given, cut))
+    program = traced.lower(lowering_platforms=("cuda",)).as_text()
+    assert len(re.findall(r"custom_call @\S*triton", program)) == calls
+    assert len(re.findall(r"sdy\.manual_computation", program)) == calls
 
 
 @pytest.mark.parametrize(
@@ -151,8 +158,12 @@ def test_one_device_is_asked_for_nothing():
 
 @pytest.fixture
 def interpreted(monkeypatch):
-    """Takes the ways of a GPU, whose kernels are interpreted; says which were."""
-    choose, call, seen = jax.lax.platform_dependent, pallas.pallas_call, set()
+    """Takes the ways of a GPU, whose kernels are interpreted.
+
+    Says which were, and the most programs that one was made of: for attention the
+    blocks of a device, for the ends of sub-layers its tokens.
+    """
+    choose, call, seen = jax.lax.platform_dependent, pallas.pallas_call, {}
 
     def chosen(*given, cuda=None, **others):
         if cuda is None:
@@ -160,7 +171,8 @@ def interpreted(monkeypatch):
         return functools.partial(cuda, interpret=True)(*given)
 
     def called(program, **options):
-        seen.add(program.__module__.rsplit(".", 1)[-1])
+        name = program.__module__.rsplit(".", 1)[-1]
+        seen[name] = max(seen.get(name, 0), options["grid"][0])
         return call(program, **options)
 
     monkeypatch.setattr(scans.jax.lax, "platform_dependent", chosen)
@@ -184,15 +196,59 @@ def suited(experiment):
     return dataclasses.replace(experiment, model=model, encoder_params=None)
 
 
-@pytest.mark.slow
-def test_updates_by_kernels_are_those_of_one_device(tiny_config, built, interpreted):
+KERNELS = {"attention_kernels", "norm_kernels", "scan_kernels"}
+
+
+def on_one_and_four(experiment_of, interpreted, work):
+    """What ``work`` says of each experiment, and which kernels it took."""
+    said, kernels = [], []
+    for sizes in ((1, 1, 1), (2, 2, 1)):
+        interpreted.clear()
+        said.append(work(suited(experiment_of(sizes))))
+        kernels.append(dict(interpreted))
+    return said, kernels
+
+
+@pytest.fixture
+def fitting(tiny_config):
+    """Recurrent layers of sizes that the kernel takes, and with it."""
     tiny_config.lstnet.update(
         gate_fusion="kernel", recurrent_features=16, skip_features=16
     )
-    found = []
-    for sizes in ((1, 1, 1), (2, 2, 1)):
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_updates_by_kernels_are_those_of_one_device(
+    fitting, built, interpreted, pieces
+):
+    def losses(experiment):
+        return run_of(experiment, optax.sgd(0.01), steps=2)[0]
+
+    (one, four), (all_rows, own_rows) = on_one_and_four(
+        lambda sizes: built(sizes, accumulate=pieces), interpreted, losses
+    )
+    assert one[0] != one[1]
+    np.testing.assert_allclose(four, one, atol=1e-6, rtol=0)
+    assert all_rows.keys() == own_rows.keys() == KERNELS
+    for name in KERNELS - {"scan_kernels"}:
+        # A quarter, of what four devices can share: empty pages may fill it up.
+        assert own_rows[name] < all_rows[name] / 2
+
+
+@pytest.mark.slow
+def test_validation_by_kernels_says_the_same_and_each_takes_its_own(
+    fitting, built, interpreted
+):
+    def scores(experiment):
+        state = experiment.first_state(optax.sgd(0.01)).draw()
         interpreted.clear()
-        found.append(run_of(suited(built(sizes)), optax.sgd(0.01), steps=2)[0])
-        assert interpreted == {"attention_kernels", "norm_kernels", "scan_kernels"}
-    assert found[0][0] != found[0][1]
-    np.testing.assert_allclose(*found, atol=1e-6, rtol=0)
+        return experiment.validation()(state.params)
+
+    (one, four), (all_rows, own_rows) = on_one_and_four(built, interpreted, scores)
+    np.testing.assert_allclose(
+        list(four.values()), list(one.values()), atol=1e-5, rtol=0
+    )
+    assert all_rows.keys() == own_rows.keys() == KERNELS
+    for name in KERNELS - {"scan_kernels"}:
+        assert own_rows[name] == all_rows[name] / 4

@@ -114,7 +114,14 @@ def test_a_program_for_gpus_calls_its_kernels_on_each(kernel, calls):
     """Lowered for them, which no GPU is needed for; forwards and backwards."""
     found, given, cut = kernel(interpret=False)
     mesh = make_mesh(MeshSpec(2, 2, 1))
-    traced = jax.jit(on_mesh(mesh, found)).trace(*placed(mesh, given, cut))
+    h200 = jax.sharding.AbstractDevice("NVIDIA H200", num_cores=132, platform="gpu")
+    of_gpus = mesh.abstract_mesh.update(abstract_device=h200)
+
+    def known(*given):
+        with jax.sharding.use_abstract_mesh(of_gpus):
+            return found(*given)
+
+    traced = jax.jit(known).trace(*placed(mesh, given, cut))
     program = traced.lower(lowering_platforms=("cuda",)).as_text()
     assert len(re.findall(r"custom_call @\S*triton", program)) == calls
     assert len(re.findall(r"sdy\.manual_computation", program)) == calls

@@ -2,12 +2,15 @@
 
 Writes ``docs/results/benchmark.json`` and ``docs/benchmark.md`` with its plots. Every
 part runs in processes of its own and is kept as it is finished; parts that are there
-with the same settings, and whole, are not measured again.
+with the same settings, versions and kind of machine, and whole, are not measured again.
+What was measured elsewhere leaves the page; ``--config.folder=FOLDER`` writes another.
 ``--config.only=latency,peers`` measures the parts whose names begin so;
 ``--config.again`` measures them anew. What the systems are compared with is installed
 by ``pip install '.[bench]'``; what is absent is reported as absent.
 """
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +40,50 @@ def main(argv: list[str]) -> None:
     parts = parts_of(config)
     names = {part.name for part in parts}
     kept = {name: part for name, part in open_records(path).items() if name in names}
+    kept = _measured_here(kept, path)
+    _check_data()
     for part in _wanted(parts, config.only):
         if not config.again and _is_measured(kept.get(part.name), part):
             continue
         say(f"Measuring {part.name} ...")
         kept[part.name] = _measured(part)
+        for name, said in kept[part.name]["workers"].items():
+            for lack in ("absent", "failed"):
+                if lack in said:
+                    say(f"  {name}: {lack} ({said[lack]})")
         write_json(path, {"parts": kept})
     results = {"parts": kept}
     write_page(results, folder)
     say(f"Benchmark: {folder / 'benchmark.md'}")
+
+
+def _check_data() -> None:
+    """Says where the published data sets are not.
+
+    Raises:
+      InputError: ``REVIEWINTENT_DATA`` names no folder.
+    """
+    data = os.environ.get("REVIEWINTENT_DATA")
+    if not data:
+        say("REVIEWINTENT_DATA is not set: parts that read published data are absent.")
+    elif not Path(data).is_dir():
+        raise InputError(
+            f"REVIEWINTENT_DATA names no folder: {data}",
+            fix="Set it to the folder of the published data sets, or unset it.",
+        )
+
+
+def _measured_here(kept: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The records of this kind of machine and of these versions; says if others go."""
+    here = runtime.environment()
+    mine = {name: part for name, part in kept.items() if part["environment"] == here}
+    if len(mine) < len(kept):
+        say(
+            f"{len(kept) - len(mine)} parts in {path} are of another machine or other "
+            "versions; what is measured now takes their place. --config.folder=FOLDER "
+            "keeps them."
+        )
+    return mine
 
 
 def _is_measured(before: dict[str, Any] | None, part: Part) -> bool:
@@ -64,17 +102,21 @@ def _wanted(parts: list[Part], asked: str) -> list[Part]:
       asked: beginnings of names, with commas between them; '' = all.
 
     Raises:
-      InputError: no name begins like that.
+      InputError: no name begins like one of them.
     """
     only = tuple(each.strip() for each in asked.split(",") if each.strip())
-    found = [part for part in parts if not only or part.name.startswith(only)]
-    if not found:
-        names = ", ".join(part.name for part in parts)
+    names = [part.name for part in parts]
+    unknown = [each for each in only if not any(map(_begins(each), names))]
+    if unknown:
         raise InputError(
-            f"No part of the benchmark begins with {' or '.join(only)}.",
-            fix=f"There are: {names}.",
+            f"No part of the benchmark begins with {' or '.join(unknown)}.",
+            fix=f"There are: {', '.join(names)}.",
         )
-    return found
+    return [part for part in parts if not only or part.name.startswith(only)]
+
+
+def _begins(beginning: str) -> Callable[[str], bool]:
+    return lambda name: name.startswith(beginning)
 
 
 def _measured(part: Part) -> dict[str, Any]:

@@ -77,6 +77,10 @@ def main() -> None:
     kept = "runs/gpu_tiny.json" if chosen.tiny else "docs/results/gpu_benchmark.json"
     output = Path(chosen.output or kept)
     if chosen.page:
+        if not output.is_file():
+            parser.error(
+                f"There are no results in {output}; --output names their file."
+            )
         write_page(output)
         return
     # PyTorch needs memory as well; by default JAX takes three quarters at once.
@@ -87,9 +91,16 @@ def main() -> None:
         without_jaxtyping()
     import dataclasses
 
+    import jax
+
     from reviewintent_jax.benchmark.gpu import measure_gpu
     from reviewintent_jax.benchmark.gpu_plan import full_plan, tiny_plan
 
+    if not chosen.tiny and jax.default_backend() != "gpu":
+        parser.error(
+            f"JAX finds no GPU here, but {jax.default_backend()}. Install .[gpu] where "
+            "there is one; --tiny runs everything in miniature on any device."
+        )
     plan = tiny_plan() if chosen.tiny else full_plan()
     given = {"seconds": chosen.seconds, "rounds": chosen.rounds}
     given = {name: value for name, value in given.items() if value is not None}

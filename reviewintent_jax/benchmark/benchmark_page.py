@@ -11,7 +11,7 @@ from reviewintent_jax.benchmark.timing import exponent, spread
 _HEAD = """# Benchmark
 
 Written by `python -m launch.benchmark --config=configs/benchmark.py` from
-[results/benchmark.json](results/benchmark.json), where every single time stands. Each
+[results/benchmark.json](results/benchmark.json), with all that was kept of them. Each
 part runs in processes of its own. Times are medians with quartiles; where systems are
 compared, they take turns, and the ratio is that of the same round. What was tried to
 make it faster, and what came of it: [speed.md](speed.md). Ours keeps the memory that it

@@ -54,7 +54,7 @@ def measure_gpu(plan: Plan, keep: Callable[[Records], None]) -> Records:
     for name, measure in _parts(plan, found, keep).items():
         left = plan.seconds - (time.monotonic() - began)
         if plan.seconds and left < _needed(name):
-            found[name] = {"skipped": f"only {left:.0f} s were left"}
+            found[name] = {"skipped": f"only {max(left, 0):.0f} s were left"}
             keep(found)
             continue
         try:

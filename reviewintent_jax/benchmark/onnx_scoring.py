@@ -42,7 +42,9 @@ def measure_onnx(
     try:
         import onnxruntime  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise AbsentError(f"{error.name} is not installed") from None
+        raise AbsentError(
+            f"{error.name} is not installed; .[bench] brings it"
+        ) from None
     config = read_config(values)
     weights = str(resolve_folder(config.encoder.source))
     tokenizer = transformers.AutoTokenizer.from_pretrained(weights)

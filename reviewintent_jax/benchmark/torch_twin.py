@@ -26,7 +26,9 @@ def import_torch() -> tuple[Any, Any]:
         import torch  # pyright: ignore[reportMissingImports]
         import transformers
     except ImportError as error:
-        raise AbsentError(f"{error.name} is not installed") from None
+        raise AbsentError(
+            f"{error.name} is not installed; .[bench] brings it"
+        ) from None
     transformers.utils.logging.set_verbosity_error()
     return torch, transformers
 

@@ -1,8 +1,9 @@
-"""Where a kernel was asked for and sizes do not suit it.
+"""Where a kernel was asked for and is not used: no GPU, or sizes do not suit it.
 
 In: specs. Out: a line for people for each place that is computed without the kernel.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -18,6 +19,31 @@ from reviewintent_jax.models.lstnet_spec import Fusion, LSTNetSpec
 from reviewintent_jax.models.norm_kernels import fits_rows
 from reviewintent_jax.models.scan_kernels import fits_kernel
 from reviewintent_jax.models.scans import GateFusion
+
+
+def unused_without_gpu(
+    encoder: EncoderSpec | None, lstnets: Mapping[str, LSTNetSpec]
+) -> list[str]:
+    """A line where kernels were asked for and there is no GPU; else nothing.
+
+    Args:
+      encoder: spec of the encoder, if there is one.
+      lstnets: groups of settings, such as ``lstnet``, and their specs.
+    """
+    asked = []
+    if encoder is not None and encoder.attention is AttentionPath.KERNEL:
+        asked.append("encoder.attention")
+    if encoder is not None and encoder.epilogues is EpiloguePath.KERNEL:
+        asked.append("encoder.epilogues")
+    for where, spec in lstnets.items():
+        if spec.gate_fusion is GateFusion.KERNEL:
+            asked.append(f"{where}.gate_fusion")
+    if not asked:
+        return []
+    return [
+        f"{', '.join(asked)}: kernels are for NVIDIA GPUs, and there is none; the same "
+        "is computed as by xla and separate."
+    ]
 
 
 def unused_in_encoder(spec: EncoderSpec, block_tokens: int) -> list[str]:

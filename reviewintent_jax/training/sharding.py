@@ -77,6 +77,7 @@ class MeshSpec:
 
 
 ONE_DEVICE = MeshSpec(1, 1, 1)
+_OF_GPUS = {"cudnn", "cudnn_lengths", "pallas"}  # nothing takes their place elsewhere
 
 
 def make_mesh(spec: MeshSpec, devices: Sequence[Any] | None = None) -> Mesh:
@@ -105,7 +106,7 @@ def make_mesh(spec: MeshSpec, devices: Sequence[Any] | None = None) -> Mesh:
 
 
 def check_kernels(mesh: Mesh, *choices: str) -> None:
-    """Refuses kernels that cannot be cut as a mesh of GPUs asks for.
+    """Refuses kernels that a mesh does not have, or cannot cut.
 
     Args:
       mesh: of the run.
@@ -113,11 +114,21 @@ def check_kernels(mesh: Mesh, *choices: str) -> None:
         products (``encoder.epilogues``) and recurrent layers (``lstnet.gate_fusion``).
 
     Raises:
-      InputError: JAX's kernel for attention was asked for and several GPUs share a
-        batch, or one of ours and features are cut over GPUs: the compiler does not know
-        how to cut it, and every GPU would do the work of all.
+      InputError: attention of GPUs was asked for where there is none; JAX's kernel for
+        attention, and several GPUs share a batch; or one of ours, and features are cut
+        over GPUs: the compiler does not know how to cut it, and every GPU would do the
+        work of all.
     """
-    if mesh.devices.flat[0].platform != "gpu":
+    platform = mesh.devices.flat[0].platform
+    if platform != "gpu":
+        wanted = sorted(_OF_GPUS.intersection(choices))
+        if wanted:
+            raise InputError(
+                f"encoder.attention={wanted[0]} runs on NVIDIA GPUs, and JAX finds "
+                f"{platform} here.",
+                where="encoder.attention",
+                fix="Choose --config.encoder.attention=xla.",
+            )
         return
     if "pallas" in choices and mesh.size > 1:
         raise InputError(

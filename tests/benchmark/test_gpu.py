@@ -32,6 +32,25 @@ def test_the_lstnet_is_that_of_the_configs():
     assert full_plan().lstnet == config.lstnet
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ((), "JAX finds no GPU here, but cpu"),
+        (("--page",), "There are no results in"),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_nothing_written(tmp_path, flags, said):
+    output = tmp_path / "results" / "gpu.json"
+    command = [sys.executable, "-m", "launch.gpu_benchmark", f"--output={output}"]
+    ended = subprocess.run(
+        [*command, *flags], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not output.parent.exists()
+
+
 @pytest.mark.slow
 def test_all_of_it_runs_in_miniature(tmp_path):
     output = tmp_path / "gpu.json"

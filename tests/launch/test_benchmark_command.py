@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 
 
-def benchmark(folder, *flags):
+def benchmark(folder, *flags, data=""):
     """Runs the command on two hundred reviews of the built-in shop."""
     given = ["folder=" + str(folder / "docs"), "work=" + str(folder / "runs")]
     given += ["shop_rows=200", *flags]
@@ -26,7 +26,7 @@ def benchmark(folder, *flags):
     return subprocess.run(
         [*command, *(f"--config.{each}" for each in given)],
         cwd=ROOT,
-        env=os.environ | {"REVIEWINTENT_DATA": ""},
+        env=os.environ | {"REVIEWINTENT_DATA": data},
         capture_output=True,
         text=True,
         check=False,
@@ -79,10 +79,38 @@ def test_data_that_are_not_there_are_reported_as_absent(measured):
     assert ended.returncode == 0, ended.stderr
     page = (folder / "docs" / "benchmark.md").read_text("utf-8")
     assert "sizes of BERT alone, model: absent (the data are not there" in page
+    said = ended.stderr + ended.stdout
+    assert "REVIEWINTENT_DATA is not set" in said
+    assert "model: absent (the data are not there: tweets.csv.gz)" in said
+
+
+def test_a_folder_of_data_that_is_not_there_is_refused(tmp_path):
+    ended = benchmark(tmp_path, "only=claimed", data=str(tmp_path / "nowhere"))
+    said = ended.stderr + ended.stdout
+    assert ended.returncode == 2
+    assert f"REVIEWINTENT_DATA names no folder: {tmp_path / 'nowhere'}" in said
+    assert "Traceback" not in said
+
+
+def test_what_another_machine_measured_leaves_the_page(measured, tmp_path):
+    folder, _ = measured
+    kept = tmp_path / "docs" / "results" / "benchmark.json"
+    kept.parent.mkdir(parents=True)
+    text = (folder / "docs" / "results" / "benchmark.json").read_text("utf-8")
+    parts = json.loads(text)["parts"]
+    for part in parts.values():
+        part["environment"]["processor"] = "another"
+    kept.write_text(json.dumps({"parts": parts}), "utf-8")
+    ended = benchmark(tmp_path, "only=claimed")
+    said = ended.stderr + ended.stdout
+    assert ended.returncode == 0, said
+    assert f"{len(parts)} parts in {kept} are of another machine" in said
+    assert "Measuring claimed costs" in said
+    assert list(json.loads(kept.read_text("utf-8"))["parts"]) == ["claimed costs"]
 
 
 def test_a_part_that_is_not_there_is_refused_with_the_names_of_those_that_are(tmp_path):
-    ended = benchmark(tmp_path, "only=speed")
+    ended = benchmark(tmp_path, "only=claimed,speed")
     assert ended.returncode == 2
     said = ended.stderr + ended.stdout
     assert "No part of the benchmark begins with speed" in said

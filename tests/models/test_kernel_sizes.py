@@ -7,7 +7,11 @@ import pytest
 
 from reviewintent_jax.benchmark.gpu_plan import full_plan
 from reviewintent_jax.models.encoder_spec import AttentionPath, EpiloguePath
-from reviewintent_jax.models.kernel_sizes import unused_in_encoder, unused_scans
+from reviewintent_jax.models.kernel_sizes import (
+    unused_in_encoder,
+    unused_scans,
+    unused_without_gpu,
+)
 from reviewintent_jax.models.lstnet_spec import Fusion
 from reviewintent_jax.models.recurrent import GateFusion
 
@@ -22,6 +26,16 @@ PLAN = (
 def test_the_sizes_that_were_measured_are_used():
     assert unused_in_encoder(PLAN.encoder, 128) == []
     assert unused_scans("lstnet", PLAN.lstnet, jnp.bfloat16) == []
+
+
+def test_kernels_are_said_where_there_is_no_gpu():
+    lstnets = {"lstnet": PLAN.lstnet, "history.lstnet": full_plan().lstnet}
+    (line,) = unused_without_gpu(PLAN.encoder, lstnets)
+    asked = "encoder.attention, encoder.epilogues, lstnet.gate_fusion: kernels are for"
+    assert line.startswith(asked)
+    plain = full_plan()
+    assert unused_without_gpu(plain.encoder, {"lstnet": plain.lstnet}) == []
+    assert unused_without_gpu(None, {}) == []
 
 
 def test_long_chunks_are_said():

@@ -124,6 +124,14 @@ def test_a_tree_is_cut_as_asked():
         (4, 2, "gpu", "kernel", "over 2 GPUs"),
         (4, 2, "gpu", "cudnn", None),
         (8, 2, "cpu", "kernel", None),
+        (
+            1,
+            1,
+            "cpu",
+            "cudnn",
+            "attention=cudnn runs on NVIDIA GPUs, and JAX finds cpu",
+        ),
+        (8, 1, "tpu", "pallas", "attention=pallas runs on NVIDIA GPUs"),
     ],
 )
 def test_kernels_that_cannot_be_cut_are_refused(

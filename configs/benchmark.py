@@ -5,7 +5,8 @@ Command::
     python -m launch.benchmark --config=configs/benchmark.py
 
 Each part is kept in ``docs/results/benchmark.json`` as it is finished, and what is
-there with the same settings is not measured again: an interrupted benchmark goes on.
+there with the same settings, versions and kind of machine is not measured again: an
+interrupted benchmark goes on.
 ``--config.only=training,peers`` measures the parts whose names begin so.
 ``REVIEWINTENT_DATA`` names the folder of the published data sets; without it the
 built-in shop alone is read, and parts that need the others say so. Run nothing beside

@@ -3,14 +3,14 @@
 Writes ``docs/results/benchmark.json`` and ``docs/benchmark.md`` with its plots. Every
 part runs in processes of its own and is kept as it is finished; parts that are there
 with the same settings, versions and kind of machine, and whole, are not measured again.
-What was measured elsewhere leaves the page; ``--config.folder=FOLDER`` writes another.
+What was measured elsewhere leaves the page and is kept in ``benchmark.before.json``.
 ``--config.only=latency,peers`` measures the parts whose names begin so;
 ``--config.again`` measures them anew. What the systems are compared with is installed
 by ``pip install '.[bench]'``; what is absent is reported as absent.
 """
 
 import os
-from collections.abc import Callable
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +74,18 @@ def _check_data() -> None:
 
 
 def _measured_here(kept: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The records of this kind of machine and of these versions; says if others go."""
+    """The records of this kind of machine and of these versions.
+
+    Where there are others, all are kept in a file beside, and it is said.
+    """
     here = runtime.environment()
     mine = {name: part for name, part in kept.items() if part["environment"] == here}
     if len(mine) < len(kept):
+        before = path.with_suffix(".before.json")
+        shutil.copyfile(path, before)
         say(
             f"{len(kept) - len(mine)} parts in {path} are of another machine or other "
-            "versions; what is measured now takes their place. --config.folder=FOLDER "
-            "keeps them."
+            f"versions and leave the page; they are kept in {before}."
         )
     return mine
 
@@ -106,17 +110,15 @@ def _wanted(parts: list[Part], asked: str) -> list[Part]:
     """
     only = tuple(each.strip() for each in asked.split(",") if each.strip())
     names = [part.name for part in parts]
-    unknown = [each for each in only if not any(map(_begins(each), names))]
+    unknown = [
+        each for each in only if not any(name.startswith(each) for name in names)
+    ]
     if unknown:
         raise InputError(
             f"No part of the benchmark begins with {' or '.join(unknown)}.",
             fix=f"There are: {', '.join(names)}.",
         )
     return [part for part in parts if not only or part.name.startswith(only)]
-
-
-def _begins(beginning: str) -> Callable[[str], bool]:
-    return lambda name: name.startswith(beginning)
 
 
 def _measured(part: Part) -> dict[str, Any]:

@@ -107,6 +107,8 @@ def test_what_another_machine_measured_leaves_the_page(measured, tmp_path):
     assert f"{len(parts)} parts in {kept} are of another machine" in said
     assert "Measuring claimed costs" in said
     assert list(json.loads(kept.read_text("utf-8"))["parts"]) == ["claimed costs"]
+    before = kept.with_name("benchmark.before.json")
+    assert json.loads(before.read_text("utf-8"))["parts"] == parts
 
 
 def test_a_part_that_is_not_there_is_refused_with_the_names_of_those_that_are(tmp_path):

@@ -11,6 +11,8 @@ by ``pip install '.[bench]'``; what is absent is reported as absent.
 
 import os
 import shutil
+import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ from reviewintent_jax.schema import InputError
 from reviewintent_jax.training.files import write_json
 from reviewintent_jax.training.logs import say
 
+_ROOT = Path(__file__).parents[1]
+_CODE = "reviewintent_jax", "configs", "launch"  # what a measurement depends on
 _CONFIG = config_flags.DEFINE_config_file(
     "config", "configs/benchmark.py", "What to measure, and how."
 )
@@ -33,6 +37,7 @@ _CONFIG = config_flags.DEFINE_config_file(
 def main(argv: list[str]) -> None:
     """Config in, records, page and plots out."""
     del argv
+    runtime.config_values(lambda: _CONFIG.value)  # a clear error where it is not there
     config: Any = _CONFIG.value
     folder = Path(config.folder)
     path = folder / "results" / "benchmark.json"
@@ -123,15 +128,32 @@ def _wanted(parts: list[Part], asked: str) -> list[Part]:
 
 def _measured(part: Part) -> dict[str, Any]:
     """The record of a part: what was measured, where, and how busy the machine was."""
-    before = load_average()
+    before, began = load_average(), datetime.now(UTC)
     workers = run_part(part)
     return {
         "settings": part.settings(),
+        "measured": began.isoformat(timespec="minutes"),
+        "commit": _commit(),
         "environment": runtime.environment(),
         "load_before": before,
         "load_after": load_average(),
         "workers": workers,
     }
+
+
+def _commit() -> str | None:
+    """The code's commit, with a + where it was changed since; None without git."""
+
+    def git(*words: str) -> "subprocess.CompletedProcess[str]":
+        command = ["git", "-C", str(_ROOT), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    try:
+        named = git("rev-parse", "--short", "HEAD")
+        changed = git("diff", "--quiet", "HEAD", "--", *_CODE).returncode
+    except OSError:
+        return None
+    return named.stdout.strip() + "+" * bool(changed) if not named.returncode else None
 
 
 def write_page(results: dict[str, Any], folder: Path) -> None:

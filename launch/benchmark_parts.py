@@ -8,7 +8,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from launch.layer_uses import uses
+from launch.layer_uses import uses, whole_uses
 from reviewintent_jax.benchmark.runner import Job, Part
 from reviewintent_jax.build import plain_values
 
@@ -70,6 +70,9 @@ def _peer_parts(config: Any) -> list[Part]:
             "PyTorch, torch.compile, padded": Job(
                 "torch training", {**torch, "compiled": True}
             ),
+            "PyTorch, torch.compile, grouped by length": Job(
+                "torch training", {**torch, "grouped": True, "compiled": True}
+            ),
         }
         sizes = list(peers.batch_sizes)
         scoring = {
@@ -99,7 +102,9 @@ def _layer_parts(config: Any) -> list[Part]:
         "values": _values(config, "shop_intention"),
         "folder": _folder(config, "shop_intention"),
     }
+    whole = {"uses": whole_uses(), "rounds": config.recurrent.rounds}
     return [
+        _single("whole LSTNets", "systems", Job("whole lstnet", whole), 1_000),
         _single("recurrent layers", "systems", Job("recurrent", layers), 1_000),
         _single("windows once", "model", Job("windows once", windows), config.rounds),
     ]
@@ -121,6 +126,7 @@ def _cost_parts(config: Any) -> list[Part]:
     rows = {
         "config": json.dumps(_values(config, "demo")),
         "sizes": list(cost.reviews),
+        "rounds": cost.rounds,
     }
     return [*found, _single("cost by reviews", "preparing", Job("rows", rows), 1_000)]
 

@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from reviewintent_jax.benchmark.benchmark_plots import cost_plot, latency_plot
-from reviewintent_jax.benchmark.peer_page import layer_section, peer_sections
+from reviewintent_jax.benchmark.peer_page import (
+    layer_section,
+    peer_sections,
+    whole_section,
+)
 from reviewintent_jax.benchmark.tables import amount, figure, ranged, table
 from reviewintent_jax.benchmark.timing import exponent, spread
 
@@ -31,12 +35,14 @@ def benchmark_page(results: Mapping[str, Any]) -> str:
         _claimed(parts),
         _training(parts),
         *peer_sections(parts),
+        whole_section(parts),
         layer_section(parts),
         _windows_once(parts),
         _latency(parts),
         _starts(parts),
         _costs(parts),
         _not_measured(parts),
+        _when(parts),
     ]
     return "\n".join(section for section in sections if section)
 
@@ -77,6 +83,34 @@ def _not_measured(parts: Parts) -> str:
                 word = "absent" if "absent" in worker else "failed"
                 lines.append(f"- {name}, {system}: {word} ({why})")
     return "\n".join(["## Not measured\n", *lines, ""]) if lines else ""
+
+
+def _when(parts: Parts) -> str:
+    """When each part was measured, on which code, beside how much else."""
+    rows = [
+        (
+            name,
+            part.get("measured", "-").replace("T", " ").removesuffix("+00:00"),
+            part.get("commit") or "-",
+            _figure(part["load_before"]),
+            _figure(part["load_after"]),
+        )
+        for name, part in parts.items()
+    ]
+    heads = "part", "begun (UTC)", "commit", "load before", "load after"
+    note = (
+        "Load: programs that wanted a core in the last minute. A + behind a commit "
+        "says that the code was changed after it.\n"
+    )
+    return f"## When, and on which code\n\n{table(heads, rows)}\n{note}"
+
+
+def _bytes(count: float | None) -> str:
+    return amount(count, "B") if count else ""
+
+
+def _figure(value: float | None, times: float = 1.0) -> str:
+    return "-" if value is None else figure(value * times)
 
 
 def _device(parts: Parts) -> list[dict[str, Any]]:
@@ -218,27 +252,35 @@ def _training(parts: Parts) -> str:
         share = useful / sum(each["places"] for each in rounds)
         speed = spread([each["useful_flops"] / each["seconds"] for each in rounds])
         mfu = f"{speed['median'] / peak:.0%}" if peak else "-"
+        read = spread([each["useful"] / each["seconds"] for each in rounds])
         rows.append(
             (
                 name,
                 f"{ranged(rate)} {facts['items']}/s",
                 ranged(thousand),
                 f"{share:.1%}",
+                figure(read["median"]),
                 figure(speed["median"] / 1e9),
                 mfu,
-                amount(worker["peak_bytes"], "B") if worker["peak_bytes"] else "",
+                _bytes(facts.get("temporary_bytes")),
+                _bytes(worker["peak_bytes"]),
                 figure(facts["first_update_seconds"]),
+                _figure(facts.get("first_again_seconds")),
             )
         )
     if not rows:
         return ""
-    heads = ("system", "rate", "1,000 updates, s", "useful", "useful GFLOP/s", "MFU",
-             "peak memory", "first update, s")  # fmt: skip
+    heads = ("system", "rate", "1,000 updates, s", "useful", "useful/s",
+             "useful GFLOP/s", "MFU", "temporaries", "peak memory",
+             "first update, cold, s", "warm, s")  # fmt: skip
     note = (
-        "Useful: tokens of reviews (or windows) among all places that are computed. "
-        "MFU: operations of what is useful alone, over the peak of one large product, "
-        "measured apart. Peak memory is that of the whole process. The first update "
-        "traces and compiles, with nothing kept from before.\n"
+        "Useful: tokens of reviews (or windows, cases) among all places that are "
+        "computed, and how many of them a second. MFU: operations of what is useful "
+        "alone, over the peak of one large product, measured apart. Temporaries: what "
+        "the program of an update holds beside parameters, moments and the batch. Peak "
+        "memory is that of the whole process. The first update traces, compiles and "
+        "runs: cold with nothing kept from before, warm with compiled programs kept in "
+        "a folder, in the same process.\n"
     )
     return f"## Training\n\n{table(heads, rows)}\n{note}"
 
@@ -270,21 +312,26 @@ def _latency(parts: Parts) -> str:
             (
                 f"{each['length']} x {each['batch']}",
                 *(_percentile(each, p) for p in (50, 90, 99)),
+                _figure(each["seconds"].get("longest"), 1e3),
                 figure(each["items_per_second"]),
                 figure(each["flops"] / each["seconds"]["p50"] / 1e9),
+                _bytes(each.get("peak_bytes")),
                 str(each["calls"]),
             )
             for each in worker["rounds"]
         ]
         heads = (f"{facts['reads']} x {facts['items']}", "p50, ms", "p90", "p99",
-                 f"{facts['items']}/s", "GFLOP/s", "calls")  # fmt: skip
+                 "longest", f"{facts['items']}/s", "GFLOP/s", "peak memory",
+                 "calls")  # fmt: skip
         image = f"![Latency of {name}](images/{_file('latency', name)}.svg)"
         found.append(f"### {name}\n\n{table(heads, rows)}\n{image}\n")
     if not found:
         return ""
     note = (
         "From host arrays to host arrays, one call after another, of items that all "
-        "have one length. A percentile stands where there were calls enough for it.\n"
+        "have one length. A percentile stands where there were calls enough for it, "
+        "the longest call always. Peak memory is that of the whole process while it "
+        "answers.\n"
     )
     return "\n".join(["## Latency\n", note, *found])
 

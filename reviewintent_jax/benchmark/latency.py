@@ -1,16 +1,17 @@
 """How long an answer takes: so many items of one length, asked for one after another.
 
 In: a config, numbers of items and lengths. Out: one record for each of their pairs:
-latencies by percentile and items a second. The weights are drawn, for what they are
-changes nothing; host arrays go in and host arrays come out, as in a service.
+latencies by percentile, items a second and peak memory. The weights are drawn, for what
+they are changes nothing; host arrays go in and host arrays come out, as in a service.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 
+from reviewintent_jax.benchmark.process_memory import peak_of
 from reviewintent_jax.benchmark.systems import build_system
 from reviewintent_jax.benchmark.timing import percentiles, timed
 
@@ -23,6 +24,7 @@ def measure_latency(
     lengths: Sequence[int],
     calls: int,
     seconds: float,
+    few_seconds: float,
 ) -> Iterator[dict[str, Any]]:
     """Yields what is asked, then one record for each number of items and length.
 
@@ -31,8 +33,10 @@ def measure_latency(
       folder: for prepared data.
       batches: numbers of items that are asked about at once.
       lengths: of an item; a system of windows has one only, its own.
-      calls: most calls of a pair.
-      seconds: that the calls of a pair take at most, three calls apart.
+      calls: of a pair, where they fit into ``seconds``.
+      seconds: that all calls of a pair may take.
+      few_seconds: for which a pair is asked where they do not fit; three calls at
+        least.
     """
     system = build_system(values, folder)
     task: Any = system.task  # which task it is makes no difference here
@@ -47,19 +51,29 @@ def measure_latency(
                 jax.device_get(question.answer(params, question.batch))
 
             compiling = timed(ask)["seconds"]
-            taken: list[float] = []
-            began = time.perf_counter()
-            while len(taken) < calls:
-                taken.append(timed(ask)["seconds"])
-                if len(taken) >= 3 and time.perf_counter() - began > seconds:
-                    break
+            peak = peak_of(ask)
+            one = timed(ask)["seconds"]
+            limit = seconds if one * calls <= seconds else few_seconds
+            taken = _asked(ask, calls, limit)
             found = percentiles(taken)
             yield {
                 "batch": items,
                 "length": length,
                 "calls": len(taken),
                 "first_seconds": compiling,
-                "seconds": found,
+                "peak_bytes": peak,
+                "seconds": found | {"longest": max(taken)},
                 "items_per_second": items / found["p50"],
                 "flops": question.flops,
             }
+
+
+def _asked(ask: Callable[[], Any], calls: int, seconds: float) -> list[float]:
+    """Seconds of each call: all of them, or as many as fit, three at least."""
+    taken: list[float] = []
+    began = time.perf_counter()
+    while len(taken) < calls:
+        taken.append(timed(ask)["seconds"])
+        if len(taken) >= 3 and time.perf_counter() - began > seconds:
+            break
+    return taken

@@ -114,3 +114,34 @@ def layer_section(parts: Mapping[str, dict[str, Any]]) -> str:
         "together: a layer takes at least these over the number of cores.\n"
     )
     return f"## Recurrent layers\n\n{words}\n{table(heads, rows)}"
+
+
+def whole_section(parts: Mapping[str, dict[str, Any]]) -> str:
+    """Whole LSTNets beside those of linen's layers and of PyTorch's."""
+    worker = parts.get("whole LSTNets", {}).get("workers", {}).get("systems", {})
+    records = [each["record"] for each in worker.get("rounds", [])]
+    if not records:
+        return ""
+    rows = []
+    for record in records:
+        use = f"{record['use']}, {record['pass']}"
+        if "absent" in record:
+            rows.append((use, record["system"], "absent", "", ""))
+            continue
+        over = "" if record["system"] == _OURS else ranged(record["ratio"])
+        took = ranged(record["milliseconds"])
+        work = figure(record["cpu_milliseconds"])
+        rows.append((use, record["system"], took, work, over))
+    sizes = {
+        record["use"]: f"{record['use']}: {record['rows']} series of {record['steps']} "
+        f"steps and {record['inputs']} features, {record['parameters']:,} parameters"
+        for record in records
+    }
+    heads = ("use, pass", "system", "ms", "CPU ms", "ours faster, times")
+    words = (
+        "The whole network at LSTNet's three uses (convolutions, GRU layers, skip "
+        "layer, fusion, highway), without dropout; backward gives the gradients of all "
+        "parameters and of the input. Tests hold the answers of all three to each "
+        f"other. {'; '.join(sizes.values())}.\n"
+    )
+    return f"## Whole LSTNets\n\n{words}\n{table(heads, rows)}"

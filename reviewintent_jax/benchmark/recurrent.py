@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from reviewintent_jax.benchmark.absent import AbsentError
-from reviewintent_jax.benchmark.timing import ratios, spread, timed
+from reviewintent_jax.benchmark.timing import ratios, spread, turns
 from reviewintent_jax.benchmark.torch_device import torch_device
 from reviewintent_jax.models.recurrent import GRU, Candidate, GateFusion
 
@@ -83,7 +83,9 @@ def measure_recurrent(
         systems = _systems(use, unrolls)
         for place, name in enumerate(PASSES):
             runs = {each: both[place] for each, both in systems.items()}
-            records += _records(use, name, _timed(runs, rounds))
+            there = {each: run for each, run in runs.items() if run is not None}
+            taken = turns(there, rounds)
+            records += _records(use, name, {each: taken.get(each) for each in runs})
     return records
 
 
@@ -151,31 +153,16 @@ def _cell(record: dict[str, Any]) -> str:
     )
 
 
-def _timed(
-    runs: dict[str, _Run | None], rounds: int
-) -> dict[str, list[dict[str, float]] | None]:
-    """Times of every turn of every system; None of those that are not there."""
-    there = {name: run for name, run in runs.items() if run is not None}
-    for run in there.values():
-        run()
-    turns: dict[str, list[dict[str, float]]] = {name: [] for name in there}
-    for turn in range(rounds):
-        order = list(there) if turn % 2 == 0 else list(there)[::-1]
-        for name in order:
-            turns[name].append(timed(there[name]))
-    return {name: turns.get(name) for name in runs}
-
-
 def _records(
-    use: Use, passed: str, turns: dict[str, list[dict[str, float]] | None]
+    use: Use, passed: str, taken: dict[str, list[dict[str, float]] | None]
 ) -> list[dict[str, Any]]:
     """What was timed, as plain JSON values."""
     chosen = Setting(GateFusion(use.chosen[0]), use.chosen[1]).name
-    in_use, records = turns[chosen], []
+    in_use, records = taken[chosen], []
     if in_use is None:
         raise ValueError(f"{chosen} was not measured")
     beside = [each["seconds"] for each in in_use]
-    for system, times in turns.items():
+    for system, times in taken.items():
         sizes = use._asdict() | {"chosen": chosen}
         record = {"use": sizes.pop("name"), **sizes, "pass": passed, "system": system}
         if times is None:

@@ -49,6 +49,25 @@ def medians(runs: Mapping[K, Callable[[], Any]], rounds: int) -> dict[K, float]:
     return {name: statistics.median(each) for name, each in seconds.items()}
 
 
+def turns(
+    runs: Mapping[K, Callable[[], Any]], rounds: int
+) -> dict[K, list[dict[str, float]]]:
+    """Times (:func:`timed`) of each, which take turns, to and fro.
+
+    Args:
+      runs: what is timed; once each before, untimed, which compiles it.
+      rounds: turns of each, 1 or more.
+    """
+    for run in runs.values():
+        run()
+    found: dict[K, list[dict[str, float]]] = {name: [] for name in runs}
+    for turn in range(rounds):
+        order = list(runs) if turn % 2 == 0 else list(runs)[::-1]
+        for name in order:
+            found[name].append(timed(runs[name]))
+    return found
+
+
 def spread(values: Sequence[float]) -> dict[str, float]:
     """``median``, ``low`` and ``high``: the quartiles.
 

@@ -10,9 +10,10 @@ for, and by nothing else.
 
 from typing import Any
 
-import numpy as np
+import jax
 
 from reviewintent_jax.benchmark.absent import AbsentError
+from reviewintent_jax.benchmark.torch_lstnet import make_torch_lstnet, take_lstnet
 from reviewintent_jax.models.lstnet_spec import Fusion, LSTNetSpec, Padding
 
 
@@ -73,64 +74,40 @@ def _make_head(
 ) -> Any:
     """LSTNet and the last layer: states and mask -> logits."""
     nn = torch.nn
-    channels, size = spec.channels * len(spec.kernel_sizes), spec.recurrent_features
 
     class Head(nn.Module):
-        """LSTNet and the last layer."""
+        """LSTNet, with dropout and for rows of many lengths, and the last layer."""
 
         def __init__(self) -> None:
             super().__init__()
-            self.convolutions = nn.ModuleList(
-                nn.Conv1d(width, spec.channels, each) for each in spec.kernel_sizes
-            )
-            self.recurrent = nn.GRU(
-                channels, size, spec.recurrent_layers, batch_first=True
-            )
-            fused = size
-            if spec.skip_period:
-                self.skip = nn.GRU(channels, spec.skip_features, batch_first=True)
-                fused += spec.skip_period * spec.skip_features
-            self.fuse = nn.Linear(fused, spec.summary_features)
-            window = spec.highway_window
-            self.highway = nn.Parameter(torch.full((window,), 1 / max(window, 1)))
-            self.highway_bias = nn.Parameter(torch.zeros(()))
-            self.map = nn.Linear(width, spec.summary_features, bias=False)
+            self.lstnet = make_torch_lstnet(torch, width, spec)
             self.classify = nn.Linear(spec.summary_features, classes)
             self.drop = nn.Dropout(spec.dropout)
             self.drop_summary = nn.Dropout(dropout)
 
         def forward(self, x: Any, mask: Any) -> Any:
             x = x * mask[..., None]
-            convolved = self.drop(_convolve(torch, self.convolutions, x))
+            convolved = self.drop(self.lstnet.convolved(x))
             length = mask.sum(dim=1)
             rows = torch.arange(x.shape[0], device=x.device)  # traced, unlike len(x)
-            states, _ = self.recurrent(convolved)
+            states, _ = self.lstnet.recurrent(convolved)
             last = [states[rows, length - 1]]
             if spec.skip_period:
-                last.append(_skipped(torch, self.skip, convolved, length, spec))
-            fused = self.fuse(self.drop(torch.cat(last, dim=1)))
+                gru = self.lstnet.skip
+                last.append(_skipped(torch, gru, convolved, length, spec))
+            fused = self.lstnet.fuse(self.drop(torch.cat(last, dim=1)))
             summary = fused + self.linear(x, length)
             return self.classify(self.drop_summary(summary))
 
         def linear(self, x: Any, length: Any) -> Any:
             if not spec.highway_window:
                 return 0
-            share = _highway_share(torch, self.highway, length, x.shape[1])
-            read = torch.einsum("bt,btd->bd", share.to(x.dtype), x) + self.highway_bias
-            return self.map(read) if width != spec.summary_features else read
+            own = self.lstnet
+            share = _highway_share(torch, own.highway, length, x.shape[1])
+            read = torch.einsum("bt,btd->bd", share.to(x.dtype), x) + own.highway_bias
+            return own.map(read) if width != spec.summary_features else read
 
     return Head()
-
-
-def _convolve(torch: Any, kernels: Any, x: Any) -> Any:
-    """Causal convolutions ``[b, t, d]`` -> ``[b, t, c]``, ReLU."""
-    functional = torch.nn.functional
-    rows = x.transpose(1, 2)
-    found = []
-    for kernel in kernels:
-        before = functional.pad(rows, (kernel.kernel_size[0] - 1, 0))
-        found.append(functional.relu(kernel(before)))
-    return torch.cat(found, dim=1).transpose(1, 2)
 
 
 def _skipped(torch: Any, gru: Any, x: Any, length: Any, spec: LSTNetSpec) -> Any:
@@ -160,31 +137,8 @@ def _highway_share(torch: Any, weights: Any, length: Any, steps: int) -> Any:
 
 def take_weights(torch: Any, model: Any, params: dict[str, Any]) -> None:
     """Gives the head of ``model`` the weights of ours: ``lstnet``, ``sentiment``."""
-    head, ours = model.classifier, params["lstnet"]
-
-    def put(target: Any, value: Any) -> None:
-        with torch.no_grad():
-            target.copy_(torch.tensor(np.array(value)))
-
-    for kernel in head.convolutions:
-        size = kernel.kernel_size[0]
-        put(kernel.weight, ours["convolution"][f"kernel_{size}"].transpose(2, 1, 0))
-        put(kernel.bias, ours["convolution"][f"bias_{size}"])
-    layers = [(head.recurrent, n, ours[f"recurrent_{n}"])
-              for n in range(head.recurrent.num_layers)]  # fmt: skip
-    if "skip" in ours:
-        layers.append((head.skip, 0, ours["skip"]))
-    for layer, number, its in layers:
-        candidate = np.array(its["candidate_bias"])
-        unused = np.zeros(2 * len(candidate), candidate.dtype)
-        put(getattr(layer, f"weight_ih_l{number}"), its["input_kernel"].T)
-        put(getattr(layer, f"weight_hh_l{number}"), its["recurrent_kernel"].T)
-        put(getattr(layer, f"bias_ih_l{number}"), its["input_bias"])
-        put(getattr(layer, f"bias_hh_l{number}"), np.append(unused, candidate))
-    put(head.fuse.weight, ours["fuse"]["dense"]["kernel"].T)
-    put(head.fuse.bias, ours["fuse"]["dense"]["bias"])
-    put(head.highway, np.array(ours["highway"]["weight"])[:, 0])
-    put(head.highway_bias, ours["highway"]["bias"])
-    put(head.map.weight, ours["highway"]["map"]["kernel"].T)
-    put(head.classify.weight, params["sentiment"]["classify"]["kernel"].T)
-    put(head.classify.bias, params["sentiment"]["classify"]["bias"])
+    head, last = model.classifier, jax.device_get(params["sentiment"]["classify"])
+    take_lstnet(torch, head.lstnet, params["lstnet"])
+    with torch.no_grad():
+        head.classify.weight.copy_(torch.tensor(last["kernel"].T))
+        head.classify.bias.copy_(torch.tensor(last["bias"]))

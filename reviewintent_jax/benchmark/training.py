@@ -5,6 +5,7 @@ round at a time, seconds, items, and how much of what was computed was of use.
 """
 
 import itertools
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,7 +17,7 @@ from reviewintent_jax.benchmark.systems import build_system
 from reviewintent_jax.benchmark.timing import timed, watched
 from reviewintent_jax.data.batches import Position, prefetch
 from reviewintent_jax.training.placement import Placement
-from reviewintent_jax.training.step import make_train_step
+from reviewintent_jax.training.step import TrainStep, make_train_step
 
 
 class Trainer:
@@ -36,11 +37,34 @@ class Trainer:
         pieces = task.train.accumulate
         self._rows = self._placement.rows(data.size, pieces)
         self._state = task.first_state(optimizer).draw()
-        self._update = make_train_step(task, optimizer, self._state, accumulate=pieces)
         self._stream = prefetch(
             data.batches(Position(0, 0), self._rows), task.train.prefetch
         )
+
+        def make() -> TrainStep:
+            return make_train_step(task, optimizer, self._state, accumulate=pieces)
+
+        self._make, self._update = make, make()
         self.first_seconds = timed(lambda: self.run(1))["seconds"]
+
+    def first_again(self) -> float:
+        """Seconds of an update by a program that is made anew.
+
+        What was traced and compiled in this process is forgotten first; what lies in
+        the folder of compiled programs is read.
+        """
+        jax.clear_caches()
+        self._update = self._make()
+        return timed(lambda: self.run(1))["seconds"]
+
+    def temporary_bytes(self) -> int | None:
+        """What the program of an update holds beside its arguments and results.
+
+        None where the compiler does not say.
+        """
+        batch = self._placement.put(next(self._stream).batch, self._rows)
+        told = self._update.lower(self._state, batch).compile().memory_analysis()
+        return None if told is None else told.temp_size_in_bytes
 
     def run(self, updates: int) -> list[Any]:
         """Makes so many updates; returns the portions that they read.
@@ -68,25 +92,32 @@ def measure_training(
 ) -> Iterator[dict[str, Any]]:
     """Yields facts, then one record a round.
 
-    Facts: ``prepare_seconds`` (data and weights), ``first_update_seconds``, ``shape``
-    of a batch. A round: ``seconds`` and ``cpu_seconds`` of ``updates`` updates, their
-    ``items``, ``useful`` of ``places`` (tokens, windows) and ``useful_flops``.
+    Facts: ``prepare_seconds`` (data and weights), ``first_update_seconds`` (with
+    nothing compiled), ``first_again_seconds`` (with compiled programs kept),
+    ``temporary_bytes`` of an update, ``shape`` of a batch. A round: ``seconds`` and
+    ``cpu_seconds`` of ``updates`` updates, their ``items``, ``useful`` of ``places``
+    (tokens, windows) and ``useful_flops``.
 
     Args:
       values: of the config.
       folder: for prepared data.
       updates: of a round.
     """
-    began = time.perf_counter()
-    system = build_system(values, folder)
-    prepared = time.perf_counter() - began
-    trainer = Trainer(system)
+    with tempfile.TemporaryDirectory() as compiled:
+        _keep_programs(compiled)
+        began = time.perf_counter()
+        system = build_system(values, folder)
+        prepared = time.perf_counter() - began
+        trainer = Trainer(system)
+        again, temporary = trainer.first_again(), trainer.temporary_bytes()
     portions = trainer.run(1)
     leaves = jax.tree.leaves(portions[0].batch)
     yield {
         "items": system.items,
         "prepare_seconds": prepared,
         "first_update_seconds": trainer.first_seconds,
+        "first_again_seconds": again,
+        "temporary_bytes": temporary,
         "shape": list(leaves[0].shape),
     }
     while True:
@@ -101,3 +132,12 @@ def measure_training(
             "places": places,
             "useful_flops": flops,
         }
+
+
+def _keep_programs(folder: str) -> None:
+    """Compiled programs are kept in a folder, those that took half a second or more.
+
+    As every command does it, but the folder is empty, so that the first time is cold.
+    """
+    jax.config.update("jax_compilation_cache_dir", folder)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

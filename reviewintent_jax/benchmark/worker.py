@@ -35,6 +35,7 @@ JOBS = {
     "pipeline scoring": "pipeline_scoring:measure_pipeline",
     "onnx scoring": "onnx_scoring:measure_onnx",
     "recurrent": "recurrent:measure_layers",
+    "whole lstnet": "whole_lstnet:measure_whole",
     "windows once": "windows_once:measure_windows_once",
     "cost": "cost:measure_cost",
     "rows": "cost:measure_rows",

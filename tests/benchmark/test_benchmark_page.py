@@ -123,7 +123,7 @@ def test_starts_have_seconds_and_what_the_cores_spent():
 
 
 def test_percentiles_stand_where_there_were_calls_enough():
-    seconds = {"p50": 0.001, "p90": 0.002, "p99": 0.003}
+    seconds = {"p50": 0.001, "p90": 0.002, "p99": 0.003, "longest": 0.004}
     records = [
         {"length": 16, "batch": 1, "calls": calls, "seconds": seconds,
          "items_per_second": 1e3, "flops": 1e6}
@@ -133,6 +133,46 @@ def test_percentiles_stand_where_there_were_calls_enough():
     worker = {"facts": facts, "rounds": records, "peak_bytes": 1}
     page = benchmark_page({"parts": {"latency of BERT": part({"model": worker})}})
     few, some, many = (line for line in page.splitlines() if line.startswith("| 16 x"))
-    assert "| 1.00 | - | - |" in few
-    assert "| 1.00 | 2.00 | - |" in some
-    assert "| 1.00 | 2.00 | 3.00 |" in many
+    assert "| 1.00 | - | - | 4.00 |" in few
+    assert "| 1.00 | 2.00 | - | 4.00 |" in some
+    assert "| 1.00 | 2.00 | 3.00 | 4.00 |" in many
+
+
+def test_training_has_useful_items_a_second_temporaries_and_both_first_updates():
+    facts = {"items": "reviews", "first_update_seconds": 9.0}
+    turns = [each | {"updates": 5, "useful_flops": 1e9} for each in rounds(2, 2)]
+    worker = {"facts": facts, "rounds": turns, "peak_bytes": None}
+    results = {"parts": {"training of BERT": part({"model": worker})}}
+    older = benchmark_page(results)
+    assert "| 50.0% | 25.0 | 0.500 | - |  |  | 9.00 | - |" in older
+    facts |= {"first_again_seconds": 3.0, "temporary_bytes": 2e9}
+    newer = benchmark_page(results)
+    assert "| 50.0% | 25.0 | 0.500 | - | 2.00 GB |  | 9.00 | 3.00 |" in newer
+
+
+def test_whole_lstnets_stand_beside_those_of_others():
+    facts = {"use": "tables", "rows": 2, "steps": 9, "inputs": 8, "parameters": 1234}
+    took = {"median": 2.0, "low": 1.0, "high": 3.0}
+    times = {"milliseconds": took, "cpu_milliseconds": 4.0, "ratio": took}
+    records = [
+        {**facts, "pass": "forward", "system": "ours", **times},
+        {**facts, "pass": "forward", "system": "linen", **times},
+        {**facts, "pass": "forward", "system": "torch", "absent": "none here"},
+    ]
+    said = [{"record": each} for each in records]
+    worker = {"facts": {}, "rounds": said, "peak_bytes": 1}
+    page = benchmark_page({"parts": {"whole LSTNets": part({"systems": worker})}})
+    spread = "2.00 (1.00 to 3.00)"
+    assert f"| tables, forward | ours | {spread} | 4.00 |  |" in page
+    assert f"| tables, forward | linen | {spread} | 4.00 | {spread} |" in page
+    assert "| tables, forward | torch | absent |  |  |" in page
+    assert "tables: 2 series of 9 steps and 8 features, 1,234 parameters" in page
+
+
+def test_every_part_says_when_and_on_which_code_it_was_measured():
+    new = part({"ours": {"facts": {}, "rounds": [], "peak_bytes": 1}})
+    new |= {"measured": "2026-11-28T05:30+00:00", "commit": "abc1234+"}
+    old = part({"ours": {"facts": {}, "rounds": [], "peak_bytes": 1}})
+    page = benchmark_page({"parts": {"peaks": new, "claimed costs": old}})
+    assert "| peaks | 2026-11-28 05:30 | abc1234+ | 0.500 | 0.500 |" in page
+    assert "| claimed costs | - | - | 0.500 | 0.500 |" in page

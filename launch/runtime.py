@@ -27,7 +27,8 @@ log = logging.getLogger("reviewintent")
 _PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "scikit-learn")
 _SETTINGS = (
     "All settings, with their meaning, are in configs/base.py; those of other tasks in "
-    "configs/forecast.py, intention_series.py, msdp.py and pretrain.py."
+    "configs/forecast.py, intention_series.py, msdp.py and pretrain.py, those of the "
+    "benchmark in configs/benchmark.py."
 )
 INPUT_ERROR = 2
 """Exit code of a mistake in what the user gave us."""

@@ -37,11 +37,7 @@ from reviewintent_jax.data.words import Vocabulary, WordLookup
 from reviewintent_jax.evaluation.slices import check_slices
 from reviewintent_jax.models.encoder import EncoderSpec
 from reviewintent_jax.models.history import HistorySpec
-from reviewintent_jax.models.kernel_sizes import (
-    unused_in_encoder,
-    unused_scans,
-    unused_without_gpu,
-)
+from reviewintent_jax.models.kernel_sizes import unused_kernels
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.models.pretrained import load_encoder, read_spec, resolve_folder
 from reviewintent_jax.models.review_intent import ReviewIntent, ReviewIntentSpec
@@ -145,19 +141,12 @@ def _mesh(config: Config) -> Mesh:
 
 def _say_unused_kernels(spec: ReviewIntentSpec) -> None:
     """A line for each kernel that was asked for and is not used, and why."""
-    found, scans = [], {}
+    scans = {}
     if isinstance(spec.reader, LSTNetSpec) and spec.encoder is not None:
         scans["lstnet"] = spec.reader
     if spec.history is not None:
         scans["history.lstnet"] = spec.history.lstnet
-    if jax.default_backend() != "gpu":
-        found += unused_without_gpu(spec.encoder, scans)
-    else:
-        if spec.encoder is not None:
-            found += unused_in_encoder(spec.encoder, spec.block_tokens)
-        for where, lstnet in scans.items():
-            found += unused_scans(where, lstnet, spec.dtype)
-    for line in found:
+    for line in unused_kernels(spec.encoder, scans, spec.dtype, spec.block_tokens):
         say(line)
 
 

@@ -25,7 +25,7 @@ from reviewintent_jax.models.forecaster import (
     ForecasterSpec,
     OutputActivation,
 )
-from reviewintent_jax.models.kernel_sizes import unused_scans
+from reviewintent_jax.models.kernel_sizes import unused_kernels
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.run_folders import no_run, refuse_foreign_folder, stored_task
 from reviewintent_jax.schema import InputError, RunFolder, check_seed
@@ -130,7 +130,7 @@ def build_forecast(values: Mapping[str, Any], run: RunFolder) -> ForecastExperim
     config.model(1)  # sizes that make no model are refused before the table is read
     mesh = make_mesh(config.mesh)
     check_kernels(mesh, config.lstnet.gate_fusion)
-    for line in unused_scans("lstnet", config.lstnet, "float32"):
+    for line in unused_kernels(None, {"lstnet": config.lstnet}, "float32"):
         say(line)
     windows = Windows(read_series(config.data), config.windows)
     return ForecastExperiment(

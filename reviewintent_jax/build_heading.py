@@ -30,7 +30,7 @@ from reviewintent_jax.models.forecaster import (
     OutputActivation,
 )
 from reviewintent_jax.models.heading import Heading, HeadingSpec
-from reviewintent_jax.models.kernel_sizes import unused_scans
+from reviewintent_jax.models.kernel_sizes import unused_kernels
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.run_folders import no_run, refuse_foreign_folder, stored_task
 from reviewintent_jax.schema import InputError, RunFolder, check_seed
@@ -148,7 +148,7 @@ def build_heading(values: Mapping[str, Any], run: RunFolder) -> HeadingExperimen
     )  # sizes that make no model are refused before the reviews are read
     mesh = make_mesh(config.mesh)
     check_kernels(mesh, config.lstnet.gate_fusion)
-    for line in unused_scans("lstnet", config.lstnet, "float32"):
+    for line in unused_kernels(None, {"lstnet": config.lstnet}, "float32"):
         say(line)
     rejected = rejected_part(run)
     try:

@@ -38,7 +38,7 @@ from reviewintent_jax.data.msdp_specs import (
 from reviewintent_jax.data.pages import PageSpec
 from reviewintent_jax.data.tokens import ReviewTokenizer
 from reviewintent_jax.evaluation.msdp_baselines import MsdpEvaluationSpec
-from reviewintent_jax.models.kernel_sizes import unused_scans
+from reviewintent_jax.models.kernel_sizes import unused_kernels
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
 from reviewintent_jax.models.msdp_net import MsdpNet, MsdpSpec
 from reviewintent_jax.models.pretrained import load_encoder, read_spec, resolve_folder
@@ -206,7 +206,7 @@ def build_msdp(values: Mapping[str, Any], run: RunFolder) -> MsdpExperiment:
     refuse_foreign_folder(run, TaskKind.MSDP)
     schema, mesh = config.schema(), make_mesh(config.mesh)
     check_kernels(mesh, config.lstnet.gate_fusion)
-    for line in unused_scans("lstnet", config.lstnet, "float32"):
+    for line in unused_kernels(None, {"lstnet": config.lstnet}, "float32"):
         say(line)
     rejected = rejected_part(run)
     try:

@@ -21,6 +21,28 @@ from reviewintent_jax.models.scan_kernels import fits_kernel
 from reviewintent_jax.models.scans import GateFusion
 
 
+def unused_kernels(
+    encoder: EncoderSpec | None,
+    lstnets: Mapping[str, LSTNetSpec],
+    dtype: Any,
+    block_tokens: int = 0,
+) -> list[str]:
+    """A line for each kernel that was asked for and is not used here, and why.
+
+    Args:
+      encoder: spec of the encoder, if there is one.
+      lstnets: groups of settings, such as ``lstnet``, and their specs.
+      dtype: of the LSTNets' matrix products.
+      block_tokens: what attention spans.
+    """
+    if jax.default_backend() != "gpu":
+        return unused_without_gpu(encoder, lstnets)
+    found = [] if encoder is None else unused_in_encoder(encoder, block_tokens)
+    for where, spec in lstnets.items():
+        found += unused_scans(where, spec, dtype)
+    return found
+
+
 def unused_without_gpu(
     encoder: EncoderSpec | None, lstnets: Mapping[str, LSTNetSpec]
 ) -> list[str]:

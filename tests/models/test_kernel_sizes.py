@@ -9,8 +9,8 @@ from reviewintent_jax.benchmark.gpu_plan import full_plan
 from reviewintent_jax.models.encoder_spec import AttentionPath, EpiloguePath
 from reviewintent_jax.models.kernel_sizes import (
     unused_in_encoder,
+    unused_kernels,
     unused_scans,
-    unused_without_gpu,
 )
 from reviewintent_jax.models.lstnet_spec import Fusion
 from reviewintent_jax.models.recurrent import GateFusion
@@ -30,12 +30,21 @@ def test_the_sizes_that_were_measured_are_used():
 
 def test_kernels_are_said_where_there_is_no_gpu():
     lstnets = {"lstnet": PLAN.lstnet, "history.lstnet": full_plan().lstnet}
-    (line,) = unused_without_gpu(PLAN.encoder, lstnets)
+    (line,) = unused_kernels(PLAN.encoder, lstnets, "float32", 128)
     asked = "encoder.attention, encoder.epilogues, lstnet.gate_fusion: kernels are for"
     assert line.startswith(asked)
     plain = full_plan()
-    assert unused_without_gpu(plain.encoder, {"lstnet": plain.lstnet}) == []
-    assert unused_without_gpu(None, {}) == []
+    alone = {"lstnet": plain.lstnet}
+    assert unused_kernels(plain.encoder, alone, "float32", 128) == []
+    assert unused_kernels(None, {}, "float32") == []
+
+
+def test_sizes_that_do_not_suit_are_said_where_there_is_a_gpu(monkeypatch):
+    monkeypatch.setattr("jax.default_backend", lambda: "gpu")
+    odd = dataclasses.replace(PLAN.lstnet, recurrent_features=1_000)
+    lines = unused_kernels(PLAN.encoder, {"lstnet": odd}, "float32", 128)
+    assert any(line.startswith("lstnet.gate_fusion=kernel") for line in lines)
+    assert not any("there is none" in line for line in lines)
 
 
 def test_long_chunks_are_said():

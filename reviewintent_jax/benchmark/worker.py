@@ -7,13 +7,14 @@ of JSON for each.
 import json
 import sys
 
-from reviewintent_jax.allocator import keep_freed_memory
+from reviewintent_jax.allocator import collect_rarely, keep_freed_memory
 
 if __name__ == "__main__":
     # Before the imports below start threads. Systems whose arrays change shape keep the
     # usual allocator.
     if not any(word in sys.argv[1][:40] for word in ("torch", "pipeline", "onnx")):
         keep_freed_memory()
+        collect_rarely()  # as all commands do
 
 import importlib
 import os

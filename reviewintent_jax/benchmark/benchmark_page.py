@@ -1,15 +1,23 @@
 """``docs/benchmark.md`` and its plots, from the records of ``launch.benchmark``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reviewintent_jax.benchmark.benchmark_plots import cost_plot, latency_plot
+from reviewintent_jax.benchmark.latency_page import latency_section
 from reviewintent_jax.benchmark.peer_page import (
     layer_section,
     peer_sections,
     whole_section,
 )
-from reviewintent_jax.benchmark.tables import amount, figure, ranged, table
+from reviewintent_jax.benchmark.tables import (
+    amount,
+    figure,
+    memory,
+    perhaps,
+    ranged,
+    table,
+)
 from reviewintent_jax.benchmark.timing import exponent, spread
 
 _HEAD = """# Benchmark
@@ -38,7 +46,10 @@ def benchmark_page(results: Mapping[str, Any]) -> str:
         whole_section(parts),
         layer_section(parts),
         _windows_once(parts),
-        _latency(parts),
+        latency_section(
+            (name, worker, f"images/{_file('latency', name)}.svg")
+            for name, worker in _workers(parts, "latency of ")
+        ),
         _starts(parts),
         _costs(parts),
         _not_measured(parts),
@@ -92,8 +103,8 @@ def _when(parts: Parts) -> str:
             name,
             part.get("measured", "-").replace("T", " ").removesuffix("+00:00"),
             part.get("commit") or "-",
-            _figure(part["load_before"]),
-            _figure(part["load_after"]),
+            perhaps(part["load_before"]),
+            perhaps(part["load_after"]),
         )
         for name, part in parts.items()
     ]
@@ -105,12 +116,8 @@ def _when(parts: Parts) -> str:
     return f"## When, and on which code\n\n{table(heads, rows)}\n{note}"
 
 
-def _bytes(count: float | None) -> str:
-    return amount(count, "B") if count else ""
-
-
-def _figure(value: float | None, times: float = 1.0) -> str:
-    return "-" if value is None else figure(value * times)
+def _spread(values: Sequence[float] | None) -> str:
+    return ranged(spread(values)) if values else "-"
 
 
 def _device(parts: Parts) -> list[dict[str, Any]]:
@@ -262,10 +269,10 @@ def _training(parts: Parts) -> str:
                 figure(read["median"]),
                 figure(speed["median"] / 1e9),
                 mfu,
-                _bytes(facts.get("temporary_bytes")),
-                _bytes(worker["peak_bytes"]),
+                memory(facts.get("temporary_bytes")),
+                memory(worker["peak_bytes"]),
                 figure(facts["first_update_seconds"]),
-                _figure(facts.get("first_again_seconds")),
+                _spread(facts.get("first_again_seconds")),
             )
         )
     if not rows:
@@ -302,45 +309,6 @@ def _windows_once(parts: Parts) -> str:
         f"{once['pages']} pages): {ranged(gain)} times faster.\n"
     )
     return f"## Every review once\n\n{words}"
-
-
-def _latency(parts: Parts) -> str:
-    found = []
-    for name, worker in _workers(parts, "latency of "):
-        facts = worker["facts"]
-        rows = [
-            (
-                f"{each['length']} x {each['batch']}",
-                *(_percentile(each, p) for p in (50, 90, 99)),
-                _figure(each["seconds"].get("longest"), 1e3),
-                figure(each["items_per_second"]),
-                figure(each["flops"] / each["seconds"]["p50"] / 1e9),
-                _bytes(each.get("peak_bytes")),
-                str(each["calls"]),
-            )
-            for each in worker["rounds"]
-        ]
-        heads = (f"{facts['reads']} x {facts['items']}", "p50, ms", "p90", "p99",
-                 "longest", f"{facts['items']}/s", "GFLOP/s", "peak memory",
-                 "calls")  # fmt: skip
-        image = f"![Latency of {name}](images/{_file('latency', name)}.svg)"
-        found.append(f"### {name}\n\n{table(heads, rows)}\n{image}\n")
-    if not found:
-        return ""
-    note = (
-        "From host arrays to host arrays, one call after another, of items that all "
-        "have one length. A percentile stands where there were calls enough for it, "
-        "the longest call always. Peak memory is that of the whole process while it "
-        "answers.\n"
-    )
-    return "\n".join(["## Latency\n", note, *found])
-
-
-def _percentile(record: dict[str, Any], percent: int) -> str:
-    """Milliseconds; nothing where fewer calls lie beyond the percentile than one."""
-    if record["calls"] * (100 - percent) < 100:
-        return "-"
-    return figure(record["seconds"][f"p{percent}"] * 1e3)
 
 
 def _starts(parts: Parts) -> str:

@@ -35,3 +35,13 @@ def amount(value: float, unit: str) -> str:
         if abs(value) >= size:
             return f"{figure(value / size)} {prefix}{unit}"
     return f"{figure(value)} {unit}".strip()
+
+
+def memory(count: float | None) -> str:
+    """Bytes with their unit; nothing where they are not known."""
+    return amount(count, "B") if count else ""
+
+
+def perhaps(value: float | None, times: float = 1.0) -> str:
+    """A figure, multiplied; a dash where there is none."""
+    return "-" if value is None else figure(value * times)

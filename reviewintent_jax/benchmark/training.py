@@ -19,6 +19,8 @@ from reviewintent_jax.data.batches import Position, prefetch
 from reviewintent_jax.training.placement import Placement
 from reviewintent_jax.training.step import TrainStep, make_train_step
 
+_WARM = 5  # first updates with compiled programs kept
+
 
 class Trainer:
     """Updates one after another, from batches that are made ahead.
@@ -93,7 +95,7 @@ def measure_training(
     """Yields facts, then one record a round.
 
     Facts: ``prepare_seconds`` (data and weights), ``first_update_seconds`` (with
-    nothing compiled), ``first_again_seconds`` (with compiled programs kept),
+    nothing compiled), ``first_again_seconds`` (several, with compiled programs kept),
     ``temporary_bytes`` of an update, ``shape`` of a batch. A round: ``seconds`` and
     ``cpu_seconds`` of ``updates`` updates, their ``items``, ``useful`` of ``places``
     (tokens, windows) and ``useful_flops``.
@@ -109,7 +111,8 @@ def measure_training(
         system = build_system(values, folder)
         prepared = time.perf_counter() - began
         trainer = Trainer(system)
-        again, temporary = trainer.first_again(), trainer.temporary_bytes()
+        again = [trainer.first_again() for _ in range(_WARM)]
+        temporary = trainer.temporary_bytes()
     portions = trainer.run(1)
     leaves = jax.tree.leaves(portions[0].batch)
     yield {

@@ -145,9 +145,10 @@ def test_training_has_useful_items_a_second_temporaries_and_both_first_updates()
     results = {"parts": {"training of BERT": part({"model": worker})}}
     older = benchmark_page(results)
     assert "| 50.0% | 25.0 | 0.500 | - |  |  | 9.00 | - |" in older
-    facts |= {"first_again_seconds": 3.0, "temporary_bytes": 2e9}
+    facts |= {"first_again_seconds": [1, 3, 5], "temporary_bytes": 2e9}
     newer = benchmark_page(results)
-    assert "| 50.0% | 25.0 | 0.500 | - | 2.00 GB |  | 9.00 | 3.00 |" in newer
+    warm = "3.00 (2.00 to 4.00)"
+    assert f"| 50.0% | 25.0 | 0.500 | - | 2.00 GB |  | 9.00 | {warm} |" in newer
 
 
 def test_whole_lstnets_stand_beside_those_of_others():

@@ -128,12 +128,12 @@ def _wanted(parts: list[Part], asked: str) -> list[Part]:
 
 def _measured(part: Part) -> dict[str, Any]:
     """The record of a part: what was measured, where, and how busy the machine was."""
-    before, began = load_average(), datetime.now(UTC)
+    before, began, commit = load_average(), datetime.now(UTC), _commit()
     workers = run_part(part)
     return {
         "settings": part.settings(),
         "measured": began.isoformat(timespec="minutes"),
-        "commit": _commit(),
+        "commit": commit,
         "environment": runtime.environment(),
         "load_before": before,
         "load_after": load_average(),

@@ -52,7 +52,7 @@ def measure_latency(
 
             compiling = timed(ask)["seconds"]
             peak = peak_of(ask)
-            one = timed(ask)["seconds"]
+            one = min(timed(ask)["seconds"] for _ in range(2))
             limit = seconds if one * calls <= seconds else few_seconds
             taken = _asked(ask, calls, limit)
             found = percentiles(taken)

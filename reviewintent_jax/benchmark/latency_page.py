@@ -37,8 +37,8 @@ def latency_section(systems: Iterable[tuple[str, dict[str, Any], str]]) -> str:
     note = (
         "From host arrays to host arrays, one call after another, of items that all "
         "have one length. A percentile stands where there were calls enough for it, "
-        "the longest call always. Peak memory is that of the whole process while it "
-        "answers.\n"
+        "the longest call always. Peak memory is that of the whole process in one "
+        "call, once what earlier ones had freed was given back.\n"
     )
     return "\n".join(["## Latency\n", note, *found])
 

@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from reviewintent_jax.models.lstnet_spec import LSTNetSpec, Padding
+from reviewintent_jax.models.lstnet_spec import Fusion, LSTNetSpec, Padding
 from reviewintent_jax.models.recurrent import Candidate
 
 _ACTIVATIONS = {Candidate.RELU: nn.relu, Candidate.TANH: jnp.tanh}
@@ -29,6 +29,7 @@ class LinenLSTNet(nn.Module):
     def __call__(self, x_btd: Float[Array, "b t d"]) -> Float[Array, "b m"]:
         """Return the summary of every row."""
         spec = self.spec
+        assert spec.fusion is Fusion.SKIP
         padding = "CAUSAL" if spec.padding is Padding.CAUSAL else "VALID"
         longest = max(spec.kernel_sizes)
         convolved = []
@@ -87,7 +88,7 @@ def skip_layout(spec: LSTNetSpec, steps: int) -> tuple[int, int, int]:
 
     Args:
       spec: with a ``skip_period``.
-      steps: that the convolution left, a period or more.
+      steps: that the convolution left, more than a period.
 
     Returns:
       Periods; first steps to leave out (valid padding reads whole periods alone, as the

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reviewintent_jax.benchmark.tables import amount, figure, ranged, table
+from reviewintent_jax.benchmark.tables import figure, memory, ranged, table
 from reviewintent_jax.benchmark.timing import ratios, spread
 
 _OURS = "ours"
@@ -66,7 +66,7 @@ def _beside(part: Mapping[str, Any], kind: str) -> str:
             faster = ranged(ratios(rates[_OURS], rates[name]))
             if share:
                 by_tokens = ranged(ratios(*map(_tokens_a_second, (ours, rounds))))
-        said = amount(worker["peak_bytes"], "B") if worker.get("peak_bytes") else ""
+        said = memory(worker.get("peak_bytes"))
         label = name
         if "batch_size" in worker["facts"]:
             label = f"{name}, {worker['facts']['batch_size']} at a time"
@@ -141,7 +141,8 @@ def whole_section(parts: Mapping[str, dict[str, Any]]) -> str:
     words = (
         "The whole network at LSTNet's three uses (convolutions, GRU layers, skip "
         "layer, fusion, highway), without dropout; backward gives the gradients of all "
-        "parameters and of the input. Tests hold the answers of all three to each "
-        f"other. {'; '.join(sizes.values())}.\n"
+        "parameters and of the input. Tests hold answers and gradients of the input of "
+        "all three to each other; PyTorch's candidate is tanh throughout. "
+        f"{'; '.join(sizes.values())}.\n"
     )
     return f"## Whole LSTNets\n\n{words}\n{table(heads, rows)}"

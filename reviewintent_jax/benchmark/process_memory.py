@@ -15,16 +15,24 @@ def peak_of(work: Callable[[], Any]) -> int | None:
 
     It is that of the whole process, what it holds all the time among it. Memory that
     was freed before and kept for later is given back first, so that what came before
-    does not count; that takes time, so nothing should be timed here.
+    does not count; that takes time, so nothing should be timed here. What the system
+    says of the peak of the process is that since here from then on.
     """
-    told = Path("/proc/self/status")
-    try:
-        if platform.libc_ver()[0] == "glibc":
-            ctypes.CDLL(None).malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text(_FORGET_PEAK, "ascii")
-        work()
-        lines = told.read_text("ascii").splitlines()
-    except OSError:
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
+    told = _forget_peak()
+    work()
+    if not told:
         return None
-    kib = next(line.split()[1] for line in lines if line.startswith("VmHWM"))
-    return int(kib) * _KIB
+    lines = Path("/proc/self/status").read_text("ascii").splitlines()
+    peaks = [line.split()[1] for line in lines if line.startswith("VmHWM")]
+    return int(peaks[0]) * _KIB if peaks else None
+
+
+def _forget_peak() -> bool:
+    """Lets the peak begin anew; whether the system does so."""
+    try:
+        Path("/proc/self/clear_refs").write_text(_FORGET_PEAK, "ascii")
+    except OSError:
+        return False
+    return True

@@ -6,9 +6,8 @@ numbers. All systems take turns, forwards and then backwards, so that a machine 
 slows down slows all of them; medians are compared.
 """
 
-import functools
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -17,13 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from reviewintent_jax.benchmark.absent import AbsentError
+from reviewintent_jax.benchmark.layer_runs import Run, linen_passes, torch_passes
 from reviewintent_jax.benchmark.timing import ratios, spread, turns
-from reviewintent_jax.benchmark.torch_device import torch_device
 from reviewintent_jax.models.recurrent import GRU, Candidate, GateFusion
 
 UNROLLS = (1, 2, 4, 8)
 PASSES = ("forward", "forward+backward")
-_Run = Callable[[], Any]
 
 
 class Use(NamedTuple):
@@ -82,10 +80,9 @@ def measure_recurrent(
     for use in uses:
         systems = _systems(use, unrolls)
         for place, name in enumerate(PASSES):
-            runs = {each: both[place] for each, both in systems.items()}
-            there = {each: run for each, run in runs.items() if run is not None}
+            there = {each: both[place] for each, both in systems.items() if both}
             taken = turns(there, rounds)
-            records += _records(use, name, {each: taken.get(each) for each in runs})
+            records += _records(use, name, {each: taken.get(each) for each in systems})
     return records
 
 
@@ -181,12 +178,12 @@ def _records(
     return records
 
 
-def _systems(use: Use, unrolls: Sequence[int]) -> dict[str, list[_Run | None]]:
-    """Both passes of every system."""
+def _systems(use: Use, unrolls: Sequence[int]) -> dict[str, list[Run] | None]:
+    """Both passes of every system; None of one that is not there."""
     rng = np.random.default_rng(0)
-    x = jnp.asarray(rng.normal(size=(use.rows, use.steps, use.inputs)), jnp.float32)
-    off, dtype = jnp.zeros(x.shape[:2], bool), jnp.dtype(use.dtype)
-    found: dict[str, list[_Run | None]] = {}
+    x = rng.normal(size=(use.rows, use.steps, use.inputs)).astype(np.float32)
+    off, dtype = np.zeros(x.shape[:2], bool), jnp.dtype(use.dtype)
+    found: dict[str, list[Run] | None] = {}
     for fusion, unroll in _settings(unrolls):
         layer = GRU(
             use.features,
@@ -195,10 +192,18 @@ def _systems(use: Use, unrolls: Sequence[int]) -> dict[str, list[_Run | None]]:
             unroll=unroll,
             dtype=dtype,
         )
-        found[Setting(fusion, unroll).name] = _both(layer, x, off, ~off)
+        found[Setting(fusion, unroll).name], _ = linen_passes(layer, x, off, ~off)
     theirs = nn.RNN(nn.GRUCell(use.features, dtype=dtype))
-    found["linen nn.RNN(GRUCell)"] = _both(theirs, x)
-    found["torch nn.GRU"] = _torch(use, np.asarray(x))
+    found["linen nn.RNN(GRUCell)"], _ = linen_passes(theirs, x)
+    try:
+        found["torch nn.GRU"] = torch_passes(
+            lambda torch: torch.nn.GRU(use.inputs, use.features, batch_first=True),
+            x,
+            read=lambda answer: answer[0],
+            dtype=use.dtype,
+        )
+    except AbsentError:
+        found["torch nn.GRU"] = None
     return found
 
 
@@ -209,54 +214,6 @@ def _settings(unrolls: Sequence[int]) -> list[Setting]:
     if jax.default_backend() == "gpu":
         found.append(Setting(GateFusion.KERNEL, 1))
     return found
-
-
-def _both(layer: nn.Module, x: jax.Array, *marks: jax.Array) -> list[_Run | None]:
-    """Forward, and forward with the gradients of parameters and inputs."""
-    params = jax.jit(layer.init)(jax.random.key(0), x, *marks)
-
-    def total(params: Any, x: jax.Array) -> jax.Array:
-        states: Any = layer.apply(params, x, *marks)
-        return jnp.sum(states.astype(jnp.float32))
-
-    forward = jax.jit(lambda params, x: layer.apply(params, x, *marks))
-    backward = jax.jit(jax.grad(total, argnums=(0, 1)))
-    return [
-        functools.partial(lambda f: jax.block_until_ready(f(params, x)), each)
-        for each in (forward, backward)
-    ]
-
-
-def _torch(use: Use, x: np.ndarray) -> list[_Run | None]:
-    """The same of PyTorch, on its own device and threads; None where it is absent."""
-    try:
-        import torch  # pyright: ignore[reportMissingImports]
-
-        device = torch_device(torch)
-    except (ImportError, AbsentError):
-        return [None, None]
-    layer = torch.nn.GRU(use.inputs, use.features, batch_first=True).to(device)
-    series = torch.tensor(x, device=device, requires_grad=True)
-    narrow = torch.autocast(device, torch.bfloat16, enabled=use.dtype == "bfloat16")
-
-    def wait() -> None:
-        if device == "cuda":
-            torch.cuda.synchronize()
-
-    def forward() -> None:
-        with torch.no_grad(), narrow:
-            layer(series)
-        wait()
-
-    def backward() -> None:
-        layer.zero_grad()
-        series.grad = None
-        with narrow:
-            total = layer(series)[0].float().sum()
-        total.backward()
-        wait()
-
-    return [forward, backward]
 
 
 def measure_layers(

@@ -54,6 +54,9 @@ def turns(
 ) -> dict[K, list[dict[str, float]]]:
     """Times (:func:`timed`) of each, which take turns, to and fro.
 
+    Each turn is run twice and timed the second time: what ran before leaves caches and
+    threads that still wait for work, PyTorch's above all, to the first.
+
     Args:
       runs: what is timed; once each before, untimed, which compiles it.
       rounds: turns of each, 1 or more.
@@ -64,6 +67,7 @@ def turns(
     for turn in range(rounds):
         order = list(runs) if turn % 2 == 0 else list(runs)[::-1]
         for name in order:
+            runs[name]()
             found[name].append(timed(runs[name]))
     return found
 

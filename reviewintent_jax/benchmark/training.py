@@ -113,6 +113,7 @@ def measure_training(
         trainer = Trainer(system)
         again = [trainer.first_again() for _ in range(_WARM)]
         temporary = trainer.temporary_bytes()
+        _keep_programs(None)
     portions = trainer.run(1)
     leaves = jax.tree.leaves(portions[0].batch)
     yield {
@@ -137,10 +138,11 @@ def measure_training(
         }
 
 
-def _keep_programs(folder: str) -> None:
+def _keep_programs(folder: str | None) -> None:
     """Compiled programs are kept in a folder, those that took half a second or more.
 
     As every command does it, but the folder is empty, so that the first time is cold.
+    JAX takes one folder in the life of a process; None = look into none from here on.
     """
     jax.config.update("jax_compilation_cache_dir", folder)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

@@ -1,25 +1,24 @@
 """Time of a whole LSTNet: ours, one of linen's layers and one of PyTorch's.
 
 In: the sizes and specs of LSTNet's uses. Out: one record for each use, pass and system.
-All read the same rows, every one full, without dropout, and take turns. Backwards means
-gradients of all parameters and of the input.
+All read the same rows, every one full, without dropout, and take turns. The candidate
+of PyTorch's GRU is tanh where ours and linen's are as the spec says; it costs what ReLU
+does.
 """
 
 import dataclasses
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from reviewintent_jax.benchmark.absent import AbsentError
+from reviewintent_jax.benchmark.layer_runs import linen_passes, torch_passes
 from reviewintent_jax.benchmark.linen_lstnet import LinenLSTNet
 from reviewintent_jax.benchmark.recurrent import PASSES
 from reviewintent_jax.benchmark.timing import ratios, spread, turns
-from reviewintent_jax.benchmark.torch_device import torch_device
 from reviewintent_jax.benchmark.torch_lstnet import make_torch_lstnet
 from reviewintent_jax.models.lstnet import LSTNet
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
@@ -28,7 +27,6 @@ from reviewintent_jax.settings import read_settings
 OURS = "ours"
 LINEN = "linen, nn.RNN(GRUCell)"
 TORCH = "PyTorch, nn.GRU"
-_Run = Callable[[], Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,17 +72,23 @@ def measure_whole(
 def _measured(use: WholeUse, rounds: int) -> Iterator[dict[str, Any]]:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(use.rows, use.steps, use.inputs)).astype(np.float32)
-    start = jnp.zeros((use.rows, 1), jnp.int32)
+    slots = (
+        np.zeros((use.rows, 1), np.int32),
+        np.full((use.rows, 1), use.steps, np.int32),
+    )
     spec = dataclasses.replace(use.lstnet, dropout=0.0)
-    systems: dict[str, list[_Run]] = {}
-    ours, parameters = _both(LSTNet(spec), x, start, start + use.steps)
-    systems[OURS] = ours
-    systems[LINEN], _ = _both(LinenLSTNet(spec), x)
-    absent = {}
+    ours, params = linen_passes(
+        LSTNet(spec), x, *slots, read=lambda told: told.summary_bkm, deterministic=True
+    )
+    linen, _ = linen_passes(LinenLSTNet(spec), x)
+    systems, absent = {OURS: ours, LINEN: linen}, {}
     try:
-        systems[TORCH] = _torch(spec, x)
-    except (ImportError, AbsentError) as error:
+        systems[TORCH] = torch_passes(
+            lambda torch: make_torch_lstnet(torch, use.inputs, spec), x
+        )
+    except AbsentError as error:
         absent[TORCH] = str(error)
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
     sizes = {key: getattr(use, key) for key in ("rows", "steps", "inputs")}
     facts = {"use": use.name, **sizes, "parameters": parameters}
     for place, passed in enumerate(PASSES):
@@ -107,57 +111,3 @@ def _figures(
         "cpu_milliseconds": 1e3 * work,
         "ratio": ratios(seconds, [each["seconds"] for each in ours]),
     }
-
-
-def _both(layer: nn.Module, x: np.ndarray, *slots: jax.Array) -> tuple[list[_Run], int]:
-    """Forward, and with gradients of parameters and input; number of parameters."""
-    given = jnp.asarray(x)
-    options = {"deterministic": True} if slots else {}
-
-    def answer(params: Any, x: jax.Array) -> jax.Array:
-        read: Any = layer.apply(params, x, *slots, **options)
-        return read.summary_bkm if slots else read
-
-    params = jax.jit(lambda key: layer.init(key, given, *slots, **options))(
-        jax.random.key(0)
-    )
-    forward = jax.jit(answer)
-    backward = jax.jit(
-        jax.grad(lambda params, x: jnp.sum(answer(params, x)), argnums=(0, 1))
-    )
-    runs: list[_Run] = [
-        lambda: jax.block_until_ready(forward(params, given)),
-        lambda: jax.block_until_ready(backward(params, given)),
-    ]
-    return runs, sum(leaf.size for leaf in jax.tree.leaves(params))
-
-
-def _torch(spec: LSTNetSpec, x: np.ndarray) -> list[_Run]:
-    """The same of PyTorch, on its own device and threads.
-
-    Raises:
-      ImportError: it is not installed.
-      AbsentError: it has no GPU where JAX has one.
-    """
-    import torch  # pyright: ignore[reportMissingImports]
-
-    device = torch_device(torch)
-    module = make_torch_lstnet(torch, x.shape[-1], spec).to(device)
-    series = torch.tensor(x, device=device, requires_grad=True)
-
-    def wait() -> None:
-        if device == "cuda":
-            torch.cuda.synchronize()
-
-    def forward() -> None:
-        with torch.no_grad():
-            module(series)
-        wait()
-
-    def backward() -> None:
-        module.zero_grad()
-        series.grad = None
-        module(series).sum().backward()
-        wait()
-
-    return [forward, backward]

@@ -9,6 +9,7 @@ from reviewintent_jax.benchmark.absent import AbsentError
 from reviewintent_jax.benchmark.cost import measure_cost
 from reviewintent_jax.benchmark.flops import count_flops, review_work
 from reviewintent_jax.benchmark.latency import measure_latency
+from reviewintent_jax.benchmark.runner import Job, Part, run_part
 from reviewintent_jax.benchmark.start import measure_start
 from reviewintent_jax.benchmark.systems import build_system
 from reviewintent_jax.build import plain_values
@@ -67,7 +68,21 @@ def test_latency_is_asked_at_lengths_that_are_read(values, tmp_path):
         assert each["calls"] == 4
         seconds = each["seconds"]
         assert 0 < seconds["p50"] <= seconds["p99"] <= seconds["longest"]
-        assert each["peak_bytes"] > 0
+        assert each["peak_bytes"] is None or each["peak_bytes"] > 0
+
+
+@pytest.mark.slow
+def test_training_is_cold_then_warm_then_goes_on_in_rounds(values, tmp_path):
+    """In a process of its own, as JAX takes one folder of programs in its life."""
+    job = {"values": values, "folder": str(tmp_path), "updates": 2}
+    (said,) = run_part(Part("training", {"model": Job("training", job)}, 2)).values()
+    facts = said["facts"]
+    assert max(facts["first_again_seconds"]) < facts["first_update_seconds"]
+    assert facts["temporary_bytes"] > 0
+    assert [each["updates"] for each in said["rounds"]] == [2, 2]
+    for each in said["rounds"]:
+        assert 0 < each["useful"] <= each["places"]
+        assert each["useful_flops"] > 0
 
 
 @pytest.mark.slow

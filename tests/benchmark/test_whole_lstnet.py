@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import json
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -40,20 +41,31 @@ STEPS = pytest.mark.parametrize("steps", [13, 16])
 
 def ours_of(spec, variables, x):
     start = jnp.zeros((len(x), 1), jnp.int32)
-    read = LSTNet(spec).apply(
-        variables, jnp.asarray(x), start, start + x.shape[1], deterministic=True
-    )
-    return read.summary_bkm[:, 0]
+
+    def answer(x):
+        read = LSTNet(spec).apply(
+            variables, x, start, start + x.shape[1], deterministic=True
+        )
+        return read.summary_bkm[:, 0]
+
+    return with_gradient(answer, x)
+
+
+def with_gradient(answer, x):
+    """The answer to ``x``, and the gradient of a sum of its squares."""
+    x = jnp.asarray(x)
+    return answer(x), jax.grad(lambda x: jnp.square(answer(x)).sum())(x)
 
 
 @EACH
 @STEPS
 def test_linen_gives_our_answers(spec, steps):
     variables, x = variables_of(spec), random(3, steps, FEATURES)
-    ours = ours_of(spec, variables, x)
-    weights = linen_weights(variables["params"])
-    theirs = LinenLSTNet(spec).apply({"params": weights}, jnp.asarray(x))
-    np.testing.assert_allclose(theirs, ours, atol=1e-5)
+    ours, gradient = ours_of(spec, variables, x)
+    weights = {"params": linen_weights(variables["params"])}
+    theirs = with_gradient(lambda x: LinenLSTNet(spec).apply(weights, x), x)
+    np.testing.assert_allclose(theirs[0], ours, atol=1e-5)
+    np.testing.assert_allclose(theirs[1], gradient, atol=1e-3, rtol=1e-4)
 
 
 @pytest.mark.torch
@@ -65,12 +77,14 @@ def test_pytorch_gives_our_answers(spec, steps):
 
     spec = dataclasses.replace(spec, candidate=Candidate.TANH)
     variables, x = variables_of(spec), random(3, steps, FEATURES)
-    ours = ours_of(spec, variables, x)
+    ours, gradient = ours_of(spec, variables, x)
     module = make_torch_lstnet(torch, FEATURES, spec).eval()
     take_lstnet(torch, module, variables["params"])
-    with torch.inference_mode():
-        theirs = module(torch.from_numpy(x)).numpy()
-    np.testing.assert_allclose(theirs, ours, atol=1e-5)
+    given = torch.tensor(x, requires_grad=True)
+    theirs = module(given)
+    theirs.square().sum().backward()
+    np.testing.assert_allclose(theirs.detach().numpy(), ours, atol=1e-5)
+    np.testing.assert_allclose(given.grad.numpy(), gradient, atol=1e-3, rtol=1e-4)
 
 
 def test_whole_periods_end_with_the_last_step():

@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,8 @@ def test_parts_are_kept_with_their_settings_and_shown(measured):
     ]
     sizes = parts["sizes of BERT-LSTNet-Softmax"]
     assert sizes["settings"]["workers"]["model"][0] == "sizes"
+    assert datetime.fromisoformat(sizes["measured"]).tzinfo is not None
+    assert sizes["commit"] is None or re.fullmatch(r"[0-9a-f]+\+?", sizes["commit"])
     assert str(folder) not in json.dumps(parts)
     parameters = sizes["workers"]["model"]["facts"]["parameters"]
     page = (docs / "benchmark.md").read_text("utf-8")

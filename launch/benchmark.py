@@ -150,7 +150,7 @@ def _commit() -> str | None:
 
     try:
         named = git("rev-parse", "--short", "HEAD")
-        changed = git("diff", "--quiet", "HEAD", "--", *_CODE).returncode
+        changed = git("status", "--porcelain", "--", *_CODE).stdout
     except OSError:
         return None
     return named.stdout.strip() + "+" * bool(changed) if not named.returncode else None

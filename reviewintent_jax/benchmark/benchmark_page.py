@@ -135,7 +135,7 @@ def _machine(parts: Parts) -> str:
             f" Before the parts, {figure(min(loads))} to {figure(max(loads))} programs "
             "wanted a core, the part before among them. Where that is more than there "
             "are cores, others were at work beside the benchmark, and seconds are "
-            "longer than on an idle machine; each part says so in the JSON file."
+            "longer than on an idle machine; the last table has it for each part."
         )
     peak, rounds = "", _device(parts)
     if rounds:
@@ -286,8 +286,9 @@ def _training(parts: Parts) -> str:
         "alone, over the peak of one large product, measured apart. Temporaries: what "
         "the program of an update holds beside parameters, moments and the batch. Peak "
         "memory is that of the whole process. The first update traces, compiles and "
-        "runs: cold with nothing kept from before, warm with compiled programs kept in "
-        "a folder, in the same process.\n"
+        "runs: cold with nothing kept from before, and its batch is made meanwhile; "
+        "warm with those programs kept in a folder that took half a second to compile, "
+        "five times in the same process, whose peak memory includes all of it.\n"
     )
     return f"## Training\n\n{table(heads, rows)}\n{note}"
 

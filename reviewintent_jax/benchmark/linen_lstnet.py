@@ -98,6 +98,7 @@ def skip_layout(spec: LSTNetSpec, steps: int) -> tuple[int, int, int]:
     valid padding.
     """
     period = spec.skip_period
+    assert steps > period
     if spec.padding is Padding.VALID:
         periods = (steps - 1) // period  # of length - k, one less than is left
         return periods, steps - periods * period, 0

@@ -142,7 +142,7 @@ def whole_section(parts: Mapping[str, dict[str, Any]]) -> str:
         "The whole network at LSTNet's three uses (convolutions, GRU layers, skip "
         "layer, fusion, highway), without dropout; backward gives the gradients of all "
         "parameters and of the input. Tests hold answers and gradients of the input of "
-        "all three to each other; PyTorch's candidate is tanh throughout. "
+        "all three to each other. The candidate is tanh throughout. "
         f"{'; '.join(sizes.values())}.\n"
     )
     return f"## Whole LSTNets\n\n{words}\n{table(heads, rows)}"

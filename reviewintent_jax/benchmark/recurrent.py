@@ -78,11 +78,10 @@ def measure_recurrent(
     """
     records = []
     for use in uses:
-        systems = _systems(use, unrolls)
+        systems, absent = _systems(use, unrolls)
         for place, name in enumerate(PASSES):
-            there = {each: both[place] for each, both in systems.items() if both}
-            taken = turns(there, rounds)
-            records += _records(use, name, {each: taken.get(each) for each in systems})
+            taken = turns({each: both[place] for each, both in systems.items()}, rounds)
+            records += _records(use, name, taken, absent)
     return records
 
 
@@ -151,20 +150,17 @@ def _cell(record: dict[str, Any]) -> str:
 
 
 def _records(
-    use: Use, passed: str, taken: dict[str, list[dict[str, float]] | None]
+    use: Use,
+    passed: str,
+    taken: dict[str, list[dict[str, float]]],
+    absent: dict[str, str],
 ) -> list[dict[str, Any]]:
     """What was timed, as plain JSON values."""
     chosen = Setting(GateFusion(use.chosen[0]), use.chosen[1]).name
-    in_use, records = taken[chosen], []
-    if in_use is None:
-        raise ValueError(f"{chosen} was not measured")
-    beside = [each["seconds"] for each in in_use]
+    beside, records = [each["seconds"] for each in taken[chosen]], []
+    sizes = use._asdict() | {"chosen": chosen}
+    facts = {"use": sizes.pop("name"), **sizes, "pass": passed}
     for system, times in taken.items():
-        sizes = use._asdict() | {"chosen": chosen}
-        record = {"use": sizes.pop("name"), **sizes, "pass": passed, "system": system}
-        if times is None:
-            records.append(record | {"absent": "not installed"})
-            continue
         seconds = [each["seconds"] for each in times]
         over = ratios(seconds, beside)
         work = statistics.median(each["cpu_seconds"] for each in times)
@@ -174,16 +170,21 @@ def _records(
             "ratio": over["median"],
             "ratio_spread": over,
         }
-        records.append(record | figures)
+        records.append(facts | {"system": system} | figures)
+    for system, why in absent.items():
+        records.append(facts | {"system": system, "absent": why})
     return records
 
 
-def _systems(use: Use, unrolls: Sequence[int]) -> dict[str, list[Run] | None]:
-    """Both passes of every system; None of one that is not there."""
+def _systems(
+    use: Use, unrolls: Sequence[int]
+) -> tuple[dict[str, list[Run]], dict[str, str]]:
+    """Both passes of every system, and why others are not there."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(use.rows, use.steps, use.inputs)).astype(np.float32)
     off, dtype = np.zeros(x.shape[:2], bool), jnp.dtype(use.dtype)
-    found: dict[str, list[Run] | None] = {}
+    found: dict[str, list[Run]] = {}
+    absent = {}
     for fusion, unroll in _settings(unrolls):
         layer = GRU(
             use.features,
@@ -202,9 +203,9 @@ def _systems(use: Use, unrolls: Sequence[int]) -> dict[str, list[Run] | None]:
             read=lambda answer: answer[0],
             dtype=use.dtype,
         )
-    except AbsentError:
-        found["torch nn.GRU"] = None
-    return found
+    except AbsentError as error:
+        absent["torch nn.GRU"] = str(error)
+    return found, absent
 
 
 def _settings(unrolls: Sequence[int]) -> list[Setting]:

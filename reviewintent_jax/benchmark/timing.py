@@ -6,6 +6,7 @@ machine that slows down for a while does not change.
 """
 
 import os
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -52,7 +53,7 @@ def medians(runs: Mapping[K, Callable[[], Any]], rounds: int) -> dict[K, float]:
 def turns(
     runs: Mapping[K, Callable[[], Any]], rounds: int
 ) -> dict[K, list[dict[str, float]]]:
-    """Times (:func:`timed`) of each, which take turns, to and fro.
+    """Times (:func:`timed`) of each, which take turns, in another order each round.
 
     Each turn is run twice and timed the second time: what ran before leaves caches and
     threads that still wait for work, PyTorch's above all, to the first.
@@ -64,8 +65,9 @@ def turns(
     for run in runs.values():
         run()
     found: dict[K, list[dict[str, float]]] = {name: [] for name in runs}
-    for turn in range(rounds):
-        order = list(runs) if turn % 2 == 0 else list(runs)[::-1]
+    order, shuffle = list(runs), random.Random(0).shuffle
+    for _ in range(rounds):
+        shuffle(order)
         for name in order:
             runs[name]()
             found[name].append(timed(runs[name]))

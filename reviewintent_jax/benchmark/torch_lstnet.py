@@ -21,7 +21,7 @@ def make_torch_lstnet(torch: Any, width: int, spec: LSTNetSpec) -> Any:
     """An LSTNet with fusion ``skip`` as one module of PyTorch; no dropout.
 
     Called with ``[b, t, d]``, it returns ``[b, m]``. The candidate of ``nn.GRU`` is
-    tanh, whatever the spec says; it costs what ReLU does.
+    tanh, whatever the spec says.
 
     Args:
       torch: the module.

@@ -40,7 +40,7 @@ def make_classifier(
     """An encoder of transformers, an LSTNet and a softmax head, as one module.
 
     Called with ids and mask ``[b, t]``, it returns logits ``[b, y]``. The candidate of
-    ``nn.GRU`` is tanh, whatever the spec says; it costs what ReLU does.
+    ``nn.GRU`` is tanh, whatever the spec says.
 
     Args:
       torch: the module.

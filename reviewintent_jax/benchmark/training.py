@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
+from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
 from reviewintent_jax.benchmark.system import System
 from reviewintent_jax.benchmark.systems import build_system
@@ -113,7 +114,7 @@ def measure_training(
         trainer = Trainer(system)
         again = [trainer.first_again() for _ in range(_WARM)]
         temporary = trainer.temporary_bytes()
-        _keep_programs(None)
+        reset_cache()
     portions = trainer.run(1)
     leaves = jax.tree.leaves(portions[0].batch)
     yield {
@@ -138,11 +139,11 @@ def measure_training(
         }
 
 
-def _keep_programs(folder: str | None) -> None:
+def _keep_programs(folder: str) -> None:
     """Compiled programs are kept in a folder, those that took half a second or more.
 
     As every command does it, but the folder is empty, so that the first time is cold.
-    JAX takes one folder in the life of a process; None = look into none from here on.
     """
+    reset_cache()
     jax.config.update("jax_compilation_cache_dir", folder)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

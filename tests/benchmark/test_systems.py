@@ -72,6 +72,14 @@ def test_latency_is_asked_at_lengths_that_are_read(values, tmp_path):
 
 
 @pytest.mark.slow
+def test_calls_that_do_not_fit_are_three_at_least(values, tmp_path):
+    asked = {"batches": (1,), "lengths": (16,), "calls": 50}
+    limits = {"seconds": 0.0, "few_seconds": 0.0}
+    told = measure_latency(values=values, folder=str(tmp_path), **asked, **limits)
+    assert [each["calls"] for each in told if "calls" in each] == [3]
+
+
+@pytest.mark.slow
 def test_training_is_cold_then_warm_then_goes_on_in_rounds(values, tmp_path):
     """In a process of its own, as JAX takes one folder of programs in its life."""
     job = {"values": values, "folder": str(tmp_path), "updates": 2}

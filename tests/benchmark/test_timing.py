@@ -11,6 +11,7 @@ from reviewintent_jax.benchmark.timing import (
     ratios,
     spread,
     timed,
+    turns,
 )
 
 
@@ -61,3 +62,18 @@ def test_sleeping_takes_time_and_no_cpu():
     took = timed(lambda: time.sleep(0.05))
     assert took["seconds"] >= 0.05
     assert took["cpu_seconds"] < took["seconds"]
+
+
+def test_turns_are_warmed_timed_and_in_another_order_each_round():
+    ran = []
+    runs = {name: (lambda name=name: ran.append(name)) for name in "abc"}
+    found = turns(runs, 6)
+    assert {name: len(times) for name, times in found.items()} == dict.fromkeys(
+        "abc", 6
+    )
+    first, rest = ran[:3], ran[3:]
+    assert first == ["a", "b", "c"]
+    assert rest[::2] == rest[1::2]
+    rounds = {tuple(rest[at : at + 6 : 2]) for at in range(0, len(rest), 6)}
+    assert len(rounds) > 2
+    assert all(sorted(order) == ["a", "b", "c"] for order in rounds)

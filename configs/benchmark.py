@@ -83,7 +83,7 @@ def add_peers(config: ConfigDict) -> None:
             "batch_sizes": (1, 8, 16, 32, 64),  # of which the pipeline takes its best
         }
     )
-    config.recurrent = ConfigDict({"rounds": 11, "unrolls": (1,)})
+    config.recurrent = ConfigDict({"rounds": 41, "unrolls": (1,)})
 
 
 def add_costs(config: ConfigDict) -> None:

@@ -6,6 +6,12 @@ gate fusion and unroll in every setting, beside linen's and, where it is install
 PyTorch's (``PYTHONPATH=.torch``). Two minutes on two idle cores; run nothing beside it.
 """
 
+from reviewintent_jax.allocator import collect_rarely, keep_freed_memory
+
+if __name__ == "__main__":
+    keep_freed_memory()  # before the imports below start threads
+    collect_rarely()
+
 from pathlib import Path
 
 from absl import flags

@@ -305,7 +305,10 @@ def _scan(
 
     def in_place(constants: Any, start: Any, given: Any) -> Any:
         once = partial(step, constants)
-        return scan_in_place(once, start, given, over=over, reverse=reverse)
+        # Of one row XLA makes products of vectors, and computes what they read anew
+        # from the arrays: written over, all of them would be copied at every step.
+        free = over if jax.tree.leaves(start)[0].shape[0] > 1 else ()
+        return scan_in_place(once, start, given, over=free, reverse=reverse)
 
     def plain(constants: Any, start: Any, given: Any) -> Any:
         once, unroll = partial(step, constants), choice.unroll

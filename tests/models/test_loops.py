@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from reviewintent_jax.models.loops import scan_in_place
+from reviewintent_jax.models.recurrent import GRU, Candidate
 
 STEPS, ROWS = 7, 5
 
@@ -58,3 +59,23 @@ def test_no_step_copies_a_whole_array(over):
     text = program.split(f"{body.group(1)} (")[1].split("\n}\n")[0]
     assert "dynamic" in text
     assert not re.search(rf"f32\[{STEPS},{ROWS}\]\S* copy\(", text)
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="a CPU's program")
+@pytest.mark.parametrize("rows", [1, 2])
+def test_no_step_of_a_gru_copies_a_whole_array_whatever_its_rows(rows):
+    steps, features = 24, 64
+    layer = GRU(features, Candidate.TANH)
+    x, valid = jnp.ones((rows, steps, 8)), jnp.ones((rows, steps), bool)
+    params = jax.jit(layer.init)(jax.random.key(0), x, ~valid, valid)
+
+    def loss(params, x):
+        return jnp.square(layer.apply(params, x, ~valid, valid)).sum()
+
+    program = jax.jit(jax.grad(loss, argnums=(0, 1))).lower(params, x).compile()
+    text = program.as_text()
+    names = re.findall(r"body=%?([\w.]+)", text)
+    bodies = [text.split(f"{name} (")[1].split("\n}\n")[0] for name in names]
+    assert len(bodies) == 2  # forwards and backwards
+    copied = rf"f32\[{steps},{rows},{features}\]\S* copy\("
+    assert not any(re.search(copied, body) for body in bodies)

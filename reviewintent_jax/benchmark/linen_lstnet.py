@@ -39,7 +39,8 @@ class LinenLSTNet(nn.Module):
             )
             lost = longest - size if spec.padding is Padding.VALID else 0
             convolved.append(nn.relu(convolution(x_btd))[:, lost:])
-        states = read = jnp.concatenate(convolved, axis=-1)
+        read = jnp.concatenate(convolved, axis=-1)
+        states: Any = read  # nn.RNN gives a carry too, where it is asked for one
         for layer in range(spec.recurrent_layers):
             states = self._gru(spec.recurrent_features, f"recurrent_{layer}")(states)
         last = [states[:, -1]]
@@ -61,7 +62,7 @@ class LinenLSTNet(nn.Module):
         x_btc = jnp.pad(x_btc[:, cut:], ((0, 0), (0, back), (0, 0)))
         phases = x_btc.reshape(rows, periods, period, channels).swapaxes(1, 2)
         phases = phases.reshape(rows * period, periods, channels)
-        states = self._gru(self.spec.skip_features, "skip")(phases)
+        states: Any = self._gru(self.spec.skip_features, "skip")(phases)
         states = states.reshape(rows, period, periods, -1).swapaxes(1, 2)
         states = states.reshape(rows, periods * period, -1)
         return states[:, steps - cut - period : steps - cut].reshape(rows, -1)

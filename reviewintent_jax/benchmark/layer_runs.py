@@ -5,7 +5,8 @@ and of the input. In: a layer of linen or of PyTorch and a series. Out: two func
 that run a pass and wait for it.
 """
 
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -14,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from reviewintent_jax.benchmark.absent import AbsentError
+from reviewintent_jax.benchmark.timing import ratios, spread
 from reviewintent_jax.benchmark.torch_device import torch_device
 
 Run = Callable[[], Any]
@@ -100,3 +102,23 @@ def torch_passes(
         wait()
 
     return [forward, backward]
+
+
+def figures(
+    taken: Sequence[Mapping[str, float]], beside: Sequence[Mapping[str, float]]
+) -> dict[str, Any]:
+    """``milliseconds``, ``cpu_milliseconds`` and ``ratio`` of turns, for a record.
+
+    Milliseconds and the ratio to ``beside``, turn by turn, are medians with quartiles.
+
+    Args:
+      taken: times of a system (``timing.turns``).
+      beside: times of what it is compared with, as many.
+    """
+    seconds = [each["seconds"] for each in taken]
+    work = statistics.median(each["cpu_seconds"] for each in taken)
+    return {
+        "milliseconds": spread([1e3 * each for each in seconds]),
+        "cpu_milliseconds": 1e3 * work,
+        "ratio": ratios(seconds, [each["seconds"] for each in beside]),
+    }

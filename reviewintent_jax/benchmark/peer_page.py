@@ -92,10 +92,15 @@ def _tokens_a_second(rounds: Sequence[Mapping[str, Any]]) -> list[float]:
     return [each["useful"] / each["seconds"] for each in rounds]
 
 
+def _records(parts: Mapping[str, dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """What a part on layers has measured; nothing where it is not there."""
+    worker = parts.get(name, {}).get("workers", {}).get("systems", {})
+    return [each["record"] for each in worker.get("rounds", [])]
+
+
 def layer_section(parts: Mapping[str, dict[str, Any]]) -> str:
     """Recurrent layers beside linen's and PyTorch's."""
-    worker = parts.get("recurrent layers", {}).get("workers", {}).get("systems", {})
-    records = [each["record"] for each in worker.get("rounds", [])]
+    records = _records(parts, "recurrent layers")
     if not records:
         return ""
     rows = []
@@ -118,8 +123,7 @@ def layer_section(parts: Mapping[str, dict[str, Any]]) -> str:
 
 def whole_section(parts: Mapping[str, dict[str, Any]]) -> str:
     """Whole LSTNets beside those of linen's layers and of PyTorch's."""
-    worker = parts.get("whole LSTNets", {}).get("workers", {}).get("systems", {})
-    records = [each["record"] for each in worker.get("rounds", [])]
+    records = _records(parts, "whole LSTNets")
     if not records:
         return ""
     rows = []

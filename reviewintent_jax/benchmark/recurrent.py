@@ -6,7 +6,6 @@ numbers. All systems take turns, forwards and then backwards, so that a machine 
 slows down slows all of them; medians are compared.
 """
 
-import statistics
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -16,8 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from reviewintent_jax.benchmark.absent import AbsentError
-from reviewintent_jax.benchmark.layer_runs import Run, linen_passes, torch_passes
-from reviewintent_jax.benchmark.timing import ratios, spread, turns
+from reviewintent_jax.benchmark.layer_runs import (
+    Run,
+    figures,
+    linen_passes,
+    torch_passes,
+)
+from reviewintent_jax.benchmark.timing import turns
 from reviewintent_jax.models.recurrent import GRU, Candidate, GateFusion
 
 UNROLLS = (1, 2, 4, 8)
@@ -157,20 +161,12 @@ def _records(
 ) -> list[dict[str, Any]]:
     """What was timed, as plain JSON values."""
     chosen = Setting(GateFusion(use.chosen[0]), use.chosen[1]).name
-    beside, records = [each["seconds"] for each in taken[chosen]], []
-    sizes = use._asdict() | {"chosen": chosen}
+    sizes, records = use._asdict() | {"chosen": chosen}, []
     facts = {"use": sizes.pop("name"), **sizes, "pass": passed}
     for system, times in taken.items():
-        seconds = [each["seconds"] for each in times]
-        over = ratios(seconds, beside)
-        work = statistics.median(each["cpu_seconds"] for each in times)
-        figures = {
-            "milliseconds": spread([1e3 * each for each in seconds]),
-            "cpu_milliseconds": 1e3 * work,
-            "ratio": over["median"],
-            "ratio_spread": over,
-        }
-        records.append(facts | {"system": system} | figures)
+        found = figures(times, taken[chosen])
+        over = {"ratio": found["ratio"]["median"], "ratio_spread": found["ratio"]}
+        records.append(facts | {"system": system} | found | over)
     for system, why in absent.items():
         records.append(facts | {"system": system, "absent": why})
     return records

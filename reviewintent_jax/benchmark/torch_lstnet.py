@@ -29,9 +29,8 @@ def make_torch_lstnet(torch: Any, width: int, spec: LSTNetSpec) -> Any:
       spec: of the LSTNet.
     """
     assert spec.fusion is Fusion.SKIP
-    nn, functional = torch.nn, torch.nn.functional
+    nn = torch.nn
     channels, size = spec.channels * len(spec.kernel_sizes), spec.recurrent_features
-    causal, longest = spec.padding is Padding.CAUSAL, max(spec.kernel_sizes)
 
     class LSTNet(nn.Module):
         """Convolution, recurrent, recurrent-skip, fusion and highway."""
@@ -60,27 +59,11 @@ def make_torch_lstnet(torch: Any, width: int, spec: LSTNetSpec) -> Any:
             _, states = self.recurrent(read)
             last = [states[-1]]
             if spec.skip_period:
-                last.append(self.skipped(read))
+                last.append(_skipped(torch, self.skip, read, spec))
             return self.fuse(torch.cat(last, dim=1)) + self.linear(x)
 
         def convolved(self, x: Any) -> Any:
-            rows, found = x.transpose(1, 2), []
-            for kernel in self.convolutions:
-                own = kernel.kernel_size[0]
-                given = functional.pad(rows, (own - 1, 0)) if causal else rows
-                lost = 0 if causal else longest - own
-                found.append(functional.relu(kernel(given))[..., lost:])
-            return torch.cat(found, dim=1).transpose(1, 2)
-
-        def skipped(self, x: Any) -> Any:
-            steps, period = x.shape[1], spec.skip_period
-            periods, cut, back = skip_layout(spec, steps)
-            x = functional.pad(x[:, cut:], (0, 0, 0, back))
-            phases = x.reshape(len(x), periods, period, channels).transpose(1, 2)
-            states, _ = self.skip(phases.reshape(-1, periods, channels))
-            states = states.reshape(len(x), period, periods, -1).transpose(1, 2)
-            states = states.reshape(len(x), periods * period, -1)
-            return states[:, steps - cut - period : steps - cut].flatten(1)
+            return _convolved(torch, self.convolutions, x, spec)
 
         def linear(self, x: Any) -> Any:
             window = min(spec.highway_window, x.shape[1])
@@ -91,6 +74,31 @@ def make_torch_lstnet(torch: Any, width: int, spec: LSTNetSpec) -> Any:
             return self.map(read) if width != spec.summary_features else read
 
     return LSTNet()
+
+
+def _convolved(torch: Any, kernels: Any, x: Any, spec: LSTNetSpec) -> Any:
+    """Convolutions ``[b, t, d]`` -> ``[b, t, c]``, ReLU; valid padding loses steps."""
+    functional, longest = torch.nn.functional, max(spec.kernel_sizes)
+    causal = spec.padding is Padding.CAUSAL
+    rows, found = x.transpose(1, 2), []
+    for kernel in kernels:
+        own = kernel.kernel_size[0]
+        given = functional.pad(rows, (own - 1, 0)) if causal else rows
+        lost = 0 if causal else longest - own
+        found.append(functional.relu(kernel(given))[..., lost:])
+    return torch.cat(found, dim=1).transpose(1, 2)
+
+
+def _skipped(torch: Any, gru: Any, x: Any, spec: LSTNetSpec) -> Any:
+    """The last states of the skip-GRU, one a phase, oldest first ``[b, p r]``."""
+    (rows, steps, channels), period = x.shape, spec.skip_period
+    periods, cut, back = skip_layout(spec, steps)
+    x = torch.nn.functional.pad(x[:, cut:], (0, 0, 0, back))
+    phases = x.reshape(rows, periods, period, channels).transpose(1, 2)
+    states, _ = gru(phases.reshape(-1, periods, channels))
+    states = states.reshape(rows, period, periods, -1).transpose(1, 2)
+    states = states.reshape(rows, periods * period, -1)
+    return states[:, steps - cut - period : steps - cut].flatten(1)
 
 
 def take_lstnet(torch: Any, module: Any, ours: Mapping[str, Any]) -> None:

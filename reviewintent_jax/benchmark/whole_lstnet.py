@@ -6,7 +6,6 @@ of every GRU is tanh, since PyTorch's knows no other.
 """
 
 import dataclasses
-import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,10 +13,10 @@ import jax
 import numpy as np
 
 from reviewintent_jax.benchmark.absent import AbsentError
-from reviewintent_jax.benchmark.layer_runs import linen_passes, torch_passes
+from reviewintent_jax.benchmark.layer_runs import figures, linen_passes, torch_passes
 from reviewintent_jax.benchmark.linen_lstnet import LinenLSTNet
 from reviewintent_jax.benchmark.recurrent import PASSES
-from reviewintent_jax.benchmark.timing import ratios, spread, turns
+from reviewintent_jax.benchmark.timing import turns
 from reviewintent_jax.benchmark.torch_lstnet import make_torch_lstnet
 from reviewintent_jax.models.lstnet import LSTNet
 from reviewintent_jax.models.lstnet_spec import LSTNetSpec
@@ -94,20 +93,8 @@ def _measured(use: WholeUse, rounds: int) -> Iterator[dict[str, Any]]:
     for place, passed in enumerate(PASSES):
         times = turns({name: both[place] for name, both in systems.items()}, rounds)
         for name, taken in times.items():
-            yield {**facts, "pass": passed, "system": name} | _figures(
+            yield {**facts, "pass": passed, "system": name} | figures(
                 taken, times[OURS]
             )
         for name, why in absent.items():
             yield {**facts, "pass": passed, "system": name, "absent": why}
-
-
-def _figures(
-    taken: Sequence[Mapping[str, float]], ours: Sequence[Mapping[str, float]]
-) -> dict[str, Any]:
-    seconds = [each["seconds"] for each in taken]
-    work = statistics.median(each["cpu_seconds"] for each in taken)
-    return {
-        "milliseconds": spread([1e3 * each for each in seconds]),
-        "cpu_milliseconds": 1e3 * work,
-        "ratio": ratios(seconds, [each["seconds"] for each in ours]),
-    }

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from absl import flags
 
 from launch import runtime
+from reviewintent_jax.kept_traces import traces_of_run
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training import hosts
 from reviewintent_jax.training.files import Facts
@@ -50,7 +51,7 @@ def train_with(kit: Kit, values: Mapping[str, Any], workdir: str) -> None:
     experiment = hosts.in_turn("build", lambda: kit.build(values, run))
     kit.begin(experiment, run)
     say(experiment.describe())
-    result = train(experiment, run)
+    result = train(experiment, run, traces_of_run(values, experiment.identity()))
     say("Scoring the best model, and what it is compared with ...")
     metrics = kit.finish(experiment, result, run, runtime.environment())
     if hosts.is_first():

@@ -7,6 +7,7 @@ from typing import Any
 from launch import runtime
 from reviewintent_jax.build import begin_run, build_experiment
 from reviewintent_jax.configuration import read_config
+from reviewintent_jax.kept_traces import traces_of_run
 from reviewintent_jax.training import hosts
 from reviewintent_jax.training.logs import say
 from reviewintent_jax.training.loop import train
@@ -21,7 +22,7 @@ def train_reviews(values: Mapping[str, Any], workdir: str) -> None:
     experiment = hosts.in_turn("build", lambda: build_experiment(values, run))
     begin_run(experiment, run)
     say(experiment.describe())
-    result = train(experiment, run)
+    result = train(experiment, run, traces_of_run(values, experiment.identity()))
     say("Scoring the best model and its baselines ...")
     # Here, for what draws and compares takes seconds to import: no first update should
     # wait for it.

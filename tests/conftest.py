@@ -25,6 +25,15 @@ jax.config.update(
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
+@pytest.fixture
+def kept_apart(tmp_path):
+    """A folder of this test alone, where traced programs are kept."""
+    before = jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path / "compiled"))
+    yield tmp_path / "compiled" / "traced"
+    jax.config.update("jax_compilation_cache_dir", before)
+
+
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch):
     """Refuse every connection that leaves this machine."""

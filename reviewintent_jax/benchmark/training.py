@@ -17,6 +17,7 @@ from reviewintent_jax.benchmark.system import System
 from reviewintent_jax.benchmark.systems import build_system
 from reviewintent_jax.benchmark.timing import timed, watched
 from reviewintent_jax.data.batches import Position, prefetch
+from reviewintent_jax.kept_traces import TRACED_ANEW, KeptTraces, traces_of_run
 from reviewintent_jax.training.placement import Placement
 from reviewintent_jax.training.step import TrainStep, make_train_step
 
@@ -26,14 +27,18 @@ _WARM = 5  # first updates with compiled programs kept
 class Trainer:
     """Updates one after another, from batches that are made ahead.
 
+    Args:
+      system: what is trained.
+      traces: where the program of an update is looked for before it is traced.
+
     Attributes:
       system: what is trained.
       first_seconds: of the first update: tracing, compiling or reading what was
         compiled, and running it.
     """
 
-    def __init__(self, system: System) -> None:
-        self.system = system
+    def __init__(self, system: System, traces: KeptTraces = TRACED_ANEW) -> None:
+        self.system, self._traces = system, traces
         task: Any = system.task  # which task it is makes no difference here
         optimizer, data = task.make_optimizer(), task.train_batches()
         self._placement = Placement(task.mesh)
@@ -48,25 +53,35 @@ class Trainer:
             return make_train_step(task, optimizer, self._state, accumulate=pieces)
 
         self._make, self._update = make, make()
-        self.first_seconds = timed(lambda: self.run(1))["seconds"]
+        self._blank = self._placement.put(data.blank(self._rows), self._rows)
+        self.first_seconds = self._first()
+
+    def _first(self) -> float:
+        """Seconds of the first update of a program."""
+
+        def first() -> None:
+            self._update.compile_ahead(self._state, self._blank, self._traces)
+            self.run(1)
+
+        return timed(first)["seconds"]
 
     def first_again(self) -> float:
         """Seconds of an update by a program that is made anew.
 
         What was traced and compiled in this process is forgotten first; what lies in
-        the folder of compiled programs is read.
+        the folder of compiled programs is read, and what was traced beside it.
         """
         jax.clear_caches()
         self._update = self._make()
-        return timed(lambda: self.run(1))["seconds"]
+        return self._first()
 
     def temporary_bytes(self) -> int | None:
         """What the program of an update holds beside its arguments and results.
 
         None where the compiler does not say.
         """
-        batch = self._placement.put(next(self._stream).batch, self._rows)
-        told = self._update.lower(self._state, batch).compile().memory_analysis()
+        lowered = self._update.lower(self._state, self._blank, self._traces)
+        told = lowered.compile().memory_analysis()
         return None if told is None else told.temp_size_in_bytes
 
     def run(self, updates: int) -> list[Any]:
@@ -111,7 +126,7 @@ def measure_training(
         began = time.perf_counter()
         system = build_system(values, folder)
         prepared = time.perf_counter() - began
-        trainer = Trainer(system)
+        trainer = Trainer(system, traces_of_run(values, system.task.identity()))
         again = [trainer.first_again() for _ in range(_WARM)]
         temporary = trainer.temporary_bytes()
         reset_cache()

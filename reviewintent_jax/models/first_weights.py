@@ -12,6 +12,7 @@ import jax
 from jax.core import Tracer
 
 from reviewintent_jax.compiling import compiled_ahead
+from reviewintent_jax.kept_traces import TRACED_ANEW, KeptTraces
 
 # Of what compiling takes on a CPU a third goes to passes that make a program fast, and
 # this one draws a few million numbers once. Level 1 draws the same bits as level 2;
@@ -28,6 +29,7 @@ class FirstParameters:
       seed: 0 or more.
       finish: drawn parameters -> all, such as those that are given beside them; keeps
         the shapes of what it is given, which it may change in place.
+      traces: where ``draw`` is looked for before it is traced.
     """
 
     def __init__(
@@ -35,16 +37,25 @@ class FirstParameters:
         draw: Callable[[jax.Array], Any],
         seed: int,
         finish: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+        traces: KeptTraces = TRACED_ANEW,
     ) -> None:
         self._draw = draw
         self._seed = seed
         self._finish = finish
+        self._traces = traces
+
+    def kept(self, traces: KeptTraces) -> "FirstParameters":
+        """The same, looked for there before they are traced."""
+        return FirstParameters(self._draw, self._seed, self._finish, traces)
 
     @functools.cached_property
     def _traced(self) -> jax.stages.Traced:
         hurried = _HURRIED if jax.default_backend() == "cpu" else None
-        program = jax.jit(self._draw, compiler_options=hurried)
-        return program.trace(jax.random.key(self._seed))
+        key = jax.random.key(self._seed)
+        program = self._traces.jit(
+            "first_weights", self._draw, (key,), compiler_options=hurried
+        )
+        return program.trace(key)
 
     @functools.cached_property
     def _program(self) -> Callable[[jax.Array], Any]:

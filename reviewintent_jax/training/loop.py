@@ -10,6 +10,7 @@ import time
 from typing import Any, NamedTuple
 
 from reviewintent_jax.data.batches import Position, prefetch
+from reviewintent_jax.kept_traces import TRACED_ANEW, KeptTraces
 from reviewintent_jax.schema import InputError, RunFolder
 from reviewintent_jax.training import hosts
 from reviewintent_jax.training.checkpoints import Checkpoints
@@ -61,10 +62,15 @@ def due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
 
 
-def train(task: Task, run: RunFolder) -> TrainResult:
+def train(task: Task, run: RunFolder, traces: KeptTraces = TRACED_ANEW) -> TrainResult:
     """Trains, or goes on training, until the epochs, the steps or patience end.
 
     After Ctrl-C or SIGTERM the update at hand is finished and saved.
+
+    Args:
+      task: what is learned.
+      run: where checkpoints and the log are written.
+      traces: where programs are looked for before they are traced.
 
     Raises:
       InputError: the loss is not finite (step, epoch and rows are named; the last
@@ -80,7 +86,7 @@ def train(task: Task, run: RunFolder) -> TrainResult:
     total = data.items_within(spec.epochs, spec.max_steps)
     with Checkpoints(run, task.identity()) as checkpoints:
         blank = placement.put(data.blank(rows), rows)
-        update, state, tracker = _begin(task, checkpoints, blank)
+        update, state, tracker = _begin(task, checkpoints, blank, traces)
         parameters = count_parameters(state.params)
         step = first = int(state.step)
         began, seconds = time.monotonic(), tracker.seconds
@@ -132,7 +138,7 @@ def train(task: Task, run: RunFolder) -> TrainResult:
 
 
 def _begin(
-    task: Task, checkpoints: Checkpoints, batch: Any
+    task: Task, checkpoints: Checkpoints, batch: Any, traces: KeptTraces
 ) -> tuple[TrainStep, TrainState, Tracker]:
     """The update, on its way to be compiled, and the state that it goes on from.
 
@@ -140,18 +146,20 @@ def _begin(
       task: what is learned.
       checkpoints: of the run.
       batch: any, as placed on the mesh.
+      traces: where programs are looked for before they are traced.
     """
     optimizer, spec = task.make_optimizer(), task.train
-    first = task.first_state(optimizer)
+    first = task.first_state(optimizer).kept(traces)
     update = make_train_step(task, optimizer, first.layout, accumulate=spec.accumulate)
     kept = checkpoints.restore(first.layout)
     if kept is not None:
         state, tracker = kept
         if not _finished(spec, tracker, int(state.step)):
-            update.compile_ahead(first.layout, batch)
+            update.compile_ahead(first.layout, batch, traces)
         return update, state, tracker
+    # In this order: XLA's threads would slow the tracing of the update down.
+    update.compile_ahead(first.layout, batch, traces)
     first.compile_ahead()
-    update.compile_ahead(first.layout, batch)
     return update, first.draw(), FRESH
 
 
@@ -198,8 +206,8 @@ def _refuse_non_finite(update: _Update, task: Task) -> None:
 def _facts(
     metrics: StepMetrics, task: Task, step: int, epoch: float, log: RunLog | SilentLog
 ) -> dict[str, float]:
+    rates = task.rates(step - 1)  # while the device is still at the update
     figures = {name: float(value) for name, value in metrics.figures.items()}
-    rates = task.rates(step - 1)
     return {
         "epoch": epoch,
         "loss": float(metrics.loss),

@@ -4,6 +4,7 @@ Random keys are not state: they are folded from the seed and the step, so a run 
 resumed draws what the unbroken run would have drawn.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ import optax
 from jax.sharding import Mesh, NamedSharding
 
 from reviewintent_jax.compiling import compiled_ahead
+from reviewintent_jax.kept_traces import KeptTraces
 from reviewintent_jax.models.first_weights import FirstParameters
 from reviewintent_jax.training.placement import put_tree
 from reviewintent_jax.training.sharding import one_device, shardings_of
@@ -48,8 +50,17 @@ class FirstState:
         mesh: Mesh,
     ) -> None:
         self._params = params
-        self._plan = _Plan(params.shapes, optimizer, mesh)
-        self._init: Callable[..., Any] = self._plan.init
+        self._optimizer = optimizer
+        self._mesh = mesh
+        self._init: Callable[..., Any] | None = None
+
+    def kept(self, traces: KeptTraces) -> "FirstState":
+        """The same, whose parameters are looked for there before they are traced."""
+        return FirstState(self._params.kept(traces), self._optimizer, self._mesh)
+
+    @functools.cached_property
+    def _plan(self) -> "_Plan":
+        return _Plan(self._params.shapes, self._optimizer, self._mesh)
 
     @property
     def layout(self) -> TrainState:
@@ -66,7 +77,7 @@ class FirstState:
 
         Moments are made where they belong: no device ever holds more than its part.
         """
-        return self._plan.filled(self._params.draw(), self._init)
+        return self._plan.filled(self._params.draw(), self._init or self._plan.init)
 
 
 class _Plan:

@@ -1,6 +1,7 @@
 """One update, pure: (state, batch) -> (state, metrics)."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -10,6 +11,7 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from reviewintent_jax.compiling import compiled_ahead
+from reviewintent_jax.kept_traces import TRACED_ANEW, KeptTraces
 from reviewintent_jax.training.losses import LossSums
 from reviewintent_jax.training.sharding import (
     BATCH,
@@ -43,26 +45,58 @@ class TrainStep:
     nothing else find it compiled.
     """
 
-    def __init__(self, program: jax.stages.Wrapped, seed: int) -> None:
-        self._program = program
-        self._call: Callable[..., tuple[TrainState, StepMetrics]] = program
+    def __init__(
+        self, step: Callable[..., tuple], places: "_Places", seed: int
+    ) -> None:
+        self._step = step
+        self._places = places
+        self._program = jax.jit(step, **places.options(places.state))
+        self._call: Callable[..., tuple[TrainState, StepMetrics]] = self._program
         self._seed = np.uint32(seed)
 
-    def compile_ahead(self, state: Any, batch: Any) -> None:
+    def compile_ahead(
+        self, state: Any, batch: Any, traces: KeptTraces = TRACED_ANEW
+    ) -> None:
         """Begins to compile, in a thread, for arrays or shapes like these.
 
         From here on all updates take this program; the first one waits until it is
         there, and raises what went wrong.
+
+        Args:
+          state: arrays, or shapes of them.
+          batch: the same.
+          traces: where the program is looked for before it is traced.
         """
-        self._call = compiled_ahead(self.lower(state, batch))
+        compiled = compiled_ahead(self.lower(state, batch, traces))
+
+        def call(state: TrainState, batch: Any, seed: Any) -> tuple:
+            leaves, metrics = compiled(*_plain(state, batch), seed)
+            state = jax.tree.unflatten(jax.tree.structure(state), leaves)
+            return state, StepMetrics(**metrics)
+
+        self._call = call
 
     def __call__(self, state: TrainState, batch: Any) -> tuple[TrainState, StepMetrics]:
         """One update; the state it is given is donated."""
         return self._call(state, batch, self._seed)
 
-    def lower(self, state: Any, batch: Any) -> jax.stages.Lowered:
-        """The program before it is compiled, for arrays or shapes of them."""
-        return self._program.lower(state, batch, self._seed)
+    def lower(
+        self, state: Any, batch: Any, traces: KeptTraces = TRACED_ANEW
+    ) -> jax.stages.Lowered:
+        """The program before it is compiled, for arrays or shapes of them.
+
+        It reads state and batch as lists of leaves, and returns the state as one and
+        the metrics by name: trees of other types cannot be kept.
+        """
+        arguments = (*_plain(state, batch), self._seed)
+        outlines = map(jax.tree.structure, (state, batch))
+        program = traces.jit(
+            "update",
+            partial(_plain_step, self._step, *outlines),
+            arguments,
+            **self._places.options(jax.tree.leaves(self._places.state)),
+        )
+        return program.lower(*arguments)
 
 
 def make_train_step(
@@ -118,13 +152,38 @@ def make_train_step(
         params = optax.apply_updates(state.params, updates)
         return TrainState(state.step + 1, params, moments), _metrics(sums, gradient)
 
-    program = jax.jit(
-        on_mesh(mesh, step),
-        in_shardings=(placed, batch_sharding(mesh), replicated(mesh)),
-        out_shardings=(placed, replicated(mesh)),
-        donate_argnums=0,
+    return TrainStep(on_mesh(mesh, step), _Places(placed, mesh), task.seed)
+
+
+class _Places(NamedTuple):
+    """Where the arguments of an update lie, and its results."""
+
+    state: Any
+    mesh: Mesh
+
+    def options(self, state: Any) -> dict[str, Any]:
+        """Of ``jax.jit``; ``state`` is the tree of places of its first argument."""
+        return {
+            "in_shardings": (state, batch_sharding(self.mesh), replicated(self.mesh)),
+            "out_shardings": (state, replicated(self.mesh)),
+            "donate_argnums": 0,
+        }
+
+
+def _plain(state: Any, batch: Any) -> tuple[list, list]:
+    """As lists of leaves, which a program can be kept for."""
+    return jax.tree.leaves(state), jax.tree.leaves(batch)
+
+
+def _plain_step(
+    step: Callable[..., tuple], of_state: Any, of_batch: Any, *arguments: Any
+) -> tuple[list, dict[str, Any]]:
+    """The step from lists of leaves to a list of leaves and the metrics by name."""
+    state, batch, seed = arguments
+    state, metrics = step(
+        jax.tree.unflatten(of_state, state), jax.tree.unflatten(of_batch, batch), seed
     )
-    return TrainStep(program, task.seed)
+    return jax.tree.leaves(state), metrics._asdict()
 
 
 def _metrics(sums: LossSums, gradient: Any) -> StepMetrics:

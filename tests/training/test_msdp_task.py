@@ -34,6 +34,7 @@ from tests.data.purchases import (
 from tests.training.first_states import (
     blank_and_batch,
     planned_and_drawn,
+    updates_anew_and_kept,
 )
 
 
@@ -160,3 +161,11 @@ def test_shapes_are_known_beforehand(config, tmp_path):
     assert planned == drawn
     blank, batch = blank_and_batch(experiment)
     assert blank == batch
+
+
+def test_a_kept_program_makes_the_same_update(
+    config, tmp_path, kept_apart, monkeypatch
+):
+    experiment = built(config, tmp_path / "run")
+    anew, kept = updates_anew_and_kept(experiment, monkeypatch)
+    chex.assert_trees_all_equal(anew, kept)

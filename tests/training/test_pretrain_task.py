@@ -25,6 +25,7 @@ from reviewintent_jax.training.tracker import FRESH
 from tests.training.first_states import (
     blank_and_batch,
     planned_and_drawn,
+    updates_anew_and_kept,
 )
 
 SUBJECTS = ["чай", "магазин", "товар", "кур'єр", "телефон", "чохол", "сервіс"]
@@ -209,3 +210,12 @@ def test_shapes_are_known_beforehand(values, tmp_path):
     assert planned == drawn
     blank, batch = blank_and_batch(experiment)
     assert blank == batch
+
+
+@pytest.mark.slow
+def test_a_kept_program_makes_the_same_update(
+    values, tmp_path, kept_apart, monkeypatch
+):
+    experiment = ready(values, tmp_path / "run")[0]
+    anew, kept = updates_anew_and_kept(experiment, monkeypatch)
+    chex.assert_trees_all_equal(anew, kept)

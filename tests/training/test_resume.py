@@ -13,7 +13,9 @@ import chex
 import jax
 import pytest
 
+from reviewintent_jax import kept_traces
 from reviewintent_jax.build import begin_run, build_experiment, plain_values
+from reviewintent_jax.kept_traces import traces_of_run
 from reviewintent_jax.models.first_weights import FirstParameters
 from reviewintent_jax.schema import InputError, RunFolder, TransientError
 from reviewintent_jax.training.checkpoints import (
@@ -286,6 +288,27 @@ def test_a_write_that_failed_ends_training_after_the_update_at_hand(
     assert steps_logged(run) == [1, 2]
 
 
+def test_another_seed_finds_the_programs_that_were_kept(
+    values, tmp_path, kept_apart, monkeypatch
+):
+    values["train"]["max_steps"] = 2
+
+    def state(seed, name):
+        run, own = RunFolder(tmp_path / name), values | {"seed": seed}
+        experiment = build_experiment(own, run)
+        begin_run(experiment, run)
+        traces = traces_of_run(own, experiment.identity())
+        return jax.device_get(train(experiment, run, traces).state)
+
+    first = state(3, "first")
+    monkeypatch.delattr(kept_traces.export, "export")  # or it would be traced again
+    other, again = state(4, "other"), state(3, "again")
+    chex.assert_trees_all_equal(again, first)
+    drawn = zip(*(jax.tree.leaves(each.params) for each in (other, first)), strict=True)
+    assert not all((one == two).all() for one, two in drawn)
+    assert len(list(kept_apart.iterdir())) == 2
+
+
 def test_a_run_that_goes_on_draws_no_first_weights(values, tmp_path, monkeypatch):
     values["train"]["max_steps"] = 2
     run = RunFolder(tmp_path)
@@ -297,5 +320,5 @@ def test_a_run_that_goes_on_draws_no_first_weights(values, tmp_path, monkeypatch
     monkeypatch.delattr(FirstParameters, "compile_ahead")
     assert train(build_experiment(values, run), run).state.step == 3
     # Nor is anything compiled where all is done.
-    monkeypatch.delattr(TrainStep, "lower")
+    monkeypatch.delattr(TrainStep, "compile_ahead")
     assert train(build_experiment(values, run), run).state.step == 3

@@ -18,6 +18,7 @@ from reviewintent_jax.training.train_spec import ClassWeights
 from tests.training.first_states import (
     blank_and_batch,
     planned_and_drawn,
+    updates_anew_and_kept,
 )
 
 
@@ -142,6 +143,11 @@ def test_shapes_are_known_beforehand(experiment):
     assert planned == drawn
     blank, batch = blank_and_batch(experiment)
     assert blank == batch
+
+
+def test_a_kept_program_makes_the_same_update(experiment, kept_apart, monkeypatch):
+    anew, kept = updates_anew_and_kept(experiment, monkeypatch)
+    chex.assert_trees_all_equal(anew, kept)
 
 
 def test_a_state_drawn_ahead_is_the_same(experiment):

@@ -157,9 +157,8 @@ def _begin(
         if not _finished(spec, tracker, int(state.step)):
             update.compile_ahead(first.layout, batch, traces)
         return update, state, tracker
-    # In this order: XLA's threads would slow the tracing of the update down.
-    update.compile_ahead(first.layout, batch, traces)
     first.compile_ahead()
+    update.compile_ahead(first.layout, batch, traces)
     return update, first.draw(), FRESH
 
 

@@ -60,8 +60,8 @@ def get_config() -> ConfigDict:
             "batches": (1, 8, 32, 128),  # items asked about at once
             "lengths": (16, 32, 64, 128, 512),  # tokens of a review
             "calls": 100,  # of each pair, where they fit into ...
-            "seconds": 40.0,
-            "few_seconds": 4.0,  # for which a pair is asked where they do not fit
+            "seconds": 120.0,
+            "few_calls": 10,  # where they do not: enough for the ninth of ten
         }
     )
     config.training = ConfigDict({"updates": 5})  # of a round

@@ -5,8 +5,7 @@ latencies by percentile, items a second and peak memory. The weights are drawn, 
 they are changes nothing; host arrays go in and host arrays come out, as in a service.
 """
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -24,7 +23,7 @@ def measure_latency(
     lengths: Sequence[int],
     calls: int,
     seconds: float,
-    few_seconds: float,
+    few_calls: int,
 ) -> Iterator[dict[str, Any]]:
     """Yields what is asked, then one record for each number of items and length.
 
@@ -35,8 +34,7 @@ def measure_latency(
       lengths: of an item; a system of windows has one only, its own.
       calls: of a pair, where they fit into ``seconds``.
       seconds: that all calls of a pair may take.
-      few_seconds: for which a pair is asked where they do not fit; three calls at
-        least.
+      few_calls: of a pair where they do not fit.
     """
     system = build_system(values, folder)
     task: Any = system.task  # which task it is makes no difference here
@@ -53,8 +51,8 @@ def measure_latency(
             compiling = timed(ask)["seconds"]
             peak = peak_of(ask)
             one = min(timed(ask)["seconds"] for _ in range(2))
-            limit = seconds if one * calls <= seconds else few_seconds
-            taken = _asked(ask, calls, limit)
+            times = calls if one * calls <= seconds else few_calls
+            taken = [timed(ask)["seconds"] for _ in range(times)]
             found = percentiles(taken)
             yield {
                 "batch": items,
@@ -66,14 +64,3 @@ def measure_latency(
                 "items_per_second": items / found["p50"],
                 "flops": question.flops,
             }
-
-
-def _asked(ask: Callable[[], Any], calls: int, seconds: float) -> list[float]:
-    """Seconds of each call: all of them, or as many as fit, three at least."""
-    taken: list[float] = []
-    began = time.perf_counter()
-    while len(taken) < calls:
-        taken.append(timed(ask)["seconds"])
-        if len(taken) >= 3 and time.perf_counter() - began > seconds:
-            break
-    return taken

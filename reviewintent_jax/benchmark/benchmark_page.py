@@ -287,8 +287,9 @@ def _training(parts: Parts) -> str:
         "the program of an update holds beside parameters, moments and the batch. Peak "
         "memory is that of the whole process. The first update traces, compiles and "
         "runs: cold with nothing kept from before, and its batch is made meanwhile; "
-        "warm with those programs kept in a folder that took half a second to compile, "
-        "five times in the same process, whose peak memory includes all of it.\n"
+        "warm with those programs kept in a folder that took half a second to compile "
+        "and, on a CPU, with what was traced of the update; five times in the same "
+        "process, whose peak memory includes all of it.\n"
     )
     return f"## Training\n\n{table(heads, rows)}\n{note}"
 
@@ -329,8 +330,8 @@ def _starts(parts: Parts) -> str:
     heads = ("system", "cold, s", "cold, CPU s", "warm, s", "warm, CPU s")
     note = (
         "`launch.train`, from its start until its first update is in its log. Cold: "
-        "nothing prepared, nothing compiled. Warm: the same command again, with "
-        "prepared data and compiled programs kept. CPU seconds are those of all cores "
+        "nothing prepared, nothing compiled. Warm: the same command again, with what "
+        "was prepared, traced and compiled kept. CPU seconds are those of all cores "
         "together.\n"
     )
     return f"## From start to first update\n\n{table(heads, rows)}\n{note}"

@@ -14,12 +14,12 @@ import json
 import logging
 import os
 import platform
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import flax
 import jax
 from jax import export
 
@@ -27,15 +27,20 @@ _LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy")
 _FOLDER = "traced"  # in that of compiled programs
 _MONTH = 30 * 24 * 3600  # seconds
 _DIGEST = hashlib.sha256().digest_size
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("reviewintent")
+
+# Of what cannot be exported or written, such as a tree of a type that nobody declared.
+# What is wrong with the function itself is raised again when it is traced as usual.
+_CANNOT_KEEP = (ImportError, NotImplementedError, TypeError, ValueError)
 
 
 class KeptTraces(NamedTuple):
     """Where programs are looked for before they are traced.
 
     A program is read only where nothing differs that it could depend on: the source of
-    this package, the versions of the libraries, JAX's settings, shapes, types and
-    places of the arguments, and ``about``. Anything else makes it be traced anew.
+    this package as it was imported, the versions of the libraries, the settings of JAX
+    and Flax, shapes, types and places of the arguments, and ``about``. Anything else
+    makes it be traced anew.
 
     Attributes:
       about: all that decides, beside the arguments, what the functions compute: plain
@@ -57,23 +62,26 @@ class KeptTraces(NamedTuple):
         Nothing is kept, and ``function`` is traced as usual, where JAX keeps no
         compiled programs in a folder of this machine, on other devices than a CPU (what
         an exported program may call there is not promised to stay), and where several
-        processes would have to read the same.
+        processes would have to read the same. A line says so where the program cannot
+        be kept for another reason.
 
         Args:
           name: of the function, among those of a run.
           function: pure, of trees of lists, tuples and dicts, and so are its results.
-          arguments: arrays or their shapes; those of every call are like them.
+          arguments: arrays or their shapes (anything with ``shape`` and ``dtype``);
+            those of every call are like them.
           options: of ``jax.jit``, such as where arguments and results lie.
+
+        Raises:
+          TypeError: ``about`` holds something else than plain values.
         """
+        program = jax.jit(function, **options)
         folder = None if self.about is None else _folder()
         if folder is None:
-            return jax.jit(function, **options)
+            return program
         path = folder / f"{name}-{self._key(name, arguments)}"
-        exported = _read(path)
-        if exported is None:
-            exported = export.export(jax.jit(function, **options))(*arguments)
-            _write(path, exported)
-        return jax.jit(exported.call, **options)
+        exported = _read(path) or _exported(program, arguments, path)
+        return program if exported is None else jax.jit(exported.call, **options)
 
     def _key(self, name: str, arguments: tuple[Any, ...]) -> str:
         """Hash of all that the program may depend on."""
@@ -82,12 +90,12 @@ class KeptTraces(NamedTuple):
             "name": name,
             "about": self.about,
             "arguments": [str(outline), *map(_describe, leaves)],
-            "code": _code(),
+            "code": _CODE,
             "libraries": _versions(),
             "settings": _settings(),
             "devices": [str(device) for device in jax.devices()],
         }
-        text = json.dumps(parts, sort_keys=True, default=repr)
+        text = json.dumps(parts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -117,7 +125,7 @@ def _folder() -> Path | None:
     compiled = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     wanted = jax.config.jax_enable_compilation_cache  # type: ignore[attr-defined]
     alone = jax.process_count() == 1 and jax.default_backend() == "cpu"
-    if not (compiled and wanted and alone) or "://" in compiled:
+    if not (compiled and wanted and alone and _CODE) or "://" in compiled:
         return None
     return Path(compiled) / _FOLDER
 
@@ -127,15 +135,19 @@ def _describe(leaf: Any) -> str:
     return f"{leaf.shape} {leaf.dtype} {getattr(leaf, 'sharding', None)}"
 
 
-@functools.cache
 def _code() -> str:
-    """Hash of this package's source."""
+    """Hash of this package's source; empty where there are no files of it."""
     digest = hashlib.sha256()
     root = Path(__file__).parent
-    for file in sorted(root.rglob("*.py")):
+    files = sorted(root.rglob("*.py"))
+    for file in files:
         content = file.read_bytes()
         digest.update(f"{file.relative_to(root)} {len(content)}\n".encode() + content)
-    return digest.hexdigest()
+    return digest.hexdigest() if files else ""
+
+
+_CODE = _code()
+"""Of the source as it is imported: what is written to a file later does not run."""
 
 
 @functools.cache
@@ -146,12 +158,14 @@ def _versions() -> dict[str, str]:
 
 
 def _settings() -> dict[str, str]:
-    """JAX's settings, but for those that say where and when programs are kept."""
-    return {
+    """Of JAX, but for those that say where and when programs are kept, and of Flax."""
+    of_jax = {
         name: repr(value)
         for name, value in jax.config.values.items()  # type: ignore[attr-defined]
         if "cache" not in name
     }
+    names = (name for name in dir(flax.config) if name.startswith(("flax_", "nnx_")))
+    return of_jax | {name: repr(getattr(flax.config, name)) for name in names}
 
 
 def _read(path: Path) -> export.Exported | None:
@@ -165,26 +179,51 @@ def _read(path: Path) -> export.Exported | None:
         return None
     with contextlib.suppress(OSError):
         os.utime(path)  # the last time that somebody wanted it
-    return export.deserialize(bytearray(program))
+    try:
+        return export.deserialize(bytearray(program))
+    except _CANNOT_KEEP:
+        return None
 
 
-def _write(path: Path, exported: export.Exported) -> None:
-    """Keeps it, whole or not at all; where that fails, the next start traces again."""
-    program = bytes(exported.serialize())
+def _exported(
+    program: jax.stages.Wrapped, arguments: tuple[Any, ...], path: Path
+) -> export.Exported | None:
+    """The program, traced and kept; None where its kind cannot be."""
+    try:
+        exported = export.export(program)(*arguments)
+        _write(path, bytes(exported.serialize()))
+    except _CANNOT_KEEP as error:
+        _log.warning("The traced program cannot be kept: %s", error)
+        return None
+    return exported
+
+
+def _write(path: Path, program: bytes) -> None:
+    """Keeps it, whole or not at all; where that fails, the next start traces again.
+
+    Nothing is kept where the source has changed since it was imported: modules that
+    were imported after that may be newer than the hash in the file's name.
+    """
+    if _code() != _CODE:
+        return
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, draft = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(program).digest() + program)
-        Path(draft).replace(path)
-        _forget_old(path.parent)
+        try:
+            draft.write_bytes(hashlib.sha256(program).digest() + program)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
     except OSError as error:
         _log.warning("The traced program was not kept: %s.", error)
+        return
+    _forget_old(path.parent)
 
 
 def _forget_old(folder: Path) -> None:
-    """Deletes what nobody has wanted for a month."""
+    """Deletes files that nobody has wanted for a month, where that is allowed."""
+    long_ago = time.time() - _MONTH
     for file in folder.iterdir():
-        with contextlib.suppress(FileNotFoundError):  # another start was faster
-            if time.time() - file.stat().st_mtime > _MONTH:
+        with contextlib.suppress(OSError):
+            if file.is_file() and file.stat().st_mtime < long_ago:
                 file.unlink()

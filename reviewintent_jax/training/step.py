@@ -50,6 +50,7 @@ class TrainStep:
     ) -> None:
         self._step = step
         self._places = places
+        # Without compile_ahead, for trees of any type; lower() makes one of lists.
         self._program = jax.jit(step, **places.options(places.state))
         self._call: Callable[..., tuple[TrainState, StepMetrics]] = self._program
         self._seed = np.uint32(seed)

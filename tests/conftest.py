@@ -34,6 +34,14 @@ def kept_apart(tmp_path):
     jax.config.update("jax_compilation_cache_dir", before)
 
 
+@pytest.fixture
+def anew_and_kept(kept_apart, monkeypatch):
+    """Experiment -> an update of its first state, traced anew and as it was kept."""
+    from tests.training.first_states import updates_anew_and_kept
+
+    return lambda experiment: updates_anew_and_kept(experiment, monkeypatch)
+
+
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch):
     """Refuse every connection that leaves this machine."""

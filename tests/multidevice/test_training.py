@@ -15,7 +15,6 @@ from tests.multidevice.runs import STEPS, run_of
 from tests.training.first_states import (
     blank_and_batch,
     planned_and_drawn,
-    updates_anew_and_kept,
 )
 
 MESHES = [(1, 1, 1), (8, 1, 1), (1, 8, 1), (1, 1, 8), (2, 2, 2)]
@@ -51,10 +50,8 @@ def test_places_are_known_before_anything_is_drawn(built, sizes):
 
 
 @pytest.mark.slow
-def test_a_kept_program_of_many_devices_makes_the_same_update(
-    built, kept_apart, monkeypatch
-):
-    anew, kept = updates_anew_and_kept(built((2, 2, 2)), monkeypatch)
+def test_a_kept_program_of_many_devices_makes_the_same_update(built, anew_and_kept):
+    anew, kept = anew_and_kept(built((2, 2, 2)))
     chex.assert_trees_all_equal(anew, kept)
 
 

@@ -36,7 +36,6 @@ from reviewintent_jax.training.step import make_train_step
 from tests.training.first_states import (
     blank_and_batch,
     planned_and_drawn,
-    updates_anew_and_kept,
 )
 
 SCRIPT = """
@@ -316,9 +315,6 @@ def test_shapes_are_known_beforehand(config, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_kept_program_makes_the_same_update(
-    config, tmp_path, kept_apart, monkeypatch
-):
-    experiment = built(config, tmp_path / "run")
-    anew, kept = updates_anew_and_kept(experiment, monkeypatch)
+def test_a_kept_program_makes_the_same_update(config, tmp_path, anew_and_kept):
+    anew, kept = anew_and_kept(built(config, tmp_path / "run"))
     chex.assert_trees_all_equal(anew, kept)

@@ -34,7 +34,6 @@ from tests.data.purchases import (
 from tests.training.first_states import (
     blank_and_batch,
     planned_and_drawn,
-    updates_anew_and_kept,
 )
 
 
@@ -163,9 +162,6 @@ def test_shapes_are_known_beforehand(config, tmp_path):
     assert blank == batch
 
 
-def test_a_kept_program_makes_the_same_update(
-    config, tmp_path, kept_apart, monkeypatch
-):
-    experiment = built(config, tmp_path / "run")
-    anew, kept = updates_anew_and_kept(experiment, monkeypatch)
+def test_a_kept_program_makes_the_same_update(config, tmp_path, anew_and_kept):
+    anew, kept = anew_and_kept(built(config, tmp_path / "run"))
     chex.assert_trees_all_equal(anew, kept)

@@ -25,7 +25,6 @@ from reviewintent_jax.training.tracker import FRESH
 from tests.training.first_states import (
     blank_and_batch,
     planned_and_drawn,
-    updates_anew_and_kept,
 )
 
 SUBJECTS = ["чай", "магазин", "товар", "кур'єр", "телефон", "чохол", "сервіс"]
@@ -213,9 +212,6 @@ def test_shapes_are_known_beforehand(values, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_kept_program_makes_the_same_update(
-    values, tmp_path, kept_apart, monkeypatch
-):
-    experiment = ready(values, tmp_path / "run")[0]
-    anew, kept = updates_anew_and_kept(experiment, monkeypatch)
+def test_a_kept_program_makes_the_same_update(values, tmp_path, anew_and_kept):
+    anew, kept = anew_and_kept(ready(values, tmp_path / "run")[0])
     chex.assert_trees_all_equal(anew, kept)

@@ -18,7 +18,6 @@ from reviewintent_jax.training.train_spec import ClassWeights
 from tests.training.first_states import (
     blank_and_batch,
     planned_and_drawn,
-    updates_anew_and_kept,
 )
 
 
@@ -145,8 +144,8 @@ def test_shapes_are_known_beforehand(experiment):
     assert blank == batch
 
 
-def test_a_kept_program_makes_the_same_update(experiment, kept_apart, monkeypatch):
-    anew, kept = updates_anew_and_kept(experiment, monkeypatch)
+def test_a_kept_program_makes_the_same_update(experiment, anew_and_kept):
+    anew, kept = anew_and_kept(experiment)
     chex.assert_trees_all_equal(anew, kept)
 
 
